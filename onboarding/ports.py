@@ -1,0 +1,223 @@
+"""What the services need of the world, as promises. Adapters keep them; wiring chooses the adapter.
+
+Every method raises `Refused` where the user or an administrator must act, and `Transient` where
+another try may help; nothing else on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from onboarding.domain.credentials import SecretFacts
+from onboarding.domain.snapshot import Snapshot
+
+
+class Clock(Protocol):
+    """The time of day; a port so that tests own it."""
+
+    def now(self) -> datetime:
+        """The present moment, timezone-aware, UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEdit:
+    """One file as it shall be: `content` None removes it; `before_blob` "" means it must be absent before."""
+
+    path: str
+    before_blob: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """One commit to build: its edits, message (subject, body, trailers) and author."""
+
+    edits: tuple[TreeEdit, ...]
+    message: str
+    author_name: str
+    author_email: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFacts:
+    """One commit of the branch's history."""
+
+    sha: str
+    subject: str
+    author_name: str
+    authored_at: datetime
+    trailers: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+
+
+class FleetRepository(Protocol):
+    """The fleet's Git repository on one branch."""
+
+    def fetch(self) -> str:
+        """Bring the branch from the remote; return its tip ("" where the branch has no commit yet)."""
+        ...
+
+    def snapshot(self, commit: str | None = None) -> Snapshot:
+        """The tree at `commit`, or at the last fetched tip; `Refused` where that commit is unknown."""
+        ...
+
+    def build(self, base: str, request: CommitRequest) -> str:
+        """Make a commit on top of `base` in the local object store only; return its SHA.
+
+        Raises `Refused` (code `moved`) where a file's blob at `base` is not its edit's `before_blob`,
+        or where the built difference is not exactly the asked edits.
+        """
+        ...
+
+    def push(self, base: str, tip: str, *, timeout: float) -> str:
+        """Try to move the remote branch from `base` to `tip`, compare-and-swap.
+
+        Returns what the remote or Git said (scrubbed, for people). The caller never judges by it:
+        it reads the remote afterwards with `fetch` and `find`.
+        """
+        ...
+
+    def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
+        """Commits in `since..tip` whose message carries the trailer with that value, newest first."""
+        ...
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `older` is in the history of `newer` (a commit is its own ancestor)."""
+        ...
+
+    def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
+        """Path -> (blob before, blob after), "" for absent, of one commit against its first parent."""
+        ...
+
+    def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
+        """The newest commits that touched any of `paths`, from the last fetched tip."""
+        ...
+
+    def check(self) -> str:
+        """Try to reach the remote and read the branch; return one plain sentence about what was found."""
+        ...
+
+
+class HubKind(StrEnum):
+    """The kinds of objects that are observed on a hub; the value is the API's plural."""
+
+    APPLICATIONS = "applications"
+    APPLICATION_SETS = "applicationsets"
+    EXTERNAL_SECRETS = "externalsecrets"
+    SECRET_STORES = "secretstores"
+
+
+@dataclass(frozen=True, slots=True)
+class HubPage:
+    """One page of a list: the objects as plain maps, where to go on, and the list's version."""
+
+    items: tuple[Mapping[str, Any], ...]
+    continue_token: str
+    resource_version: str
+
+
+class HubEventType(StrEnum):
+    """What a watch says of an object; BOOKMARK carries only a newer resource version."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    BOOKMARK = "BOOKMARK"
+
+
+@dataclass(frozen=True, slots=True)
+class HubEvent:
+    """One event of a watch."""
+
+    type: HubEventType
+    object: Mapping[str, Any]
+    resource_version: str
+
+
+class ListExpired(Exception):  # noqa: N818 -- a condition of the protocol, not an error of ours
+    """The hub no longer has the asked resource version (HTTP 410): list again, then watch."""
+
+
+class HubReader(Protocol):
+    """A hub's Kubernetes API, confined to Argo CD's namespace. It cannot read Secrets."""
+
+    def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
+        """One page of all objects of a kind; raises `ListExpired` where the token is too old."""
+        ...
+
+    def watch(self, kind: HubKind, *, resource_version: str, timeout: int) -> Iterator[HubEvent]:
+        """Events after `resource_version`, at most `timeout` seconds; raises `ListExpired` on 410."""
+        ...
+
+    def ask_application_set_to_look(self, name: str) -> None:
+        """Set Argo CD's refresh annotation on one ApplicationSet, so that it reads Git at once."""
+        ...
+
+    def identity(self) -> str:
+        """What tells this hub from another one at the same address (kube-system's or the namespace's UID)."""
+        ...
+
+    def check(self) -> str:
+        """Try the API and the rights that are needed; one plain sentence about what was found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredCluster:
+    """One cluster as Argo CD knows it from its cluster secret: never its credentials."""
+
+    name: str
+    server: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    connection: str
+    connection_message: str
+    connected_at: datetime | None
+    applications: int
+    version: str = ""
+
+
+class ArgoCD(Protocol):
+    """Argo CD's own API, with a read-only token."""
+
+    def clusters(self) -> tuple[RegisteredCluster, ...]:
+        """All registered clusters with labels and connection state."""
+        ...
+
+    def refresh_application(self, name: str) -> None:
+        """Ask Argo CD to compare one Application with Git now (`refresh=normal`)."""
+        ...
+
+    def check(self) -> str:
+        """Try the API and the token; one plain sentence about what was found."""
+        ...
+
+
+class SpokeCredentials(Protocol):
+    """The secrets that hold the spokes' credentials, seen from outside only."""
+
+    def describe(self, name: str) -> SecretFacts:
+        """What is known of one secret without its value; every failure is an answer, nothing is raised."""
+        ...
+
+    def check(self) -> str:
+        """Try the service and the rights; one plain sentence about what was found."""
+        ...
+
+
+class WorkQueue(Protocol):
+    """The bell that wakes a worker. The work itself is rows; a lost bell costs seconds, not work."""
+
+    def wake(self, task: str, **identifiers: str | int) -> None:
+        """Ask for one run of the named task soon; never raises, a broker that is away is logged."""
+        ...
+
+
+RepositoryFactory = Callable[[int], FleetRepository]
+"""Fleet id -> its repository."""
