@@ -167,6 +167,14 @@ class HubReader(Protocol):
         """Try the API and the rights that are needed; one plain sentence about what was found."""
         ...
 
+    def notice(self) -> str:
+        """What the hub's owner says of it to everyone ("Demo hub", "Maintenance until noon"), or ""."""
+        ...
+
+    def close(self) -> None:
+        """End what is under way, from any thread: a watch that waits for events returns at once."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredCluster:

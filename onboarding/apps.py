@@ -1,0 +1,13 @@
+"""The app that onboards clusters to a fleet."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class OnboardingConfig(AppConfig):
+    """Registers the app's models and system checks."""
+
+    name = "onboarding"
+    verbose_name = "Fleet onboarding"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,40 @@
+"""What SQL holds: intents, decisions, deliveries, observations and the audit trail.
+
+Git is the database of the fleet; everything in `cluster` is a cache of it and can be rebuilt.
+"""
+
+from __future__ import annotations
+
+from onboarding.models.approval import Approval
+from onboarding.models.change import Change, Comment, Participant
+from onboarding.models.cluster import Cluster
+from onboarding.models.delivery import Delivery, DeliveryAttempt, WriterLease
+from onboarding.models.event import Event, EventHead
+from onboarding.models.fleet import Fleet, Hub
+from onboarding.models.observation import (
+    ApplicationStatus,
+    ClusterStatus,
+    HubObject,
+    HubWatch,
+)
+from onboarding.models.system import Heartbeat
+
+__all__ = [
+    "ApplicationStatus",
+    "Approval",
+    "Change",
+    "Cluster",
+    "ClusterStatus",
+    "Comment",
+    "Delivery",
+    "DeliveryAttempt",
+    "Event",
+    "EventHead",
+    "Fleet",
+    "Heartbeat",
+    "Hub",
+    "HubObject",
+    "HubWatch",
+    "Participant",
+    "WriterLease",
+]

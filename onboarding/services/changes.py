@@ -1,0 +1,307 @@
+"""Changes: keep a draft, ask for approval, revise, withdraw, discuss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+
+from onboarding.domain import planner
+from onboarding.domain.errors import Refused
+from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
+from onboarding.models import Change, Comment, Fleet, Hub, Participant
+from onboarding.ports import Clock, FleetRepository
+from onboarding.services import deliveries, events, plan_records, previews
+from onboarding.services.rights import rights_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def save_draft(
+    *,
+    fleet: Fleet,
+    kind: str,
+    form_data: Mapping[str, Any],
+    actor: User,
+    clock: Clock,
+    draft_id: int | None = None,
+) -> Change:
+    """Keep what was typed so far, right or wrong, for its author alone; nothing is planned or asked.
+
+    `draft_id` continues a draft of the same author. Raises `Refused` where the actor may not ask for
+    changes, or the draft was asked for approval meanwhile.
+    """
+    _require(actor, Right.REQUEST)
+    labels = {
+        "cluster_name": str(form_data.get("cluster", ""))[:63],
+        "tenant": str(form_data.get("tenant", ""))[:63],
+        "environment": str(form_data.get("environment", ""))[:63],
+    }
+    hub = Hub.objects.filter(fleet=fleet, name=str(form_data.get("hub", ""))).first()
+    if draft_id is not None:
+        kept = Change.objects.filter(pk=draft_id, requester=actor, state=DecisionState.DRAFT.value).update(
+            form_data=dict(form_data), hub=hub, updated_at=clock.now(), **labels
+        )
+        if not kept:
+            raise Refused("This draft is no longer a draft. Open the change to go on.", code="not_a_draft")
+        return Change.objects.get(pk=draft_id)
+    with transaction.atomic():
+        change = Change.objects.create(
+            fleet=fleet, hub=hub, kind=kind, form_data=dict(form_data), requester=actor, **labels
+        )
+        Participant.objects.create(change=change, user=actor, role=Participant.Role.AUTHOR)
+    return change
+
+
+def discard_draft(*, change_id: int, actor: User) -> None:
+    """Throw a draft away; only its author can, and only a draft."""
+    deleted, _ = Change.objects.filter(
+        pk=change_id, requester=actor, state=DecisionState.DRAFT.value
+    ).delete()
+    if not deleted:
+        raise Refused("Only a draft of your own can be thrown away.", code="not_a_draft")
+
+
+def submit(
+    *,
+    fleet: Fleet,
+    intent: planner.Intent,
+    form_data: Mapping[str, Any],
+    actor: User,
+    repository: FleetRepository,
+    clock: Clock,
+    draft_id: int | None = None,
+) -> Change:
+    """Ask for approval of an intent: plan it, then write change, author and event in one transaction.
+
+    Raises `Refused` with every reason at its form field; then nothing was written.
+    """
+    _require(actor, Right.REQUEST)
+    draft = None
+    if draft_id is not None:
+        draft = Change.objects.filter(pk=draft_id, requester=actor, state=DecisionState.DRAFT.value).first()
+        if draft is None:
+            raise Refused("This draft was already asked for approval, or thrown away.", code="not_a_draft")
+    plan = previews.preview(fleet=fleet, intent=intent, snapshot=repository.snapshot(), change=draft)
+    change = draft or Change(fleet=fleet, requester=actor)
+    _fill(change, intent=intent, form_data=form_data)
+    return _ask_for_approval(change, plan=plan, actor=actor, clock=clock, act=Act.SUBMIT, verb="change.submitted")
+
+
+def revise(
+    *,
+    change_id: int,
+    intent: planner.Intent,
+    form_data: Mapping[str, Any],
+    actor: User,
+    repository: FleetRepository,
+    clock: Clock,
+) -> Change:
+    """Edit a change that waits for approval (or whose approval lapsed): a new revision, a new plan.
+
+    Whoever edits becomes an author and can never approve this change. Raises `Refused` where the
+    change is decided, the actor has already decided on it, or the intent is about another cluster.
+    """
+    change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
+    _require(actor, Right.REQUEST)
+    if intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
+        raise Refused("A change cannot be moved to another cluster. Withdraw it and ask anew.", field="cluster")
+    plan = previews.preview(
+        fleet=change.fleet, intent=intent, snapshot=repository.snapshot(), change=change
+    )
+    expected = change.revision
+    _fill(change, intent=intent, form_data=form_data)
+    change.revision = expected + 1
+    return _ask_for_approval(
+        change, plan=plan, actor=actor, clock=clock, act=Act.EDIT, verb="change.revised", expected_revision=expected
+    )
+
+
+def resubmit(*, change_id: int, actor: User, repository: FleetRepository, clock: Clock) -> Change:
+    """Ask again for approval of a lapsed change, with the plan as it is at the branch's tip now."""
+    change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
+    _require(actor, Right.REQUEST)
+    plan = previews.preview_change(change=change, repository=repository).plan
+    return _ask_for_approval(
+        change,
+        plan=plan,
+        actor=actor,
+        clock=clock,
+        act=Act.SUBMIT,
+        verb="change.resubmitted",
+        expected_revision=change.revision,
+    )
+
+
+def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
+    """Take an open change back; only an author can, and not while its delivery is under way.
+
+    Raises `Refused` with the reason.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+        state = decide(
+            DecisionState(change.state),
+            Act.WITHDRAW,
+            actor_is_author=_is_author(change, actor),
+            actor_may=rights_of(actor),
+        )
+        deliveries.stop_before_push(change=change)
+        Change.objects.filter(pk=change.pk).update(
+            state=state.value, decided_at=now, settled_at=now, updated_at=now
+        )
+        events.record(
+            verb="change.withdrawn",
+            message=f"{actor.get_username()} withdrew the change.",
+            at=now,
+            actor=actor,
+            change=change,
+        )
+    change.refresh_from_db()
+    return change
+
+
+def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
+    """Add to the discussion of a change; everyone who may view it may speak."""
+    _require(actor, Right.VIEW)
+    text = body.strip()
+    if not text:
+        raise Refused("Write something first.", field="body", code="required")
+    if len(text) > 4000:
+        raise Refused("A comment has at most 4,000 characters.", field="body", code="too_long")
+    with transaction.atomic():
+        change = Change.objects.get(pk=change_id)
+        written = Comment.objects.create(change=change, author=actor, body=text)
+        events.record(
+            verb="change.discussed",
+            message=f"{actor.get_username()} commented.",
+            at=clock.now(),
+            actor=actor,
+            change=change,
+        )
+    return written
+
+
+def replan(*, change: Change, repository: FleetRepository, clock: Clock) -> Change:
+    """Bring the shown plan of a waiting change to the branch's tip, so that nobody approves an old one.
+
+    The same digest only moves the base commit; another digest replaces the plan, and an event says so.
+    A plan that is refused now is said in `state_note`; the old plan then cannot be approved (no digest).
+    """
+    waiting = (DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
+    commit = repository.snapshot().commit
+    if change.state not in waiting or change.base_commit == commit:
+        return change
+    now = clock.now()
+    try:
+        seen = previews.preview_change(change=change, repository=repository, commit=commit)
+    except Refused as refused:
+        Change.objects.filter(pk=change.pk, state=change.state, revision=change.revision).update(
+            plan_digest="", state_note=str(refused), updated_at=now
+        )
+        change.refresh_from_db()
+        return change
+    same = seen.digest == change.plan_digest
+    with transaction.atomic():
+        moved = Change.objects.filter(
+            pk=change.pk, state=change.state, revision=change.revision, base_commit=change.base_commit
+        ).update(**plan_records.columns(seen.plan), plan_digest=seen.digest, state_note=change.state_note if same else "")
+        if moved and not same:
+            events.record(
+                verb="change.replanned",
+                message="The fleet's files moved; the plan was made anew and has to be looked at again.",
+                at=now,
+                change=change,
+                detail={"from": change.plan_digest, "to": seen.digest, "commit": commit},
+            )
+    change.refresh_from_db()
+    return change
+
+
+def _fill(change: Change, *, intent: planner.Intent, form_data: Mapping[str, Any]) -> None:
+    """Write the intent's words into the change's columns."""
+    placement = intent.placement
+    change.kind = (
+        Change.Kind.REGISTER if isinstance(intent, planner.RegisterCluster) else Change.Kind.EDIT
+    )
+    change.hub = Hub.objects.filter(fleet=change.fleet, name=placement.hub).first()
+    change.cluster_name, change.tenant, change.environment = (
+        placement.cluster,
+        placement.tenant,
+        placement.environment,
+    )
+    change.secret_name = intent.secret_name
+    change.intent = intent.to_data()
+    change.form_data = dict(form_data)
+
+
+def _ask_for_approval(
+    change: Change,
+    *,
+    plan: planner.Plan,
+    actor: User,
+    clock: Clock,
+    act: Act,
+    verb: str,
+    expected_revision: int | None = None,
+) -> Change:
+    """Write a change that waits for approval, its author, its plan and the event, or nothing."""
+    now = clock.now()
+    try:
+        with transaction.atomic():
+            if change.pk:
+                current = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
+                decide(
+                    DecisionState(current.state),
+                    act,
+                    actor_is_author=True,
+                    actor_may=rights_of(actor),
+                )
+                if expected_revision is not None and current.revision != expected_revision:
+                    raise Refused("Somebody else edited this change meanwhile. Reload and edit again.", code="raced")
+            change.state, change.state_note = DecisionState.SUBMITTED.value, ""
+            change.submitted_at, change.decided_at = now, None
+            change.save()
+            _make_author(change, actor)
+            columns = plan_records.columns(plan)
+            columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
+            Change.objects.filter(pk=change.pk).update(**columns)
+            events.record(
+                verb=verb,
+                message=f"{actor.get_username()} asked for approval.",
+                at=now,
+                actor=actor,
+                change=change,
+                detail={"digest": columns["plan_digest"], "revision": change.revision},
+            )
+    except IntegrityError as error:
+        raise Refused(
+            "Another open change registers a cluster of this name. Look at the list of changes.",
+            field="cluster",
+            code="duplicate",
+        ) from error
+    change.refresh_from_db()
+    return change
+
+
+def _make_author(change: Change, actor: User) -> None:
+    participant, _ = Participant.objects.get_or_create(
+        change=change, user=actor, defaults={"role": Participant.Role.AUTHOR}
+    )
+    if participant.role != Participant.Role.AUTHOR:
+        raise Refused("You have decided on this change, so you cannot edit it.", code="own_change")
+
+
+def _is_author(change: Change, actor: User) -> bool:
+    return change.participants.filter(user=actor, role=Participant.Role.AUTHOR).exists()
+
+
+def _require(actor: User, right: Right) -> None:
+    if right not in rights_of(actor):
+        raise Refused(
+            f"Your account may not do this: it needs the right to {right.value}. Ask an administrator.",
+            code="forbidden",
+        )

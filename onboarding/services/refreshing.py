@@ -1,0 +1,31 @@
+"""Refreshing: follow the fleet's branch, whoever moved it."""
+
+from __future__ import annotations
+
+from onboarding.domain.errors import FleetError
+from onboarding.domain.lifecycle import DecisionState
+from onboarding.models import Change, Fleet, Heartbeat
+from onboarding.ports import Clock, FleetRepository
+from onboarding.services import changes, indexing
+
+
+def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
+    """Fetch the branch, bring member rows and waiting plans to its tip, and leave a sign of life.
+
+    A repository that cannot be read is written down in `Fleet.index_problem`; the rows stay as they
+    were, and pages show their age. Nothing is raised.
+    """
+    try:
+        repository.fetch()
+        indexing.index(fleet=fleet, repository=repository, clock=clock)
+    except FleetError as error:
+        Fleet.objects.filter(pk=fleet.pk).update(index_problem=str(error))
+        return
+    waiting = Change.objects.filter(
+        fleet=fleet, state__in=(DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
+    ).select_related("fleet", "requester", "hub")
+    for change in waiting:
+        changes.replan(change=change, repository=repository, clock=clock)
+    Heartbeat.objects.update_or_create(
+        part=f"index:{fleet.name}", defaults={"at": clock.now(), "detail": fleet.indexed_commit}
+    )

@@ -1,0 +1,73 @@
+"""What Celery runs: each task translates in, makes one service call, and wakes what follows.
+
+The rows are the truth; a task that comes twice, late or never changes nothing but the time.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from celery import shared_task
+
+from onboarding import wiring
+from onboarding.domain.errors import Transient
+from onboarding.models import Fleet
+from onboarding.services import deliveries, observations, refreshing
+
+
+@shared_task(
+    name="onboarding.deliver",
+    autoretry_for=(Transient,),
+    retry_backoff=True,
+    retry_backoff_max=30,
+    retry_jitter=True,
+    max_retries=5,
+)
+def deliver(*, fleet_id: int, **_: Any) -> None:
+    """Bring what is approved for one fleet to its remote branch."""
+    fleet = Fleet.objects.filter(pk=fleet_id).first()
+    if fleet is None:
+        return
+    queue = wiring.queue()
+    report = deliveries.deliver(
+        fleet_id=fleet.pk,
+        repository=wiring.repository(fleet),
+        clock=wiring.clock(),
+        queue=queue,
+        worker=socket.gethostname(),
+    )
+    if report.committed:
+        queue.wake("onboarding.refresh_fleet", fleet_id=fleet.pk)
+        for change_id in report.committed:
+            queue.wake("onboarding.tell_hub", change_id=change_id)
+
+
+@shared_task(name="onboarding.refresh_fleet")
+def refresh_fleet(*, fleet_id: int, **_: Any) -> None:
+    """Read one fleet's branch again: members, and the plans that wait for approval."""
+    fleet = Fleet.objects.filter(pk=fleet_id).first()
+    if fleet is not None:
+        refreshing.refresh(fleet=fleet, repository=wiring.repository(fleet), clock=wiring.clock())
+
+
+@shared_task(name="onboarding.tell_hub")
+def tell_hub(*, change_id: int, **_: Any) -> None:
+    """Tell the hub of a delivered change to look at Git now instead of at its next poll."""
+    observations.tell_hub_of_change(
+        change_id=change_id, reader=wiring.hub_reader, argocd=wiring.argocd, clock=wiring.clock()
+    )
+
+
+@shared_task(name="onboarding.refresh_fleets")
+def refresh_fleets(**_: Any) -> None:
+    """Ask for a refresh of every fleet."""
+    queue = wiring.queue()
+    for fleet_id in Fleet.objects.values_list("pk", flat=True):
+        queue.wake("onboarding.refresh_fleet", fleet_id=fleet_id)
+
+
+@shared_task(name="onboarding.sweep")
+def sweep(**_: Any) -> None:
+    """Wake a worker for every fleet with work that is due: what the broker lost comes back here."""
+    deliveries.sweep(queue=wiring.queue(), clock=wiring.clock())

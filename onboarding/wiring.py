@@ -1,0 +1,136 @@
+"""The only place that builds adapters from settings and rows.
+
+Services get ports; tests replace the functions of this module, never what is behind them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from django.conf import settings
+
+from onboarding.domain.errors import Refused
+from onboarding.models import Fleet, Hub
+from onboarding.ports import ArgoCD, Clock, FleetRepository, HubReader, SpokeCredentials, WorkQueue
+
+if TYPE_CHECKING:
+    from onboarding.adapters.git_repository import GitRepository
+
+_mirrors: dict[tuple[int, int, str, str], GitRepository] = {}
+_mirrors_lock = threading.Lock()
+_held_slots: list[IO[str]] = []
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
+
+
+def clock() -> Clock:
+    """The clock."""
+    return SystemClock()
+
+
+def queue() -> WorkQueue:
+    """The bell that wakes Celery workers."""
+    from onboarding.adapters.celery_queue import CeleryQueue
+    from fleetui.celery import app
+
+    return CeleryQueue(app)
+
+
+def repository(fleet: Fleet) -> FleetRepository:
+    """The fleet's repository: one bare mirror per process, thread, fleet and address.
+
+    A thread's own mirror folder means that no two ever write one object store at once.
+    """
+    from onboarding.adapters.git_repository import GitRepository, RepositoryAccess
+
+    key = (fleet.pk, threading.get_ident(), fleet.repository_url, fleet.branch)
+    with _mirrors_lock:
+        found = _mirrors.get(key)
+        if found is None:
+            found = _mirrors[key] = GitRepository(
+                RepositoryAccess(
+                    url=fleet.repository_url,
+                    branch=fleet.branch,
+                    username=fleet.username,
+                    credential_file=fleet.credential_file,
+                    known_hosts_file=fleet.known_hosts_file,
+                    allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES,
+                ),
+                mirror=_mirror_folder(fleet),
+            )
+    return found
+
+
+def hub_reader(hub: Hub) -> HubReader:
+    """The hub's Kubernetes API."""
+    from onboarding.adapters.kubernetes_hub import HubAccess, KubernetesHub
+
+    if hub.access == Hub.Access.TOKEN_FILE and not hub.api_url:
+        raise Refused(f"Hub {hub.name} has no API address yet. An administrator can enter it.")
+    return KubernetesHub(
+        HubAccess(
+            kind=hub.access,
+            api_url=hub.api_url,
+            token_file=hub.api_token_file,
+            ca_file=hub.api_ca_file,
+            namespace=hub.namespace,
+            eks_cluster=hub.eks_cluster,
+            region=hub.aws_region,
+            role_arn=hub.aws_role_arn,
+        )
+    )
+
+
+def argocd(hub: Hub) -> ArgoCD:
+    """The hub's Argo CD API."""
+    from onboarding.adapters.argocd_api import ArgoCDAccess, ArgoCDApi
+
+    if not hub.argocd_url:
+        raise Refused(f"Hub {hub.name} has no Argo CD address yet. An administrator can enter it.")
+    return ArgoCDApi(
+        ArgoCDAccess(url=hub.argocd_url, token_file=hub.argocd_token_file, ca_file=hub.argocd_ca_file)
+    )
+
+
+def credentials(hub: Hub) -> SpokeCredentials:
+    """The Secrets Manager that holds the credentials of a hub's spokes."""
+    from onboarding.adapters.aws_secrets import AwsSecrets, SecretsAccess
+
+    return AwsSecrets(
+        SecretsAccess(
+            region=hub.aws_region,
+            role_arn=hub.aws_role_arn,
+            external_id=hub.aws_external_id,
+            endpoint_url=hub.aws_endpoint_url,
+        )
+    )
+
+
+def _mirror_folder(fleet: Fleet) -> Path:
+    """A folder for one more mirror of this fleet: the first slot that no living process holds.
+
+    The lock on the slot's file ends with the process, so a crashed worker's mirror is taken over.
+    """
+    folder = Path(settings.FLEETUI_MIRRORS) / f"fleet-{fleet.pk}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for number in itertools.count():
+        slot = (folder / f"{number}.lock").open("w")
+        try:
+            fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            slot.close()
+            continue
+        _held_slots.append(slot)
+        return folder / str(number)
+    raise AssertionError("unreachable")
