@@ -17,6 +17,7 @@ from onboarding.models.observation import (
     HubObject,
     HubWatch,
 )
+from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "HubObject",
     "HubWatch",
     "Participant",
+    "Standing",
     "WriterLease",
 ]

@@ -1,0 +1,189 @@
+"""The registration form: what was typed becomes domain values, or an error at its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django import forms
+
+from onboarding.domain.errors import Refusal, Refused
+from onboarding.domain.layout import Placement
+from onboarding.domain.member import DeploymentModel
+from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
+from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
+from onboarding.services.offers import Channel, Flag, Offer
+
+INHERIT = ""
+PIN = "pin_"
+OPTIONS = {
+    "addons_repo_basepath": ("Add-ons base path", "Folder of the add-ons' values in the repository, if not the usual one."),
+    "resources_repo_basepath": ("Resources base path", "Folder of the resources' values, if not the usual one."),
+    "githubSecret": ("Use a Git credentials secret", "“true” where the spoke's own Argo CD needs credentials for Git."),
+    "githubSecretName": ("Git credentials secret", "Name of that secret in Secrets Manager."),
+    "use_fleet_ack": ("AWS Controllers (ACK)", "“true” to let the fleet manage AWS Controllers for Kubernetes."),
+    "use_argocd_ingress": ("Argo CD ingress", "“true” to give the spoke's own Argo CD an ingress."),
+    "use_external_secrets": ("External Secrets on the spoke", "“true” to deliver the External Secrets Operator."),
+    "push_argo_secrets": ("Push Argo CD secrets", "“true” to push the spoke's Argo CD secrets to Secrets Manager."),
+}
+_SWITCHES = {"githubSecret", "use_fleet_ack", "use_argocd_ingress", "use_external_secrets", "push_argo_secrets"}
+_FIXED = ("hub", "cluster", "tenant", "environment", "secret_name")
+
+
+class RegistrationForm(forms.Form):
+    """Registers a spoke cluster, or edits a registered one (`editing`: its place is fixed then).
+
+    Channels and flags have three answers: inherit (empty), or pinned to a value.
+    """
+
+    hub = forms.ChoiceField(help_text="The hub cluster whose Argo CD will manage it.")
+    cluster = forms.CharField(
+        label="Cluster name", max_length=200, help_text="Lowercase, digits and hyphens; at most 63. Unique in the fleet."
+    )
+    tenant = forms.CharField(max_length=200, help_text="The team or product it belongs to; a new name makes a new tenant.")
+    environment = forms.CharField(max_length=200, help_text="For example dev, staging or prod: decides which values apply.")
+    secret_name = forms.CharField(
+        label="Credentials secret",
+        max_length=600,
+        help_text="Name of the secret in AWS Secrets Manager that holds server and config. Its value is never read here.",
+    )
+    model = forms.ChoiceField(
+        label="Deployment model",
+        choices=[(DeploymentModel.CENTRALIZED.value, "Centralized"), (DeploymentModel.DISTRIBUTED.value, "Distributed")],
+        initial=DeploymentModel.CENTRALIZED.value,
+        widget=forms.RadioSelect,
+    )
+    remote_addons = forms.BooleanField(label="The spoke deploys its add-ons itself", required=False)
+    remote_resources = forms.BooleanField(label="The spoke deploys its resources itself", required=False)
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, offer: Offer, editing: Placement | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer = offer
+        self.editing = editing
+        self._choices("hub").choices = [(name, name) for name in offer.hubs]
+        if len(offer.hubs) == 1:
+            self.fields["hub"].initial = offer.hubs[0]
+        for name, (label, help_text) in OPTIONS.items():
+            self.fields[name] = _option_field(name, label, help_text)
+        for channel in offer.channels:
+            self.fields[PIN + channel.label] = _channel_field(channel)
+        for flag in offer.flags:
+            self.fields[PIN + flag.label] = _flag_field(flag)
+        if editing:
+            for name in _FIXED:
+                self.fields[name].disabled = True
+
+    def _choices(self, name: str) -> forms.ChoiceField:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        return field
+
+    def clean(self) -> dict[str, Any]:
+        """Parse every name with the fleet's own rules, so that each error stands at its field."""
+        data: dict[str, Any] = super().clean() or {}
+        for field, parse in (
+            ("hub", HubName),
+            ("cluster", ClusterName),
+            ("tenant", TenantName),
+            ("environment", Environment),
+            ("secret_name", SecretName),
+        ):
+            if data.get(field):
+                try:
+                    data[field] = parse(data[field])
+                except Refused as refused:
+                    self.refuse(refused)
+        return data
+
+    def refuse(self, refused: Refused) -> None:
+        """Put each refusal at the field that it belongs to, or at the top where it belongs to none."""
+        for refusal in refused.refusals:
+            self.add_error(self._field_of(refusal), refusal.message)
+
+    def _field_of(self, refusal: Refusal) -> str | None:
+        for name in (refusal.field, PIN + refusal.field):
+            if name in self.fields:
+                return name
+        return None
+
+    def intent(self) -> Intent:
+        """The validated intent; only after `is_valid()`."""
+        data = self.cleaned_data
+        make = EditCluster if self.editing else RegisterCluster
+        distributed = data["model"] == DeploymentModel.DISTRIBUTED.value
+        return make(
+            placement=Placement(
+                hub=data["hub"], cluster=data["cluster"], tenant=data["tenant"], environment=data["environment"]
+            ),
+            secret_name=data["secret_name"],
+            model=DeploymentModel.DISTRIBUTED if distributed else DeploymentModel.CENTRALIZED,
+            remote_addons=data["remote_addons"],
+            remote_resources=data["remote_resources"],
+            options={name: data[name] for name in OPTIONS if data.get(name)},
+            pins=self.pins(),
+        )
+
+    def pins(self) -> dict[str, str | None]:
+        """Label key -> the pinned value, or None to inherit."""
+        return {
+            name.removeprefix(PIN): self.cleaned_data.get(name) or None
+            for name in self.fields
+            if name.startswith(PIN)
+        }
+
+    def channel_fields(self) -> Iterator[tuple[Channel, forms.BoundField]]:
+        """Each release channel with its field."""
+        for channel in self.offer.channels:
+            yield channel, self[PIN + channel.label]
+
+    def flag_fields(self) -> Iterator[tuple[str, str, list[tuple[Flag, forms.BoundField]]]]:
+        """Each group of flags: its name, where the catalogue was read, and its flags with their fields."""
+        for group in self.offer.flag_groups:
+            yield group.group, group.origin, [(flag, self[PIN + flag.label]) for flag in group.flags]
+
+    def option_fields(self) -> list[forms.BoundField]:
+        """The rarely needed settings of a member."""
+        return [self[name] for name in OPTIONS]
+
+
+def typed_placement(data: Mapping[str, Any]) -> Placement | None:
+    """The place that was typed so far, or None while a part of it is missing or refused."""
+    try:
+        return Placement(
+            hub=HubName(str(data.get("hub", ""))),
+            cluster=ClusterName(str(data.get("cluster", "") or "new-cluster")),
+            tenant=TenantName(str(data.get("tenant", ""))),
+            environment=Environment(str(data.get("environment", ""))),
+        )
+    except Refused:
+        return None
+
+
+def typed_pins(data: Mapping[str, Any]) -> dict[str, str | None]:
+    """The pins as typed, unchecked: label key -> value."""
+    return {name.removeprefix(PIN): str(value) or None for name, value in data.items() if name.startswith(PIN)}
+
+
+def _channel_field(channel: Channel) -> forms.ChoiceField:
+    choices = [(INHERIT, "Inherit")]
+    choices += [(name, f"{name} ({channel.versions[name]})") for name in channel.types]
+    return forms.ChoiceField(label=channel.label, choices=choices, required=False)
+
+
+def _flag_field(flag: Flag) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=flag.component,
+        choices=[(INHERIT, "Inherit"), ("true", "On"), ("false", "Off")],
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=flag.description,
+    )
+
+
+def _option_field(name: str, label: str, help_text: str) -> forms.Field:
+    if name in _SWITCHES:
+        return forms.ChoiceField(
+            label=label, help_text=help_text, required=False, choices=[("", "Not set"), ("true", "true"), ("false", "false")]
+        )
+    return forms.CharField(label=label, help_text=help_text, required=False, max_length=200)

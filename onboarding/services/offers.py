@@ -1,0 +1,166 @@
+"""What a form may offer: hubs, tenants, release channels and enable flags, as Git and the hub have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from onboarding.domain import components, releases
+from onboarding.domain.hierarchy import Leaf, Resolved
+from onboarding.domain.labels import inherited
+from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.snapshot import Snapshot
+from onboarding.models import Cluster, Fleet, Hub
+from onboarding.services.previews import layout_of, live_sets
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a label would be without a pin: its value and the file and layer that set it."""
+
+    value: str
+    path: str
+    line: int
+    layer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One release channel on offer: its label, the types that the versions file knows, what is inherited."""
+
+    label: str
+    group: str
+    types: tuple[str, ...]
+    versions: Mapping[str, str]
+    inherited: Inherited | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One enable flag on offer: its label, the component behind it, where that was read, what is inherited."""
+
+    label: str
+    component: str
+    group: str
+    description: str
+    version: str
+    source: str
+    inherited: Inherited | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagGroup:
+    """The flags of one group with the sentence that says where the catalogue was read."""
+
+    group: str
+    origin: str
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Everything that the registration form offers for one place in the fleet."""
+
+    hubs: tuple[str, ...]
+    tenants: tuple[str, ...]
+    environments: tuple[str, ...]
+    channels: tuple[Channel, ...]
+    flag_groups: tuple[FlagGroup, ...]
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """All flags, whatever their group."""
+        return tuple(flag for group in self.flag_groups for flag in group.flags)
+
+
+def offer(
+    *, fleet: Fleet, snapshot: Snapshot, placement: Placement | None, pins: Mapping[str, str | None]
+) -> Offer:
+    """What can be chosen for a cluster at this place, with the channels pinned as given.
+
+    `placement` is None while the place is not known yet: then nothing is inherited. Raises `Refused`
+    where the versions file or a layer cannot be read.
+    """
+    layout = layout_of(fleet)
+    known = releases.parse_releases(snapshot.read(layout.releases), path=layout.releases)
+    below = inherited(placement, snapshot, layout) if placement else None
+    channels = tuple(_channel(group, label, known, below) for group, label in releases.RELEASE_LABELS.items())
+    chosen = {
+        channel.group: pins.get(channel.label) or (channel.inherited.value if channel.inherited else "default")
+        for channel in channels
+    }
+    clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="")
+    return Offer(
+        hubs=tuple(Hub.objects.filter(fleet=fleet).values_list("name", flat=True)),
+        tenants=tuple(sorted(set(clusters.values_list("tenant", flat=True)) | _tenant_folders(snapshot))),
+        environments=tuple(sorted(set(clusters.values_list("environment", flat=True)))),
+        channels=channels,
+        flag_groups=_flag_groups(
+            known=known,
+            chosen=chosen,
+            snapshot=snapshot,
+            layout=layout,
+            below=below,
+            hub=placement.hub if placement else "",
+        ),
+    )
+
+
+def _channel(group: str, label: str, known: releases.Releases, below: Resolved | None) -> Channel:
+    entries = known.groups.get(group, ())
+    return Channel(
+        label=label,
+        group=group,
+        types=tuple(entry.type for entry in entries),
+        versions={entry.type: entry.version for entry in entries},
+        inherited=_inherited(below, label),
+    )
+
+
+def _inherited(below: Resolved | None, label: str) -> Inherited | None:
+    leaf: Leaf | None = below.get(("externalSecret", "labels", label)) if below else None
+    if leaf is None:
+        return None
+    return Inherited(str(leaf.value), leaf.origin.path, leaf.origin.line, str(leaf.origin.layer))
+
+
+def _flag_groups(
+    *,
+    known: releases.Releases,
+    chosen: Mapping[str, str],
+    snapshot: Snapshot,
+    layout: FleetLayout,
+    below: Resolved | None,
+    hub: str,
+) -> tuple[FlagGroup, ...]:
+    """The catalogue of each group at the chosen channel; from the hub's live sets where Git cannot say."""
+    groups = []
+    for group in releases.RELEASE_LABELS:
+        catalogue = components.catalogue_from_wrapper(known, {group: chosen[group]}, snapshot, layout)
+        if catalogue is None:
+            catalogue = components.catalogue_from_selectors(live_sets(hub_name=hub))
+        flags = tuple(_flag(component, below) for component in catalogue.components if component.group == group)
+        if flags:
+            groups.append(FlagGroup(group=group, origin=catalogue.origin, flags=flags))
+    return tuple(groups)
+
+
+def _flag(component: components.Component, below: Resolved | None) -> Flag:
+    return Flag(
+        label=component.flag,
+        component=component.name,
+        group=component.group,
+        description=component.description,
+        version=component.version,
+        source=component.source,
+        inherited=_inherited(below, component.flag),
+    )
+
+
+def _tenant_folders(snapshot: Snapshot) -> set[str]:
+    """Tenants that already have a folder of values."""
+    return _second_part(snapshot.paths("addons/tenants"), depth=2) - {"defaults"}
+
+
+def _second_part(paths: Iterable[str], *, depth: int) -> set[str]:
+    return {parts[depth] for parts in (path.split("/") for path in paths) if len(parts) > depth + 1}
