@@ -167,8 +167,8 @@ class HubReader(Protocol):
         """Try the API and the rights that are needed; one plain sentence about what was found."""
         ...
 
-    def notice(self) -> str:
-        """What the hub's owner says of it to everyone ("Demo hub", "Maintenance until noon"), or ""."""
+    def version(self) -> str:
+        """The version that the hub's Kubernetes states; the demo hub's contains "demo"."""
         ...
 
     def close(self) -> None:

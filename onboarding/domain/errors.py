@@ -44,4 +44,11 @@ class Refused(FleetError):
 
 
 class Transient(FleetError):
-    """It did not work this time and may work later (a remote is away, a lock is held)."""
+    """It did not work this time and may work later (a remote is away, a lock is held).
+
+    `retry_after` is the number of seconds that the other side asked to wait, where it said so.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
