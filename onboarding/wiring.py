@@ -122,7 +122,7 @@ def _mirror_folder(fleet: Fleet) -> Path:
 
     The lock on the slot's file ends with the process, so a crashed worker's mirror is taken over.
     """
-    folder = Path(settings.FLEETUI_MIRRORS) / f"fleet-{fleet.pk}"
+    folder = Path(settings.REPOSITORIES_FOLDER) / f"fleet-{fleet.pk}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for number in itertools.count():
         slot = (folder / f"{number}.lock").open("w")

@@ -27,10 +27,6 @@ class Change(models.Model):
         REGISTER = "register", "Register a cluster"
         EDIT = "edit", "Edit a cluster"
 
-    State = models.TextChoices(  # type: ignore[misc]
-        "State", [(state.name, (state.value, state.value.capitalize())) for state in DecisionState]
-    )
-
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="changes")
     hub = models.ForeignKey(Hub, on_delete=models.PROTECT, related_name="changes", null=True, blank=True)

@@ -18,11 +18,6 @@ class Delivery(models.Model):
     crash can ask the remote what became of it.
     """
 
-    State = models.TextChoices(  # type: ignore[misc]
-        "State",
-        [(state.name, (state.value, state.value.replace("_", " ").capitalize())) for state in DeliveryState],
-    )
-
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="deliveries")
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="deliveries")
     digest = models.CharField(max_length=80)

@@ -263,7 +263,7 @@ def _ask_for_approval(
                 if expected_revision is not None and current.revision != expected_revision:
                     raise Refused("Somebody else edited this change meanwhile. Reload and edit again.", code="raced")
             change.state, change.state_note = DecisionState.SUBMITTED.value, ""
-            change.submitted_at, change.decided_at = now, None
+            change.submitted_at, change.decided_at, change.settled_at = now, None, None
             change.save()
             _make_author(change, actor)
             columns = plan_records.columns(plan)
