@@ -1,0 +1,282 @@
+"""The layout of a fleet repository as data: where member files, releases and values layers live.
+
+Public fleet repositories disagree about their folders, so no path is written anywhere else. Two
+layouts are built in; a third one is described by configuration (`FleetLayout.from_data`).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+# One folder or file of a path in the repository: never hidden, never "." or "..", never an option.
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+_LAYER_PLACEHOLDERS = frozenset({"base", "tenant", "environment", "cluster", "component"})
+_MEMBER_PLACEHOLDERS = frozenset({"hub", "cluster"})
+LABELS_GROUP = "fleet"
+
+
+class LayerName(StrEnum):
+    """The layers of values, lowest precedence first."""
+
+    SYSTEM = "system"
+    TENANT_DEFAULTS = "tenant defaults"
+    TENANT = "tenant"
+    ENVIRONMENT = "environment"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: its name and the pattern of its files, such as `{base}/defaults/{component}/values.yaml`."""
+
+    name: LayerName
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a spoke cluster stands: its hub, its own name, its tenant and its environment."""
+
+    hub: HubName
+    cluster: ClusterName
+    tenant: TenantName
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPath:
+    """The file of one layer for one placement and component; it need not exist."""
+
+    layer: LayerName
+    path: str
+
+
+def _bad_layout(name: str, problem: str) -> Refused:
+    return Refused(f"The layout {name!r:.40} is not usable: {problem}", field="layout", code="invalid_layout")
+
+
+def _fill(pattern: str, values: Mapping[str, str]) -> str:
+    """Put values into a pattern and verify that the path stays below the pattern's fixed beginning.
+
+    The names were parsed before, so a failure here is a mistake of ours or of the configuration;
+    it is refused all the same, for a path decides what is overwritten.
+    """
+    path = _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
+    fixed = pattern.partition("{")[0]
+    inside = posixpath.normpath(path) == path and path.startswith(fixed)
+    if not inside or not all(_SEGMENT.fullmatch(part) for part in path.split("/")):
+        raise Refused(
+            f"{path!r:.200} is not a path inside the fleet repository; check the names that it is made of.",
+            code="unsafe_path",
+        )
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class FleetLayout:
+    """Every path of a fleet repository, made from names that were parsed before.
+
+    `members` has {hub} and {cluster}; each layer's pattern has {component} and may have {base},
+    {tenant}, {environment} and {cluster}; `bases` gives {base} for each group of components.
+    Layers stand lowest first, as Argo CD's `valueFiles` lists them.
+    """
+
+    name: str
+    title: str
+    layers: tuple[Layer, ...]
+    bases: Mapping[str, str] = field(hash=False)
+    members: str = "fleet/fleet-bootstrap/fleet-members/{hub}/{cluster}.yaml"
+    releases: str = "fleet/bootstrap/versions/applicationSets.yaml"
+    wrapper: str = "charts/application-sets"
+    labels_component: str = "fleet/fleet-secret"
+    _member_pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_layout(self)
+        object.__setattr__(self, "bases", MappingProxyType(dict(self.bases)))
+        escaped = re.escape(self.members)
+        for placeholder in ("hub", "cluster"):
+            first, *others = escaped.split(re.escape(f"{{{placeholder}}}"))
+            escaped = f"{first}(?P<{placeholder}>[^/]+)" + f"(?P={placeholder})".join(others)
+        object.__setattr__(self, "_member_pattern", re.compile(escaped))
+
+    def member_path(self, hub: HubName, cluster: ClusterName) -> str:
+        """The path of one spoke's fleet-member file."""
+        return _fill(self.members, {"hub": HubName(hub), "cluster": ClusterName(cluster)})
+
+    def members_folder(self, hub: HubName) -> str:
+        """The folder below which one hub's fleet members are (no trailing slash)."""
+        return _fill(self._folder_before("cluster"), {"hub": HubName(hub)})
+
+    def members_root(self) -> str:
+        """The folder below which the members of all hubs are; "" where the pattern has no fixed folder."""
+        return self._folder_before("hub")
+
+    def parse_member_path(self, path: str) -> tuple[HubName, ClusterName] | None:
+        """The hub and cluster that a path belongs to, or None where it is no fleet member's path."""
+        found = self._member_pattern.fullmatch(path)
+        if not found:
+            return None
+        try:
+            return HubName(found["hub"]), ClusterName(found["cluster"])
+        except Refused:
+            return None
+
+    def layer_paths(
+        self, placement: Placement, component: str, *, group: str = "addons", base: str | None = None
+    ) -> tuple[LayerPath, ...]:
+        """The values files of a component for one placement, lowest layer first.
+
+        `component` is a folder below the layer (slashes allowed); `base` replaces the group's base
+        folder, as a member file's `addons_repo_basepath` does. Refuses a group without a base.
+        """
+        found = base or self.bases.get(group)
+        if found is None:
+            raise Refused(f"The layout {self.name} has no base folder for the group {group!r:.40}.", code="unknown_group")
+        values = {
+            "base": found,
+            "component": component,
+            "tenant": TenantName(placement.tenant),
+            "environment": Environment(placement.environment),
+            "cluster": ClusterName(placement.cluster),
+        }
+        return tuple(
+            LayerPath(layer.name, _fill(layer.pattern.replace("{base}", found), values)) for layer in self.layers
+        )
+
+    def labels_paths(self, placement: Placement) -> tuple[LayerPath, ...]:
+        """The files that decide the cluster secret's labels for one placement, lowest layer first."""
+        return self.layer_paths(placement, self.labels_component, group=LABELS_GROUP)
+
+    def cluster_labels_path(self, placement: Placement) -> str:
+        """The one labels file that belongs to this cluster alone: where its pins are written."""
+        return self.labels_paths(placement)[-1].path
+
+    def to_data(self) -> dict[str, Any]:
+        """The layout as plain data, as `from_data` reads it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "members": self.members,
+            "releases": self.releases,
+            "wrapper": self.wrapper,
+            "labels_component": self.labels_component,
+            "layers": [{"name": layer.name.value, "pattern": layer.pattern} for layer in self.layers],
+            "bases": dict(self.bases),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> FleetLayout:
+        """Read a layout from configuration: `name`, `title`, `layers` and `bases`, the rest optional.
+
+        Refuses unknown keys, unknown placeholders, paths that leave the repository and a layout
+        whose highest layer does not belong to one cluster alone.
+        """
+        name = str(data.get("name", ""))
+        known = {"name", "title", "members", "releases", "wrapper", "labels_component", "layers", "bases"}
+        if unknown := sorted(set(data) - known):
+            raise _bad_layout(name, f"it has the unknown key {unknown[0]!r:.40}.")
+        layers, bases = data.get("layers"), data.get("bases")
+        if not isinstance(layers, list) or not isinstance(bases, Mapping):
+            raise _bad_layout(name, "it needs a list of layers and a map of bases.")
+        optional = {key: data[key] for key in ("members", "releases", "wrapper", "labels_component") if key in data}
+        if any(not isinstance(value, str) for value in (*optional.values(), *bases.values())):
+            raise _bad_layout(name, "its paths must be text.")
+        return cls(
+            name=name,
+            title=str(data.get("title") or name),
+            layers=tuple(_layer(name, item) for item in layers),
+            bases=dict(bases),
+            **optional,
+        )
+
+    def _folder_before(self, placeholder: str) -> str:
+        """The folders of the members pattern that come before the one with `placeholder`."""
+        return posixpath.dirname(self.members.partition(f"{{{placeholder}}}")[0])
+
+
+def _layer(layout: str, item: object) -> Layer:
+    names = ", ".join(layer.value for layer in LayerName)
+    if not isinstance(item, Mapping) or set(item) != {"name", "pattern"}:
+        raise _bad_layout(layout, "each layer is a map with name and pattern.")
+    if item["name"] not in [layer.value for layer in LayerName]:
+        raise _bad_layout(layout, f"the layer {item['name']!r:.40} is unknown; the layers are {names}.")
+    return Layer(LayerName(item["name"]), str(item["pattern"]))
+
+
+def _check_pattern(layout: str, pattern: str, allowed: frozenset[str]) -> set[str]:
+    """The placeholders of a pattern; refuses one that is unknown or whose path leaves the repository."""
+    used = set(_PLACEHOLDER.findall(pattern))
+    if unknown := sorted(used - allowed):
+        raise _bad_layout(layout, f"{pattern!r:.120} has the unknown placeholder {unknown[0]!r:.40}.")
+    if not all(_SEGMENT.fullmatch(part) for part in _PLACEHOLDER.sub("x", pattern).split("/")):
+        raise _bad_layout(layout, f"{pattern!r:.120} is not a path inside the repository.")
+    return used
+
+
+def _check_layout(layout: FleetLayout) -> None:
+    name = layout.name
+    if not _SEGMENT.fullmatch(name):
+        raise _bad_layout(name, "its name may hold letters, digits and . _ + - only.")
+    if _check_pattern(name, layout.members, _MEMBER_PLACEHOLDERS) != _MEMBER_PLACEHOLDERS:
+        raise _bad_layout(name, "its members pattern needs {hub} and {cluster}.")
+    if "{hub}" in layout.members.partition("{cluster}")[2].partition("/")[2]:
+        raise _bad_layout(name, "its members pattern has {hub} below {cluster}.")
+    for path in (layout.releases, layout.wrapper, layout.labels_component, *layout.bases.values()):
+        _check_pattern(name, path, frozenset())
+    if LABELS_GROUP not in layout.bases:
+        raise _bad_layout(name, f"its bases lack the group {LABELS_GROUP}, whose folder holds the clusters' labels.")
+    if not layout.layers or len({layer.name for layer in layout.layers}) != len(layout.layers):
+        raise _bad_layout(name, "it needs at least one layer, and each layer only once.")
+    order = [list(LayerName).index(layer.name) for layer in layout.layers]
+    if order != sorted(order):
+        raise _bad_layout(name, "its layers do not stand lowest first.")
+    for layer in layout.layers:
+        if "component" not in _check_pattern(name, layer.pattern, _LAYER_PLACEHOLDERS):
+            raise _bad_layout(name, f"the pattern of layer {layer.name} needs {{component}}.")
+    if layout.layers[-1].name != LayerName.CLUSTER or "{cluster}" not in layout.layers[-1].pattern:
+        raise _bad_layout(name, "its highest layer must be the cluster's, with {cluster} in its pattern.")
+
+
+_BASES = {"addons": "addons", "fleet": "addons", "resources": "resources", "monitoring": "monitoring"}
+
+TENANTS_LAYOUT = FleetLayout(
+    name="tenants",
+    title="Tenants, each with environments and clusters",
+    layers=(
+        Layer(LayerName.SYSTEM, "{base}/defaults/{component}/values.yaml"),
+        Layer(LayerName.TENANT_DEFAULTS, "{base}/tenants/defaults/{component}/values.yaml"),
+        Layer(LayerName.TENANT, "{base}/tenants/{tenant}/defaults/{component}/values.yaml"),
+        Layer(LayerName.ENVIRONMENT, "{base}/tenants/{tenant}/environments/{environment}/{component}/values.yaml"),
+        Layer(LayerName.CLUSTER, "{base}/tenants/{tenant}/clusters/{cluster}/{component}/values.yaml"),
+    ),
+    bases=_BASES,
+)
+
+_ENVIRONMENT_FOLDER = "{base}/tenants/{tenant}/environments/{environment}"
+ENVIRONMENTS_LAYOUT = FleetLayout(
+    name="environments",
+    title="Tenants, with clusters inside their environment",
+    layers=(
+        Layer(LayerName.SYSTEM, "{base}/defaults/{component}/values.yaml"),
+        Layer(LayerName.TENANT, "{base}/tenants/{tenant}/defaults/{component}/values.yaml"),
+        Layer(LayerName.ENVIRONMENT, _ENVIRONMENT_FOLDER + "/defaults/{component}/values.yaml"),
+        Layer(LayerName.CLUSTER, _ENVIRONMENT_FOLDER + "/clusters/{cluster}/{component}/values.yaml"),
+    ),
+    bases=_BASES,
+)
+
+LAYOUTS: Mapping[str, FleetLayout] = MappingProxyType(
+    {layout.name: layout for layout in (TENANTS_LAYOUT, ENVIRONMENTS_LAYOUT)}
+)
+"""The built-in layouts by name."""
