@@ -1,0 +1,149 @@
+"""Forms for administrators: a fleet and a hub. Only references to credentials are entered, never values."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.layout import LAYOUTS
+from onboarding.domain.names import GitRef, HubName
+from onboarding.models import Fleet, Hub
+
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
+
+
+def https_address(value: str) -> str:
+    """An https address without user or fragment; plain http only for this machine itself.
+
+    Raises `forms.ValidationError` in words that say what to enter.
+    """
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.username or parts.password:
+        raise forms.ValidationError("Leave user name and password out of the address; name a credential file instead.")
+    if not parts.hostname or parts.fragment or parts.scheme not in ("http", "https"):
+        raise forms.ValidationError("Enter a full address, such as https://hub.example.com.")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise forms.ValidationError("Use https: plain http is accepted only for this machine (127.0.0.1).")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class FleetForm(forms.Form):
+    """One Git repository and branch."""
+
+    name = forms.SlugField(max_length=63, help_text="How people call this fleet, for example platform.")
+    repository_url = forms.CharField(
+        label="Repository", max_length=500, help_text="https://… or git@host:path. No password in it."
+    )
+    branch = forms.CharField(max_length=200, initial="main", help_text="The branch that the hubs follow.")
+    layout = forms.ChoiceField(
+        choices=[(name, layout.title) for name, layout in LAYOUTS.items()],
+        help_text="Where the values of tenants, environments and clusters live in the repository.",
+    )
+    username = forms.CharField(max_length=100, required=False, help_text="For https with a token; many hosts accept any.")
+    credential_file = forms.CharField(
+        max_length=500, required=False, help_text="Path of a file on the workers: the token (https) or the private key (ssh)."
+    )
+    known_hosts_file = forms.CharField(
+        max_length=500, required=False, help_text="For ssh: a known_hosts file with the host's key."
+    )
+    pushes_per_minute = forms.IntegerField(
+        min_value=0, max_value=600, initial=0, required=False, help_text="What the Git host allows; 0 is no limit."
+    )
+
+    def __init__(self, *args: Any, fleet: Fleet | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fleet = fleet
+
+    def clean_name(self) -> str:
+        """Names are unique."""
+        name: str = self.cleaned_data["name"]
+        if Fleet.objects.filter(name=name).exclude(pk=self.fleet.pk if self.fleet else None).exists():
+            raise forms.ValidationError("Another fleet has this name. Choose another one.")
+        return name
+
+    def clean_branch(self) -> str:
+        """The branch is one that git accepts."""
+        try:
+            return GitRef(self.cleaned_data["branch"])
+        except Refused as refused:
+            raise forms.ValidationError(str(refused)) from refused
+
+    def clean_pushes_per_minute(self) -> int:
+        """Nothing entered means no limit."""
+        return self.cleaned_data["pushes_per_minute"] or 0
+
+
+class HubForm(forms.Form):
+    """One Argo CD hub: how to reach its Kubernetes API, its Argo CD and its Secrets Manager."""
+
+    fleet = forms.ModelChoiceField(queryset=Fleet.objects.all(), empty_label=None)
+    name = forms.CharField(max_length=200, help_text="As its folder below fleet-members is called.")
+    access = forms.ChoiceField(choices=Hub.Access.choices, label="Kubernetes access")
+    api_url = forms.CharField(label="Kubernetes API", max_length=500, required=False, validators=[], help_text="https://…")
+    api_token_file = forms.CharField(max_length=500, required=False, help_text="File with a service account's token.")
+    api_ca_file = forms.CharField(max_length=500, required=False, help_text="File with the API's certificate authority.")
+    namespace = forms.CharField(max_length=63, initial="argocd", help_text="The namespace of Argo CD.")
+    eks_cluster = forms.CharField(label="EKS cluster", max_length=100, required=False, help_text="For EKS access.")
+    argocd_url = forms.CharField(label="Argo CD API", max_length=500, required=False, help_text="https://…")
+    argocd_token_file = forms.CharField(
+        label="Argo CD token file", max_length=500, required=False, help_text="A read-only account's token."
+    )
+    argocd_ca_file = forms.CharField(label="Argo CD CA file", max_length=500, required=False)
+    link_url = forms.CharField(
+        label="Argo CD for people", max_length=500, required=False, help_text="Where links to Applications lead."
+    )
+    aws_region = forms.CharField(label="AWS region", max_length=40, required=False, help_text="Of Secrets Manager.")
+    aws_role_arn = forms.CharField(label="AWS role", max_length=200, required=False, help_text="ARN of a role to assume.")
+    aws_external_id = forms.CharField(label="AWS external ID", max_length=200, required=False)
+    aws_endpoint_url = forms.CharField(
+        label="AWS endpoint", max_length=500, required=False, help_text="Only for a private endpoint."
+    )
+
+    def __init__(self, *args: Any, hub: Hub | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hub = hub
+
+    def clean_name(self) -> str:
+        """A hub's name is a folder's name, and unique."""
+        try:
+            name = HubName(self.cleaned_data["name"])
+        except Refused as refused:
+            raise forms.ValidationError(str(refused)) from refused
+        if Hub.objects.filter(name=name).exclude(pk=self.hub.pk if self.hub else None).exists():
+            raise forms.ValidationError("Another hub has this name. Choose another one.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """Addresses are https, regions and roles look like such, and the access has what it needs."""
+        data: dict[str, Any] = super().clean() or {}
+        for field in ("api_url", "argocd_url", "link_url", "aws_endpoint_url"):
+            try:
+                data[field] = https_address(data.get(field, ""))
+            except forms.ValidationError as error:
+                self.add_error(field, error)
+        if data.get("aws_region") and not _REGION.fullmatch(data["aws_region"]):
+            self.add_error("aws_region", "Enter a region such as eu-west-1.")
+        if data.get("aws_role_arn") and not _ROLE_ARN.fullmatch(data["aws_role_arn"]):
+            self.add_error("aws_role_arn", "Enter a role's ARN: arn:aws:iam::123456789012:role/name.")
+        if data.get("access") == Hub.Access.TOKEN_FILE and not data.get("api_url"):
+            self.add_error("api_url", "Enter the address of the hub's Kubernetes API.")
+        if data.get("access") == Hub.Access.EKS and not (data.get("eks_cluster") and data.get("aws_region")):
+            self.add_error("eks_cluster", "EKS access needs the cluster's name and its AWS region.")
+        return data

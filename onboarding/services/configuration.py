@@ -1,0 +1,95 @@
+"""Configuration by administrators: fleets and hubs, and tests of their connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.lifecycle import Right
+from onboarding.models import Fleet, Hub
+from onboarding.ports import Clock
+from onboarding.services import events
+from onboarding.services.rights import rights_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one connection test found: whether it works, and one sentence."""
+
+    subject: str
+    works: bool
+    sentence: str
+
+
+def save_fleet(*, values: Mapping[str, Any], actor: User, clock: Clock, fleet: Fleet | None = None) -> Fleet:
+    """Create or change a fleet. Raises `Refused` where the actor is not an administrator.
+
+    Another repository, branch or layout makes what was indexed worthless: it is indexed anew.
+    """
+    _require_administrator(actor)
+    with transaction.atomic():
+        row = fleet or Fleet()
+        moved = [name for name in ("repository_url", "branch", "layout") if getattr(row, name) != values[name]]
+        for name, value in values.items():
+            setattr(row, name, value)
+        if moved:
+            row.indexed_commit, row.indexed_at = "", None
+        row.save()
+        events.record(
+            verb="fleet.configured",
+            message=f"{actor.get_username()} configured fleet {row.name}.",
+            at=clock.now(),
+            actor=actor,
+            fleet=row,
+            detail={"values": {name: str(value) for name, value in values.items()}},
+        )
+    return row
+
+
+def save_hub(*, values: Mapping[str, Any], actor: User, clock: Clock, hub: Hub | None = None) -> Hub:
+    """Create or change a hub. Raises `Refused` where the actor is not an administrator."""
+    _require_administrator(actor)
+    with transaction.atomic():
+        row = hub or Hub()
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save()
+        events.record(
+            verb="hub.configured",
+            message=f"{actor.get_username()} configured hub {row.name}.",
+            at=clock.now(),
+            actor=actor,
+            fleet=row.fleet,
+            detail={"values": {name: str(value) for name, value in values.items()}},
+        )
+    return row
+
+
+def run_checks(
+    *, actor: User, checks: Mapping[str, Callable[[], str]]
+) -> tuple[CheckResult, ...]:
+    """Run connection tests, each by itself: subject -> a call that answers one sentence or raises.
+
+    Raises `Refused` where the actor is not an administrator; a failed test is a result.
+    """
+    _require_administrator(actor)
+    return tuple(_run(subject, check) for subject, check in checks.items())
+
+
+def _run(subject: str, check: Callable[[], str]) -> CheckResult:
+    try:
+        return CheckResult(subject, True, check())
+    except FleetError as error:
+        return CheckResult(subject, False, str(error))
+
+
+def _require_administrator(actor: User) -> None:
+    if Right.ADMINISTER not in rights_of(actor):
+        raise Refused("Only an administrator can do this.", code="not_allowed")
