@@ -1,0 +1,181 @@
+"""Small words for templates: icons, ages, states, links that keep the query, diffs.
+
+No fleet logic lives here: pages receive finished objects, these tags only draw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Protocol
+
+from django import template
+from django.template import Context
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from lucide import _render_icon as draw_lucide
+
+from onboarding.templatetags._diff_rendering import highlight, render_patch
+from onboarding.templatetags._tones import tone_of
+
+register = template.Library()
+
+
+class BarSegment(Protocol):
+    """One part of a stacked bar. Frozen dataclasses fit too."""
+
+    @property
+    def word(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
+
+
+@register.simple_tag
+def icon(name: str, extra_class: str = "", title: str = "") -> SafeString:
+    """A lucide icon by name. Without a title it is decoration and hidden from screen readers."""
+    return _icon(str(name), str(extra_class), str(title))
+
+
+@cache
+def _icon(name: str, extra_class: str, title: str) -> SafeString:
+    attributes = {"class": f"fui-icon {extra_class}".strip(), "focusable": "false"}
+    if title:
+        attributes |= {"role": "img", "aria-label": title}
+    else:
+        attributes |= {"aria-hidden": "true"}
+    # Safe: lucide builds the element with ElementTree, which escapes each attribute.
+    return mark_safe(draw_lucide(name, 16, **attributes))
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """A length of time in at most two units: `12 s`, `3 min`, `2 h 5 min`, `4 d 6 h`."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    whole = max(0, int(seconds))
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for place, (unit, size) in enumerate(units):
+        if whole < size:
+            continue
+        first, rest = divmod(whole, size)
+        if first < 10 and unit in {"d", "h"}:
+            next_unit, next_size = units[place + 1]
+            if second := rest // next_size:
+                return f"{first} {unit} {second} {next_unit}"
+        return f"{first} {unit}"
+    return "0 s"
+
+
+@register.filter
+def age(value: datetime | None) -> str:
+    """How long ago a moment was, without "ago". Empty for a moment that never was."""
+    return "" if value is None else duration(timezone.now() - value)
+
+
+@register.simple_tag
+def relative_time(value: datetime | None, style: str = "ago", never: str = "never") -> SafeString:
+    """A `<time>` that reads as an age, tells the full time on hover and is kept true by script.
+
+    Style "bare" leaves out "ago". A moment that is None reads as `never`.
+    """
+    if value is None:
+        return format_html('<span class="fui-quiet">{}</span>', never)
+    ahead = value - timezone.now()
+    if ahead > timedelta(seconds=5):
+        words = f"in {duration(ahead)}"
+    else:
+        words = age(value) if style == "bare" else f"{age(value)} ago"
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative="{}">{}</time>',
+        value.isoformat(),
+        timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S %Z"),
+        style,
+        words,
+    )
+
+
+@register.filter
+def short_sha(value: str | None) -> str:
+    """The first eight digits of a commit or digest, without an algorithm's prefix."""
+    return (value or "").rpartition(":")[2][:8]
+
+
+@register.filter
+def state_tone(word: object) -> str:
+    """The colour name of a state word; an unknown word is grey."""
+    return tone_of(word).value
+
+
+@register.simple_tag
+def state_dot(word: object, tone: str = "") -> SafeString:
+    """The dot alone, for places where the word already stands beside it."""
+    return format_html(
+        '<span class="fui-dot fui-tone-{}" aria-hidden="true"></span>', tone or tone_of(word).value
+    )
+
+
+@register.filter
+def initials(name: object) -> str:
+    """Two letters for a person: of the first two parts of the name."""
+    parts = [part for part in str(name).replace(".", " ").replace("-", " ").split() if part]
+    return "".join(part[0] for part in parts[:2]) or "?"
+
+
+@register.simple_tag(takes_context=True)
+def query_replace(context: Context, **changes: object) -> str:
+    """This page's query string with some parameters replaced; None or "" removes one.
+
+    Any change other than of the page itself also goes back to the first page.
+    """
+    query = context["request"].GET.copy()
+    if "page" not in changes:
+        query.pop("page", None)
+    for name, value in changes.items():
+        if value is None or value == "":
+            query.pop(name, None)
+        else:
+            query[name] = str(value)
+    return f"?{query.urlencode()}" if query else "?"
+
+
+@register.filter
+def diff_html(patch: str | None) -> SafeString:
+    """A unified patch as one block per file. Its text is escaped whatever it holds."""
+    return render_patch(patch or "")
+
+
+@register.filter
+def yaml_html(text: str | None) -> SafeString:
+    """A YAML document coloured line by line, escaped."""
+    lines = (text or "").split("\n")
+    return format_html_join("\n", "{}", ((highlight(line, ".yaml"),) for line in lines))
+
+
+@register.simple_tag
+def stacked_bar(
+    segments: Iterable[BarSegment], total: int | None = None, extra_class: str = ""
+) -> SafeString:
+    """Parts of a whole as one bar, named in words for who cannot see it.
+
+    An SVG, because widths in a style attribute would break the content security policy.
+    """
+    parts = [part for part in segments if part.count > 0]
+    whole = max(int(total or 0), sum(part.count for part in parts))
+    drawn: list[tuple[str, str, str]] = []
+    start = 0.0
+    for part in parts:
+        width = 100 * part.count / whole
+        drawn.append((tone_of(part.word).value, f"{start:.3f}", f"{width:.3f}"))
+        start += width
+    words = ", ".join(f"{part.count} {part.word}" for part in parts) or "nothing"
+    return format_html(
+        '<svg class="fui-bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" role="img"'
+        ' aria-label="{}">{}</svg>',
+        extra_class,
+        f"{words}, of {whole}",
+        format_html_join("", '<rect class="fui-tone-{}" x="{}" width="{}" height="6"/>', drawn),
+    )
