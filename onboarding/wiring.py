@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -19,11 +20,13 @@ from onboarding.models import Fleet, Hub
 from onboarding.ports import ArgoCD, Clock, FleetRepository, HubReader, SpokeCredentials, WorkQueue
 
 if TYPE_CHECKING:
-    from onboarding.adapters.git_repository import GitRepository
+    from onboarding.adapters.git import GitRepository
+    from onboarding.adapters.hub_access import TokenSource
 
 _mirrors: dict[tuple[int, int, str, str], GitRepository] = {}
 _mirrors_lock = threading.Lock()
 _held_slots: list[IO[str]] = []
+_fetched: dict[tuple[int, int], float] = {}
 
 
 class SystemClock:
@@ -52,54 +55,83 @@ def repository(fleet: Fleet) -> FleetRepository:
 
     A thread's own mirror folder means that no two ever write one object store at once.
     """
-    from onboarding.adapters.git_repository import GitRepository, RepositoryAccess
+    from onboarding.adapters.git import GitRemote, GitRepository, parse_address
 
     key = (fleet.pk, threading.get_ident(), fleet.repository_url, fleet.branch)
     with _mirrors_lock:
-        found = _mirrors.get(key)
-        if found is None:
-            found = _mirrors[key] = GitRepository(
-                RepositoryAccess(
-                    url=fleet.repository_url,
+        if key not in _mirrors:
+            allow_local = settings.ALLOW_LOCAL_REPOSITORIES
+            _mirrors[key] = GitRepository(
+                folder=_mirror_folder(fleet),
+                remote=GitRemote(
+                    url=parse_address(fleet.repository_url, allow_local=allow_local),
                     branch=fleet.branch,
                     username=fleet.username,
-                    credential_file=fleet.credential_file,
-                    known_hosts_file=fleet.known_hosts_file,
-                    allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES,
+                    credential_file=_file(fleet.credential_file),
+                    known_hosts_file=_file(fleet.known_hosts_file),
+                    allow_local=allow_local,
                 ),
-                mirror=_mirror_folder(fleet),
             )
+        return _mirrors[key]
+
+
+def current_repository(fleet: Fleet, *, max_age: float = 3.0) -> FleetRepository:
+    """The fleet's repository, fetched at most `max_age` seconds ago: what a page or form looks at."""
+    found = repository(fleet)
+    key = (fleet.pk, threading.get_ident())
+    if time.monotonic() - _fetched.get(key, float("-inf")) > max_age:
+        found.fetch()
+        _fetched[key] = time.monotonic()
     return found
+
+
+def _file(path: str) -> Path | None:
+    return Path(path) if path else None
 
 
 def hub_reader(hub: Hub) -> HubReader:
     """The hub's Kubernetes API."""
-    from onboarding.adapters.kubernetes_hub import HubAccess, KubernetesHub
+    from onboarding.adapters.hub_access import HubAccess
+    from onboarding.adapters.kubernetes_hub import KubernetesHub
 
-    if hub.access == Hub.Access.TOKEN_FILE and not hub.api_url:
+    if hub.access == Hub.Access.IN_CLUSTER:
+        return KubernetesHub(HubAccess.in_cluster(hub.namespace))
+    if not hub.api_url:
         raise Refused(f"Hub {hub.name} has no API address yet. An administrator can enter it.")
     return KubernetesHub(
         HubAccess(
-            kind=hub.access,
             api_url=hub.api_url,
-            token_file=hub.api_token_file,
-            ca_file=hub.api_ca_file,
             namespace=hub.namespace,
-            eks_cluster=hub.eks_cluster,
-            region=hub.aws_region,
-            role_arn=hub.aws_role_arn,
+            token=_hub_token(hub),
+            ca_file=hub.api_ca_file,
         )
     )
+
+
+def _hub_token(hub: Hub) -> TokenSource:
+    from onboarding.adapters.hub_access import EksToken, TokenFile
+
+    if hub.access == Hub.Access.EKS:
+        return EksToken(
+            cluster=hub.eks_cluster,
+            region=hub.aws_region,
+            role_arn=hub.aws_role_arn,
+            external_id=hub.aws_external_id,
+        )
+    return TokenFile(hub.api_token_file)
 
 
 def argocd(hub: Hub) -> ArgoCD:
     """The hub's Argo CD API."""
     from onboarding.adapters.argocd_api import ArgoCDAccess, ArgoCDApi
+    from onboarding.adapters.hub_access import TokenFile
 
     if not hub.argocd_url:
         raise Refused(f"Hub {hub.name} has no Argo CD address yet. An administrator can enter it.")
     return ArgoCDApi(
-        ArgoCDAccess(url=hub.argocd_url, token_file=hub.argocd_token_file, ca_file=hub.argocd_ca_file)
+        ArgoCDAccess(
+            url=hub.argocd_url, token=TokenFile(hub.argocd_token_file), ca_file=hub.argocd_ca_file
+        )
     )
 
 

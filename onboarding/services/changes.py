@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 
 from onboarding.domain import planner
+from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
-from onboarding.ports import Clock, FleetRepository
+from onboarding.ports import Clock, FleetRepository, SpokeCredentials
 from onboarding.services import deliveries, events, plan_records, previews
 from onboarding.services.rights import rights_of
 
@@ -71,6 +72,7 @@ def submit(
     form_data: Mapping[str, Any],
     actor: User,
     repository: FleetRepository,
+    credentials: SpokeCredentials,
     clock: Clock,
     draft_id: int | None = None,
 ) -> Change:
@@ -79,6 +81,7 @@ def submit(
     Raises `Refused` with every reason at its form field; then nothing was written.
     """
     _require(actor, Right.REQUEST)
+    _require_secret(intent, credentials)
     draft = None
     if draft_id is not None:
         draft = Change.objects.filter(pk=draft_id, requester=actor, state=DecisionState.DRAFT.value).first()
@@ -97,6 +100,7 @@ def revise(
     form_data: Mapping[str, Any],
     actor: User,
     repository: FleetRepository,
+    credentials: SpokeCredentials,
     clock: Clock,
 ) -> Change:
     """Edit a change that waits for approval (or whose approval lapsed): a new revision, a new plan.
@@ -108,6 +112,7 @@ def revise(
     _require(actor, Right.REQUEST)
     if intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
         raise Refused("A change cannot be moved to another cluster. Withdraw it and ask anew.", field="cluster")
+    _require_secret(intent, credentials)
     plan = previews.preview(
         fleet=change.fleet, intent=intent, snapshot=repository.snapshot(), change=change
     )
@@ -219,6 +224,15 @@ def replan(*, change: Change, repository: FleetRepository, clock: Clock) -> Chan
             )
     change.refresh_from_db()
     return change
+
+
+def _require_secret(intent: planner.Intent, credentials: SpokeCredentials) -> None:
+    """Refuse a registration whose secret is known not to be there; not knowing refuses nothing."""
+    if not isinstance(intent, planner.RegisterCluster):
+        return
+    facts = credentials.describe(intent.secret_name)
+    if facts.presence in (SecretPresence.ABSENT, SecretPresence.PENDING_DELETION):
+        raise Refused(facts.detail, field="secret_name", code=f"secret_{facts.presence.value}")
 
 
 def _fill(change: Change, *, intent: planner.Intent, form_data: Mapping[str, Any]) -> None:

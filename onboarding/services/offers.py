@@ -106,6 +106,12 @@ def offer(
     )
 
 
+def empty(*, fleet: Fleet) -> Offer:
+    """What can be offered while the repository cannot be read: the hubs, nothing else."""
+    hubs = tuple(Hub.objects.filter(fleet=fleet).values_list("name", flat=True))
+    return Offer(hubs=hubs, tenants=(), environments=(), channels=(), flag_groups=())
+
+
 def _channel(group: str, label: str, known: releases.Releases, below: Resolved | None) -> Channel:
     entries = known.groups.get(group, ())
     return Channel(

@@ -1,0 +1,58 @@
+"""A registered member as the form shows it: what its own files say, and nothing that is inherited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.hierarchy import resolve
+from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.member import parse_member
+from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.snapshot import Snapshot
+from onboarding.models import Cluster
+
+PIN = "pin_"
+
+
+def form_data_of(
+    *, cluster: Cluster, snapshot: Snapshot, layout: FleetLayout
+) -> tuple[Placement, dict[str, Any]]:
+    """The cluster's fixed place and the form's initial values, read from the repository at one commit.
+
+    Raises `Refused` where the member file is gone or cannot be read: then it has to be mended in Git.
+    """
+    file = snapshot.read(cluster.path)
+    if file is None:
+        raise Refused(f"{cluster.path} is no longer in the repository; somebody removed it.", code="gone")
+    member = parse_member(file)
+    placement = Placement(
+        hub=HubName(cluster.hub_name),
+        cluster=ClusterName(member.cluster),
+        tenant=TenantName(member.tenant),
+        environment=Environment(member.environment),
+    )
+    own = layout.labels_paths(placement)[-1]
+    pinned = resolve([(own, snapshot.read(own.path))])
+    labels = pinned.values().get("externalSecret", {})
+    return placement, {
+        "hub": placement.hub,
+        "cluster": placement.cluster,
+        "tenant": placement.tenant,
+        "environment": placement.environment,
+        "secret_name": member.secret_name,
+        "model": member.model.value,
+        "remote_addons": member.remote_addons,
+        "remote_resources": member.remote_resources,
+        **member.options,
+        **{PIN + key: _text(value) for key, value in _labels(labels).items()},
+    }
+
+
+def _labels(values: object) -> dict[str, object]:
+    found = values.get("labels") if isinstance(values, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

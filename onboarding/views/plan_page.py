@@ -1,0 +1,86 @@
+"""A plan as a page shows it, from the columns that a change keeps of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from onboarding.views.pages import FileChange, Impact, ImpactRow, LabelChange, Notice, Origin, Plan
+
+
+def plan_from_record(record: Mapping[str, Any], *, digest: str = "") -> Plan | None:
+    """The stored plan (`services.plan_records`) as a page object; None where there is none."""
+    if not record:
+        return None
+    return Plan(
+        files=tuple(_file(edit) for edit in record["edits"]),
+        patch=record["patch"],
+        impact=_impact(record["impact"]),
+        labels=_labels(record["labels_before"], record["labels_after"]),
+        notices=tuple(
+            Notice(message=warning["message"], about=warning.get("path", "")) for warning in record["warnings"]
+        ),
+        base_commit=record["commit"],
+        digest=digest,
+    )
+
+
+def _file(edit: Mapping[str, Any]) -> FileChange:
+    verb: Literal["new file", "changed", "deleted"] = "changed"
+    if not edit["before_blob"]:
+        verb = "new file"
+    elif edit["after"] is None:
+        verb = "deleted"
+    before = (edit["before"] or "").splitlines()
+    after = (edit["after"] or "").splitlines()
+    added = removed = 0
+    for line in difflib.ndiff(before, after) if len(before) + len(after) < 2000 else ():
+        added += line.startswith("+ ")
+        removed += line.startswith("- ")
+    return FileChange(path=edit["path"], verb=verb, added=added, removed=removed)
+
+
+def _impact(record: Mapping[str, Any]) -> Impact:
+    return Impact(
+        appear=tuple(_row(item) for item in record["appear"]),
+        change=tuple(
+            _row(after, version_before=before["version"]) for before, after in record["change"]
+        ),
+        disappear=tuple(_row(item, gone=True) for item in record["disappear"]),
+        is_complete=record["complete"],
+        note=record["note"],
+    )
+
+
+def _row(item: Mapping[str, Any], *, version_before: str = "", gone: bool = False) -> ImpactRow:
+    return ImpactRow(
+        name=item["name"],
+        component=item["component"],
+        version_before=item["version"] if gone else version_before,
+        version_after="" if gone else item["version"],
+        destination=item["destination"],
+        cause=item["cause"],
+        deletes_resources=gone and item.get("deletes_resources", True),
+    )
+
+
+def _labels(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> tuple[LabelChange, ...]:
+    """The labels that differ, in the order of their keys."""
+    old = {label["key"]: label for label in before}
+    new = {label["key"]: label for label in after}
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        was, will = old.get(key), new.get(key)
+        if was and will and was["value"] == will["value"]:
+            continue
+        known: Mapping[str, Any] = will or was or {}
+        changes.append(
+            LabelChange(
+                key=key,
+                before=was["value"] if was else None,
+                after=will["value"] if will else None,
+                origin=Origin(layer=known["layer"], path=known["path"], line=known["line"] or None),
+            )
+        )
+    return tuple(changes)

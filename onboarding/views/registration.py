@@ -1,0 +1,298 @@
+"""Registering a spoke cluster and editing a registered one: form, live preview, draft, request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from onboarding import wiring
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.layout import Placement
+from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.names import SecretName
+from onboarding.domain.snapshot import Snapshot
+from onboarding.forms.registration import RegistrationForm, typed_pins, typed_placement
+from onboarding.models import Change, Cluster, Fleet
+from onboarding.services import changes, member_forms, offers, plan_records, previews
+from onboarding.views import access
+from onboarding.views.pages import FormPage, Hidden, Link, Preview
+from onboarding.views.partials import is_partial
+from onboarding.views.plan_page import plan_from_record
+from onboarding.views.registration_page import preview as preview_page
+from onboarding.views.registration_page import sections
+
+FORM_PAGE = "onboarding/clusters/form.html"
+PREVIEW_PART = "onboarding/clusters/_preview.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a form is about: a new cluster, a member of Git, or a change that is being written."""
+
+    fleet: Fleet
+    initial: dict[str, Any]
+    editing: Placement | None = None
+    change: Change | None = None
+    cluster: Cluster | None = None
+
+    @property
+    def action(self) -> str:
+        """Where the form is sent to: this page itself."""
+        if self.change:
+            return reverse("change-edit", args=[self.change.pk])
+        if self.cluster:
+            return reverse("cluster-edit", args=[self.cluster.hub_name, self.cluster.name])
+        return reverse("cluster-register")
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether an unfinished draft is continued."""
+        return bool(self.change and self.change.state == DecisionState.DRAFT.value)
+
+
+@require_http_methods(["GET", "POST"])
+def cluster_register(request: HttpRequest) -> HttpResponse:
+    """Register a spoke cluster: show the form, or ask for approval of what was entered."""
+    access.user_with(request, Right.REQUEST)
+    fleet = access.configured_fleet_for(request)
+    return _form_view(request, Subject(fleet=fleet, initial={key: request.GET[key] for key in request.GET}))
+
+
+@require_http_methods(["GET", "POST"])
+def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
+    """Edit a registered cluster: channels, flags, model; its place in the fleet is fixed."""
+    access.user_with(request, Right.REQUEST)
+    return _form_view(request, _subject_of_cluster(access.cluster_for(request, hub, name)))
+
+
+@require_http_methods(["GET", "POST"])
+def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Go on with a draft, or edit a change that waits for approval."""
+    access.user_with(request, Right.REQUEST)
+    return _form_view(request, _subject_of_change(access.change_for(request, pk)))
+
+
+@require_POST
+def register_preview(request: HttpRequest) -> HttpResponse:
+    """What the form as it stands would write: the right-hand part, or without JavaScript the whole page."""
+    access.user_with(request, Right.REQUEST)
+    subject = _posted_subject(request)
+    form, shown = _bound(request, subject)
+    page = _page(subject, form, shown)
+    if is_partial(request):
+        return render(request, PREVIEW_PART, {"page": page, "preview": shown})
+    return render(request, FORM_PAGE, {"page": page})
+
+
+@require_POST
+def register_draft(request: HttpRequest) -> HttpResponse:
+    """Keep what was entered so far as a draft of this person, right or wrong."""
+    user = access.user_with(request, Right.REQUEST)
+    subject = _posted_subject(request)
+    if subject.change and not subject.is_draft:
+        messages.error(request, "This change was already asked for approval; it is no draft any more.")
+        return redirect("change-detail", subject.change.pk)
+    draft = changes.save_draft(
+        fleet=subject.fleet,
+        kind=Change.Kind.EDIT if subject.editing else Change.Kind.REGISTER,
+        form_data=_plain(request.POST),
+        actor=user,
+        clock=wiring.clock(),
+        draft_id=subject.change.pk if subject.change else None,
+    )
+    messages.success(request, "Draft kept. Only you can see it, under Changes.")
+    return redirect("change-edit", draft.pk)
+
+
+@require_POST
+def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
+    """Throw a draft away."""
+    user = access.user_with(request, Right.REQUEST)
+    change = access.change_for(request, pk)
+    try:
+        changes.discard_draft(change_id=change.pk, actor=user)
+        messages.success(request, "Draft thrown away.")
+    except Refused as refused:
+        messages.error(request, str(refused))
+    return redirect("change-list")
+
+
+@require_GET
+def secret_check(request: HttpRequest) -> HttpResponse:
+    """Say whether a secret is in Secrets Manager: one of six answers, never its value."""
+    access.user_with(request, Right.REQUEST)
+    hub = access.hub_named(request.GET.get("hub", ""))
+    name = request.GET.get("secret_name", "").strip()
+    facts, problem = None, ""
+    try:
+        if name and hub:
+            facts = wiring.credentials(hub).describe(SecretName(name))
+        elif name:
+            problem = "Choose the hub first: its AWS account is asked."
+    except FleetError as error:
+        problem = str(error)
+    return render(request, "onboarding/clusters/_secret_check.html", {"facts": facts, "problem": problem})
+
+
+def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
+    """Show the form, or send it: a redirect to the change, or the same page with errors (422)."""
+    if request.method == "GET":
+        form, shown = _unbound(subject)
+        return render(request, FORM_PAGE, {"page": _page(subject, form, shown)})
+    form, shown = _bound(request, subject)
+    if form.is_valid() and not shown.refusals:
+        try:
+            return redirect("change-detail", _submit(request, subject, form).pk)
+        except Refused as refused:
+            form.refuse(refused)
+        except FleetError as error:
+            form.add_error(None, str(error))
+    return render(request, FORM_PAGE, {"page": _page(subject, form, shown)}, status=422)
+
+
+def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> Change:
+    user = access.user_with(request, Right.REQUEST)
+    intent = form.intent()
+    hub = access.hub_named(intent.placement.hub)
+    if hub is None:
+        raise Refused("This hub is not configured. Choose one of the list.", field="hub")
+    common: dict[str, Any] = {
+        "intent": intent,
+        "form_data": _plain(request.POST),
+        "actor": user,
+        "repository": wiring.current_repository(subject.fleet, max_age=0),
+        "credentials": wiring.credentials(hub),
+        "clock": wiring.clock(),
+    }
+    if subject.change and not subject.is_draft:
+        change = changes.revise(change_id=subject.change.pk, **common)
+    else:
+        draft_id = subject.change.pk if subject.change else None
+        change = changes.submit(fleet=subject.fleet, draft_id=draft_id, **common)
+    messages.success(request, f"Change #{change.pk} waits for approval.")
+    return change
+
+
+def _subject_of_cluster(cluster: Cluster) -> Subject:
+    repository = wiring.current_repository(cluster.fleet)
+    placement, initial = member_forms.form_data_of(
+        cluster=cluster, snapshot=repository.snapshot(), layout=previews.layout_of(cluster.fleet)
+    )
+    return Subject(fleet=cluster.fleet, initial=initial, editing=placement, cluster=cluster)
+
+
+def _subject_of_change(change: Change) -> Subject:
+    if change.kind == Change.Kind.EDIT and change.hub:
+        cluster = get_object_or_404(
+            Cluster, fleet=change.fleet, hub_name=change.hub.name, name=change.cluster_name
+        )
+        base = _subject_of_cluster(cluster)
+        return Subject(
+            fleet=change.fleet, initial={**base.initial, **change.form_data}, editing=base.editing, change=change
+        )
+    return Subject(fleet=change.fleet, initial=change.form_data, change=change)
+
+
+def _posted_subject(request: HttpRequest) -> Subject:
+    """The subject that the form's hidden values name: a change, a cluster, or something new."""
+    if request.POST.get("change", "").isdigit():
+        return _subject_of_change(access.change_for(request, int(request.POST["change"])))
+    if request.POST.get("editing_hub"):
+        return _subject_of_cluster(
+            access.cluster_for(request, request.POST["editing_hub"], request.POST.get("editing_name", ""))
+        )
+    return Subject(fleet=access.configured_fleet_for(request), initial={})
+
+
+def _unbound(subject: Subject) -> tuple[RegistrationForm, Preview]:
+    offer, problem, _ = _offer(subject, subject.initial)
+    form = RegistrationForm(initial=subject.initial, offer=offer, editing=subject.editing)
+    waits = problem or "Fill in the form: what will be written and what follows from it appears here."
+    return form, preview_page(plan=None, waits_for=waits)
+
+
+def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Preview]:
+    """The form with what was posted, and the plan of it or the reasons why there is none."""
+    posted = {**subject.initial, **_plain(request.POST)} if subject.editing else _plain(request.POST)
+    offer, problem, snapshot = _offer(subject, posted)
+    form = RegistrationForm(request.POST, initial=subject.initial, offer=offer, editing=subject.editing)
+    if snapshot is None:
+        form.add_error(None, problem)
+        return form, preview_page(plan=None, waits_for=problem)
+    if not form.is_valid():
+        return form, preview_page(plan=None, waits_for="Some answers are missing or need another look.")
+    try:
+        plan = previews.preview(
+            fleet=subject.fleet, intent=form.intent(), snapshot=snapshot, change=subject.change
+        )
+    except Refused as refused:
+        form.refuse(refused)
+        return form, preview_page(plan=None, refusals=refused.refusals)
+    shown = plan_from_record(plan_records.columns(plan)["plan"])
+    return form, preview_page(plan=shown, as_of=wiring.clock().now())
+
+
+def _offer(subject: Subject, data: dict[str, Any]) -> tuple[offers.Offer, str, Snapshot | None]:
+    """What the form offers for the place typed so far; an empty offer and the reason where Git is away."""
+    try:
+        snapshot = wiring.current_repository(subject.fleet).snapshot()
+        placement = subject.editing or typed_placement(data)
+        return offers.offer(
+            fleet=subject.fleet, snapshot=snapshot, placement=placement, pins=typed_pins(data)
+        ), "", snapshot
+    except FleetError as error:
+        return offers.empty(fleet=subject.fleet), str(error), None
+
+
+def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:
+    title = f"Edit {subject.editing.cluster}" if subject.editing else "Register a cluster"
+    if subject.change and not subject.is_draft:
+        title = f"Edit change #{subject.change.pk}"
+    return FormPage(
+        title=title,
+        lede="Nothing is written until somebody else has approved exactly what is shown on the right.",
+        action=subject.action,
+        form=form,
+        sections=sections(
+            form, editing=subject.editing, check_url=reverse("secret-check"), problem=shown.waits_for
+        ),
+        preview=shown,
+        preview_url=reverse("register-preview"),
+        crumbs=_crumbs(subject),
+        cancel_url=_crumbs(subject)[-1].url,
+        draft_saved_at=subject.change.updated_at if subject.change and subject.is_draft else None,
+        hidden=_hidden(subject),
+        problem=" ".join(form.non_field_errors()),
+    )
+
+
+def _crumbs(subject: Subject) -> tuple[Link, ...]:
+    if subject.cluster:
+        here = reverse("cluster-detail", args=[subject.cluster.hub_name, subject.cluster.name])
+        return (Link("Clusters", reverse("cluster-list")), Link(subject.cluster.name, here))
+    if subject.change:
+        return (Link("Changes", reverse("change-list")),)
+    return (Link("Clusters", reverse("cluster-list")),)
+
+
+def _hidden(subject: Subject) -> tuple[Hidden, ...]:
+    found = []
+    if subject.change:
+        found.append(Hidden("change", str(subject.change.pk)))
+    if subject.editing:
+        found += [Hidden("editing_hub", subject.editing.hub), Hidden("editing_name", subject.editing.cluster)]
+    return tuple(found)
+
+
+def _plain(posted: QueryDict) -> dict[str, Any]:
+    """What was typed, as data that can be kept; without the token and the form's own bookkeeping."""
+    left_out = {"csrfmiddlewaretoken", "change", "editing_hub", "editing_name"}
+    return {key: posted[key] for key in posted if key not in left_out}
+
+
