@@ -1,0 +1,258 @@
+"""All settings, one flat file; every value comes from the environment (see .env.example).
+
+Two ways to run: a real installation says where everything is; the embedded one
+(`FLEETUI_EMBEDDED=1`, set by `./fleet`) needs no other variable and keeps its data in one folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celery.schedules import schedule
+from csp.constants import NONE, SELF
+from django.contrib.messages import constants as message_levels
+
+from fleetui.env import Environment, kept_secret
+from fleetui.logs import logging_config
+
+# --- Where we are ---------------------------------------------------------------------------
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+EMBEDDED: bool = env.bool("FLEETUI_EMBEDDED", default=False)
+DEBUG: bool = env.bool("DEBUG", default=False)
+DATA_FOLDER = Path(env.str("FLEETUI_DATA", default=str(BASE_DIR / ".data"))).resolve()
+if EMBEDDED:
+    DATA_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+# Bare clones of the fleets' repositories; each worker keeps its own below this folder.
+REPOSITORIES_FOLDER = DATA_FOLDER / "repositories"
+# A fleet whose address is a folder of this machine: for the embedded installation only, as it
+# would let an administrator of the product read the server's own files.
+FLEETUI_ALLOW_LOCAL_REPOSITORIES: bool = env.bool(
+    "FLEETUI_ALLOW_LOCAL_REPOSITORIES", default=EMBEDDED
+)
+
+# --- Who may talk to us ---------------------------------------------------------------------
+
+if EMBEDDED and "SECRET_KEY" not in env:
+    SECRET_KEY = kept_secret(DATA_FOLDER / "secret-key")
+else:
+    SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS: list[str] = (
+    env.list("ALLOWED_HOSTS", default=LOOPBACK) if EMBEDDED else env.list("ALLOWED_HOSTS")
+)
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- Applications ---------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "csp",
+    "django_cotton.apps.SimpleAppConfig",
+    "django_filters",
+    "django_htmx",
+    "django_structlog",
+    "django_tables2",
+    "lucide",
+    "template_partials.apps.SimpleAppConfig",
+    "onboarding",
+]
+
+MIDDLEWARE = [
+    "fleetui.health.ProbeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+
+ROOT_URLCONF = "fleetui.urls"
+ASGI_APPLICATION = "fleetui.asgi.application"
+WSGI_APPLICATION = "fleetui.wsgi.application"
+
+# --- Database -------------------------------------------------------------------------------
+
+DATABASE_DEFAULT = f"sqlite:///{DATA_FOLDER / 'fleetui.sqlite3'}" if EMBEDDED else env.NOTSET
+DATABASES = {"default": env.db_url("DATABASE_URL", default=DATABASE_DEFAULT)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Readers never wait for the writer (WAL), and a transaction takes the write lock when it
+    # begins instead of failing in the middle (IMMEDIATE).
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Background work ------------------------------------------------------------------------
+
+# The database row is the truth and the queue; a message only wakes a worker. So a message that is
+# lost, late or doubled does no harm, and results are not kept.
+REDIS_URL: str = env.str("REDIS_URL", default="memory://" if EMBEDDED else env.NOTSET)
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        "visibility_timeout": 900,  # longer than the longest task
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "retry_on_timeout": True,
+    }
+    if REDIS_URL.startswith("redis")
+    else {}
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any absence of the broker
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 540
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
+# A wake-up that nobody took before the next one comes is worth nothing: it expires.
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "onboarding.sweep",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
+    "refresh-fleets": {
+        "task": "onboarding.refresh_fleets",
+        "schedule": schedule(run_every=30),
+        "options": {"expires": 30},
+    },
+}
+
+# --- Templates, forms, tables ---------------------------------------------------------------
+
+TEMPLATE_LOADERS: list[object] = [
+    "django_cotton.cotton_loader.Loader",
+    "django.template.loaders.filesystem.Loader",
+    "django.template.loaders.app_directories.Loader",
+]
+if not DEBUG:
+    TEMPLATE_LOADERS = [("django.template.loaders.cached.Loader", TEMPLATE_LOADERS)]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "loaders": [("template_partials.loader.Loader", TEMPLATE_LOADERS)],
+            "builtins": [
+                "django.templatetags.static",
+                "django_cotton.templatetags.cotton",
+                "lucide.templatetags.lucide",
+                "template_partials.templatetags.partials",
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+MESSAGE_TAGS = {message_levels.DEBUG: "secondary", message_levels.ERROR: "danger"}  # Bootstrap's
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5.html"
+
+# --- Static files ---------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("FLEETUI_STATIC", default=str(DATA_FOLDER / "static"))).resolve()
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Signing in -----------------------------------------------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Security -------------------------------------------------------------------------------
+
+# The embedded installation serves plain HTTP on the loopback address; everything else is HTTPS.
+HTTPS: bool = env.bool("FLEETUI_HTTPS", default=not EMBEDDED)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_NAME = "fleetui_session"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 60 * 60
+CSRF_COOKIE_NAME = "fleetui_csrf"
+CSRF_COOKIE_SECURE = HTTPS
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # the style sheet draws its check marks and arrows by data:
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SILENCED_SYSTEM_CHECKS = [
+    # Both would bind other hosts of the domain, of which this installation knows nothing.
+    "security.W005",  # HSTS for all subdomains
+    "security.W021",  # HSTS preload list
+]
+
+# --- Language and time ----------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Logs -----------------------------------------------------------------------------------
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO").upper())
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
