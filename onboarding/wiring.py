@@ -109,7 +109,7 @@ def hub_reader(hub: Hub) -> HubReader:
 
 
 def _hub_token(hub: Hub) -> TokenSource:
-    from onboarding.adapters.hub_access import EksToken, TokenFile
+    from onboarding.adapters.hub_access import EksToken
 
     if hub.access == Hub.Access.EKS:
         return EksToken(
@@ -118,19 +118,24 @@ def _hub_token(hub: Hub) -> TokenSource:
             role_arn=hub.aws_role_arn,
             external_id=hub.aws_external_id,
         )
-    return TokenFile(hub.api_token_file)
+    return _token(hub.api_token_file)
+
+
+def _token(file: str) -> TokenSource:
+    from onboarding.adapters.hub_access import NoToken, TokenFile
+
+    return TokenFile(file) if file else NoToken()
 
 
 def argocd(hub: Hub) -> ArgoCD:
     """The hub's Argo CD API."""
     from onboarding.adapters.argocd_api import ArgoCDAccess, ArgoCDApi
-    from onboarding.adapters.hub_access import TokenFile
 
     if not hub.argocd_url:
         raise Refused(f"Hub {hub.name} has no Argo CD address yet. An administrator can enter it.")
     return ArgoCDApi(
         ArgoCDAccess(
-            url=hub.argocd_url, token=TokenFile(hub.argocd_token_file), ca_file=hub.argocd_ca_file
+            url=hub.argocd_url, token=_token(hub.argocd_token_file), ca_file=hub.argocd_ca_file
         )
     )
 

@@ -1,0 +1,271 @@
+"""A change as its page shows it: plan, decision, discussion, delivery and evidence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from onboarding.domain.lifecycle import (
+    Act,
+    DecisionState,
+    DeliveryState,
+    Right,
+    allowed_acts,
+    who_acts_next,
+)
+from onboarding.models import Approval, Change, Participant
+from onboarding.models import Delivery as DeliveryRow
+from onboarding.services.rights import rights_of
+from onboarding.views.pages import (
+    Attempt,
+    ChangePage,
+    ChangeRow,
+    Decision,
+    Delivery,
+    Fact,
+    HistoryEntry,
+    Lapse,
+    Link,
+    Remark,
+    Tab,
+)
+from onboarding.views.plan_page import plan_from_record
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+TABS = ("plan", "diff", "discussion", "delivery", "evidence")
+POLICY = (
+    "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
+)
+_ICONS = {
+    "change.submitted": "send",
+    "change.resubmitted": "send",
+    "change.revised": "pencil",
+    "change.approved": "check",
+    "change.rejected": "x",
+    "change.withdrawn": "undo-2",
+    "change.discussed": "message-square",
+    "change.replanned": "refresh-cw",
+}
+
+
+def title_of(change: Change) -> str:
+    """What a change is called: its kind and its cluster."""
+    name = change.cluster_name or "(no name yet)"
+    return f"Register {name}" if change.kind == Change.Kind.REGISTER else f"Edit {name}"
+
+
+def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
+    """One line of a list of changes."""
+    state = DecisionState(change.state)
+    return ChangeRow(
+        number=change.pk,
+        url=reverse("change-edit" if state is DecisionState.DRAFT else "change-detail", args=[change.pk]),
+        title=title_of(change),
+        kind=change.get_kind_display(),
+        state=state.title,
+        requester=change.requester.get_full_name() or change.requester.get_username(),
+        at=change.submitted_at or change.updated_at,
+        delivery=DeliveryState(delivery.state).title if delivery else "",
+        waits_for=_waits_for(state, delivery),
+        clusters=change.cluster_name,
+        is_destructive=change.destructive,
+    )
+
+
+def change_page(change: Change, *, user: User, tab: str, now: datetime, errors: tuple[str, ...] = (), reason: str = "") -> ChangePage:
+    """The page of one change for one reader."""
+    delivery = change.deliveries.order_by("-pk").first()
+    state = DecisionState(change.state)
+    here = reverse("change-detail", args=[change.pk])
+    plan = plan_from_record(change.plan, digest=change.plan_digest)
+    comments = tuple(change.comments.select_related("author"))
+    author = _is_author(change, user)
+    acts = allowed_acts(state, actor_is_author=author, actor_may=rights_of(user))
+    shown = tab if tab in TABS else "plan"
+    evidence = _evidence(change)
+    return ChangePage(
+        number=change.pk,
+        title=title_of(change),
+        kind=change.get_kind_display(),
+        state=state.title,
+        requester=change.requester.get_full_name() or change.requester.get_username(),
+        at=change.submitted_at or change.created_at,
+        tab=shown,
+        tabs=_tabs(here, plan_files=len(plan.files) if plan else 0, comments=len(comments), delivery=delivery),
+        next_step=_waits_for(state, delivery) or who_acts_next(state),
+        waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
+        policy=POLICY,
+        plan=plan,
+        plan_problem="" if change.plan_digest else change.state_note,
+        decision=_decision(change, acts=acts, author=author, user=user, errors=errors, reason=reason),
+        delivery=_delivery(delivery, now) if delivery else None,
+        lapse=_lapse(change),
+        remarks=_remarks(change),
+        evidence=evidence,
+        facts=_facts(change),
+        crumbs=(Link("Changes", reverse("change-list")),),
+        edit_url=reverse("change-edit", args=[change.pk]) if Act.EDIT in acts else "",
+        comment_url=reverse("change-comment", args=[change.pk]),
+        cluster=_cluster_link(change, delivery),
+        is_destructive=change.destructive,
+        as_of=now,
+        refresh_url=f"{here}?tab={shown}",
+    )
+
+
+def _is_author(change: Change, user: User) -> bool:
+    return change.participants.filter(user=user, role=Participant.Role.AUTHOR).exists()
+
+
+def _waits_for(state: DecisionState, delivery: DeliveryRow | None) -> str:
+    if state is not DecisionState.APPROVED or delivery is None:
+        return who_acts_next(state)
+    return {
+        DeliveryState.QUEUED: "A worker writes it to Git.",
+        DeliveryState.PUSHING: "A worker is writing it to Git.",
+        DeliveryState.COMMITTED: "Nobody: it is in Git. The cluster's page shows what the hub makes of it.",
+        DeliveryState.IN_REVIEW: "Its pull request is merged in Git.",
+        DeliveryState.FAILED: "Somebody looks at why the delivery failed.",
+    }[DeliveryState(delivery.state)]
+
+
+def _tabs(here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | None) -> tuple[Tab, ...]:
+    word = DeliveryState(delivery.state).title if delivery else ""
+    return (
+        Tab("plan", "Plan", f"{here}?tab=plan"),
+        Tab("diff", "Diff", f"{here}?tab=diff", count=plan_files),
+        Tab("discussion", "Discussion", f"{here}?tab=discussion", count=comments),
+        Tab("delivery", "Delivery", f"{here}?tab=delivery", word=word),
+        Tab("evidence", "Evidence", f"{here}?tab=evidence"),
+    )
+
+
+def _decision(
+    change: Change, *, acts: frozenset[Act], author: bool, user: User, errors: tuple[str, ...], reason: str
+) -> Decision:
+    can_decide = bool(change.plan_digest)
+    return Decision(
+        digest=change.plan_digest,
+        revision=change.revision,
+        approve_url=reverse("change-approve", args=[change.pk]) if Act.APPROVE in acts and can_decide else "",
+        reject_url=reverse("change-reject", args=[change.pk]) if Act.REJECT in acts and can_decide else "",
+        withdraw_url=reverse("change-withdraw", args=[change.pk]) if Act.WITHDRAW in acts and author else "",
+        submit_url=reverse("change-resubmit", args=[change.pk])
+        if Act.SUBMIT in acts and change.state == DecisionState.LAPSED.value
+        else "",
+        denied=_denied(change, author=author, user=user),
+        reason=reason,
+        errors=errors,
+    )
+
+
+def _denied(change: Change, *, author: bool, user: User) -> str:
+    """Why this reader cannot approve a change that waits for approval."""
+    if change.state != DecisionState.SUBMITTED.value:
+        return ""
+    if author:
+        return "You asked for this change or edited it, so somebody else has to approve it."
+    if Right.APPROVE not in rights_of(user):
+        return "Your account may not approve changes. Somebody with the right to approve has to look at it."
+    return "" if change.plan_digest else "Its plan is refused as the fleet stands now; it cannot be approved."
+
+
+def _delivery(row: DeliveryRow, now: datetime) -> Delivery:
+    state = DeliveryState(row.state)
+    return Delivery(
+        state=state.title,
+        reason=row.reason,
+        advice=_advice(state),
+        commit=row.commit if state is DeliveryState.COMMITTED else "",
+        branch=row.fleet.branch,
+        since=row.committed_at or row.queued_at,
+        next_try=row.due_at if state is DeliveryState.QUEUED and row.due_at > now else None,
+        attempts=tuple(
+            Attempt(
+                number=attempt.number,
+                state=attempt.outcome.replace("_", " ").capitalize() or "Under way",
+                started=attempt.started_at,
+                took=attempt.finished_at - attempt.started_at if attempt.finished_at else None,
+                reason=attempt.reason,
+                commit=attempt.commit,
+                worker=attempt.worker,
+            )
+            for attempt in row.attempts.order_by("-number")
+        ),
+    )
+
+
+def _advice(state: DeliveryState) -> str:
+    if state is DeliveryState.FAILED:
+        return "Mend what the reason names, then edit the change or ask for it anew. Nothing was written."
+    return ""
+
+
+def _lapse(change: Change) -> Lapse | None:
+    if change.state != DecisionState.LAPSED.value:
+        return None
+    event = change.events.filter(verb="change.lapsed").order_by("-pk").first()
+    return Lapse(
+        at=event.at if event else change.updated_at,
+        sentence=change.state_note or "What it would do has changed since it was approved.",
+        paths=tuple(event.detail.get("paths", ())) if event else (),
+    )
+
+
+def _remarks(change: Change) -> tuple[Remark, ...]:
+    """The discussion: comments, and the reasons that came with decisions, by time."""
+    spoken = [
+        Remark(who=comment.author.get_full_name() or comment.author.get_username(), at=comment.created_at, text=comment.body)
+        for comment in change.comments.select_related("author")
+    ]
+    decided = [
+        Remark(
+            who=approval.user.get_full_name() or approval.user.get_username(),
+            at=approval.created_at,
+            text=approval.reason,
+            word=approval.get_verdict_display(),
+        )
+        for approval in change.approvals.select_related("user")
+        if approval.reason or approval.verdict == Approval.Verdict.REJECT
+    ]
+    return tuple(sorted([*spoken, *decided], key=lambda remark: remark.at))
+
+
+def _evidence(change: Change) -> tuple[HistoryEntry, ...]:
+    return tuple(
+        HistoryEntry(
+            title=event.message or event.verb,
+            at=event.at,
+            who=event.actor.get_username() if event.actor else "Fleet UI",
+            icon=_ICONS.get(event.verb, "circle-dot"),
+            detail=event.digest[:16],
+            commit=str(event.detail.get("commit", "")) if event.verb.startswith("delivery.") else "",
+        )
+        for event in change.events.select_related("actor").order_by("pk")
+    )
+
+
+def _facts(change: Change) -> tuple[Fact, ...]:
+    values = (
+        ("Fleet", change.fleet.name),
+        ("Hub", change.hub.name if change.hub else ""),
+        ("Tenant", change.tenant),
+        ("Environment", change.environment),
+        ("Secret", change.secret_name),
+        ("Change-Id", str(change.uid)),
+        ("Plan digest", change.plan_digest),
+        ("Revision", str(change.revision)),
+    )
+    return tuple(Fact(label=label, value=value) for label, value in values if value)
+
+
+def _cluster_link(change: Change, delivery: DeliveryRow | None) -> Link | None:
+    """The cluster's page, once the cluster can be there."""
+    in_git = delivery is not None and delivery.state == DeliveryState.COMMITTED.value
+    if not change.hub or not (in_git or change.kind == Change.Kind.EDIT):
+        return None
+    return Link(change.cluster_name, reverse("cluster-detail", args=[change.hub.name, change.cluster_name]))

@@ -1,0 +1,161 @@
+"""Changes: the inbox, the page of one change, and each decision at its own address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding import wiring
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.models import Change
+from onboarding.services import approvals, changes
+from onboarding.views import access
+from onboarding.views.change_list_page import change_list_page
+from onboarding.views.change_page import change_page
+from onboarding.views.partials import page_or_part
+
+DETAIL = "onboarding/changes/detail.html"
+DETAIL_PART = "onboarding/changes/_detail.html"
+
+
+@require_GET
+def change_list(request: HttpRequest) -> HttpResponse:
+    """The changes that wait for this person, their own, or all."""
+    access.user_with(request, Right.VIEW)
+    page = change_list_page(request, now=wiring.clock().now())
+    return page_or_part(request, "onboarding/changes/list.html", "onboarding/changes/_list.html", {"page": page})
+
+
+@require_GET
+def change_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One change: what it will do, who decides, what became of it."""
+    change = access.change_for(request, pk)
+    if change.state == DecisionState.DRAFT.value:
+        return redirect("change-edit", pk)
+    return _detail(request, _at_tip(change))
+
+
+@require_POST
+def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve exactly the plan whose digest the page carried."""
+    change = access.change_for(request, pk)
+    user = access.user_with(request, Right.APPROVE)
+    return _decided(
+        request,
+        change,
+        lambda: approvals.approve(
+            change_id=change.pk,
+            digest=request.POST.get("digest", ""),
+            reason=request.POST.get("reason", "").strip(),
+            actor=user,
+            clock=wiring.clock(),
+            queue=wiring.queue(),
+        ),
+        "Approved. A worker writes it to Git now.",
+    )
+
+
+@require_POST
+def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reject the plan whose digest the page carried, with a reason."""
+    change = access.change_for(request, pk)
+    user = access.user_with(request, Right.APPROVE)
+    return _decided(
+        request,
+        change,
+        lambda: approvals.reject(
+            change_id=change.pk,
+            digest=request.POST.get("digest", ""),
+            reason=request.POST.get("reason", "").strip(),
+            actor=user,
+            clock=wiring.clock(),
+        ),
+        "Rejected. The requester sees your reason.",
+    )
+
+
+@require_POST
+def change_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take an own change back."""
+    change = access.change_for(request, pk)
+    user = access.user_with(request, Right.VIEW)
+    return _decided(
+        request,
+        change,
+        lambda: changes.withdraw(change_id=change.pk, actor=user, clock=wiring.clock()),
+        "Withdrawn. Nothing of it was written.",
+    )
+
+
+@require_POST
+def change_resubmit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask again for approval of a change whose approval lapsed."""
+    change = access.change_for(request, pk)
+    user = access.user_with(request, Right.REQUEST)
+    return _decided(
+        request,
+        change,
+        lambda: changes.resubmit(
+            change_id=change.pk,
+            actor=user,
+            repository=wiring.current_repository(change.fleet, max_age=0),
+            clock=wiring.clock(),
+        ),
+        "Asked for approval again, with the plan as it is now.",
+    )
+
+
+@require_POST
+def change_comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add to the discussion."""
+    change = access.change_for(request, pk)
+    user = access.user_with(request, Right.VIEW)
+    try:
+        changes.comment(change_id=change.pk, body=request.POST.get("body", ""), actor=user, clock=wiring.clock())
+    except Refused as refused:
+        messages.error(request, str(refused))
+    return redirect(reverse("change-detail", args=[change.pk]) + "?tab=discussion")
+
+
+def _decided(
+    request: HttpRequest, change: Change, decide: Callable[[], object], done: str
+) -> HttpResponse:
+    """Do it and go back to the page, or show the page again with the reason why not (422)."""
+    try:
+        decide()
+    except FleetError as error:
+        change.refresh_from_db()
+        return _detail(request, change, errors=(str(error),), status=422)
+    messages.success(request, done)
+    return redirect("change-detail", change.pk)
+
+
+def _detail(
+    request: HttpRequest, change: Change, *, errors: tuple[str, ...] = (), status: int = 200
+) -> HttpResponse:
+    page = change_page(
+        change,
+        user=access.user_with(request, Right.VIEW),
+        tab=request.GET.get("tab", "plan"),
+        now=wiring.clock().now(),
+        errors=errors,
+        reason=request.POST.get("reason", ""),
+    )
+    return page_or_part(request, DETAIL, DETAIL_PART, {"page": page}, status=status)
+
+
+def _at_tip(change: Change) -> Change:
+    """The change with its plan at the branch's tip; as it is kept where Git is away."""
+    if change.state not in (DecisionState.SUBMITTED.value, DecisionState.LAPSED.value):
+        return change
+    try:
+        repository = wiring.current_repository(change.fleet)
+        return changes.replan(change=change, repository=repository, clock=wiring.clock())
+    except FleetError:
+        return change

@@ -1,0 +1,97 @@
+"""What every list page does with its URL: filter by facets, sort, page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+
+from onboarding.views.pages import Column, Facet, Listing, Option, Pagination
+
+PAGE_SIZE = 50
+LONGEST_QUERY = 200
+Row = TypeVar("Row", bound=Model)
+
+
+def choices(request: HttpRequest, names: Sequence[str]) -> dict[str, list[str]]:
+    """The facet values that the URL names: parameter -> values."""
+    return {name: [value for value in request.GET.getlist(name) if value][:20] for name in names}
+
+
+def query_of(request: HttpRequest) -> str:
+    """The text searched for, bounded."""
+    return request.GET.get("q", "").strip()[:LONGEST_QUERY]
+
+
+def paginate(request: HttpRequest, rows: QuerySet[Row]) -> tuple[Pagination, list[Row]]:
+    """One page of the rows (?page=, from 1; out of range is the last one)."""
+    paginator = Paginator(rows, PAGE_SIZE)
+    page = paginator.get_page(request.GET.get("page"))
+    window = tuple(
+        number if isinstance(number, int) else None
+        for number in paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
+    )
+    return Pagination(
+        number=page.number,
+        count=paginator.num_pages,
+        first=page.start_index(),
+        last=page.end_index(),
+        total=paginator.count,
+        window=window,
+    ), list(page.object_list)
+
+
+def facets(
+    rows: QuerySet[Any],
+    chosen: Mapping[str, Sequence[str]],
+    names: Sequence[tuple[str, str]],
+    *,
+    words: Callable[[str, str], str] = lambda name, value: value,
+    states: Sequence[str] = ("state",),
+) -> tuple[Facet, ...]:
+    """One facet for each column, with the number of rows of each value among the rows that the other facets leave."""
+    found = []
+    for name, label in names:
+        others = rows
+        for other, values in chosen.items():
+            if values and other != name:
+                others = others.filter(**{f"{other}__in": values})
+        counted = others.order_by().values_list(name).annotate(Count("pk", distinct=True)).order_by(name)[:100]
+        options = tuple(
+            Option(label=words(name, value), value=value, count=count, is_chosen=value in chosen.get(name, ()))
+            for value, count in counted
+            if value
+        )
+        if options:
+            found.append(Facet(name=name, label=label, options=options, shows_state=name in states))
+    return tuple(found)
+
+
+def listing(
+    request: HttpRequest,
+    *,
+    columns: Sequence[tuple[str, str]],
+    pages: Pagination,
+    facets: tuple[Facet, ...],
+    sort: str,
+    numbers: Sequence[str] = (),
+) -> Listing:
+    """The list's frame: column heads that know how they are sorted, facets, pages."""
+    return Listing(
+        columns=tuple(_column(label, key, sort, is_number=label in numbers) for label, key in columns),
+        pages=pages,
+        facets=facets,
+        query=query_of(request),
+        sort=sort,
+    )
+
+
+def _column(label: str, key: str, sort: str, *, is_number: bool) -> Column:
+    if key and sort == key:
+        return Column(label, sort=f"-{key}", direction="ascending", is_number=is_number)
+    if key and sort == f"-{key}":
+        return Column(label, sort=key, direction="descending", is_number=is_number)
+    return Column(label, sort=key, is_number=is_number)
