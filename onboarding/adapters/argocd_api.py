@@ -25,12 +25,13 @@ KNOWN_ANNOTATIONS = frozenset(
     for part in ("url", "revision", "basepath", "path")
 ) | frozenset(
     {
-        "addons_repo_chart",
         "aws_cluster_name",
         "aws_region",
         "cluster_name",
         "environment",
-        "secret_manager_secret_name",
+        "fleet_aws_region",
+        "fleet_github_secret",
+        "fleet_github_secret_name",
         "tenant",
     }
 )

@@ -1,0 +1,388 @@
+"""Acts a hub: what Argo CD and the External Secrets Operator would do with the repository, in time.
+
+Everything follows from the repository's commits, the secrets that exist and the clock, so that two
+runs over the same history show the same. Nothing is deployed anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from onboarding.demo import hub_objects as objects
+from onboarding.demo.hub_objects import Act, Stage
+from onboarding.demo.hub_store import ObjectStore
+from onboarding.demo.hub_world import WantedApplication, WantedMember, World, WorldReader
+from onboarding.domain.snapshot import Snapshot
+
+POLL_SECONDS = 20.0
+REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
+HUB_SERVER = "https://kubernetes.default.svc"
+# Seconds of a sync at normal speed: until it begins, and until it is applied.
+_BEGIN, _APPLIED = 1.0, 2.5
+_FIRST_LOOK, _NEXT_LOOK, _SECRET_REFRESH = 0.5, 3.0, 60.0
+_AGE_DAYS = 30
+
+
+class Secrets(Protocol):
+    """The secrets that the hub's operator can read."""
+
+    def server_of(self, name: str) -> str | None:
+        """The spoke's API address in the secret, or None where it cannot be read."""
+        ...
+
+    @property
+    def answers(self) -> bool:
+        """Whether the service answered the last time."""
+        ...
+
+
+@dataclass(slots=True)
+class _Sync:
+    """One Application under way: when it began to differ, and how often it was synced."""
+
+    wanted: WantedApplication
+    created: float
+    changed: float
+    fresh: bool
+    number: int
+    shown: tuple[WantedApplication, Act] | None = None
+
+
+@dataclass(slots=True)
+class _Registration:
+    """One member under way from its ExternalSecret to a registered cluster."""
+
+    member: WantedMember
+    created: float
+    ready: bool | None = None
+    since: float = 0.0
+    looked: float = 0.0
+    server: str = ""
+    registered: float = 0.0
+
+
+class DemoHub:
+    """One hub of the demo. `step` is called again and again; the server only reads."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        namespace: str,
+        region: str,
+        reader: WorldReader,
+        repository: Callable[[], Snapshot | None],
+        secrets: Secrets,
+        faults: Mapping[str, str],
+        speed: float,
+        now: Callable[[], float],
+    ) -> None:
+        """`faults` maps a cluster's or Application's name to how it shall end (`BEHAVIOURS`)."""
+        self.name = name
+        self.namespace = namespace
+        self.uid = objects.uid(name, "Namespace", namespace)
+        self._now = now
+        self._begun = now()
+        self.store = ObjectStore(first_version=int(self._begun * 1000))
+        self._region = region
+        self._reader = reader
+        self._repository = repository
+        self._secrets = secrets
+        self._faults = faults
+        self._speed = speed
+        self._world: World | None = None
+        self._read_at = 0.0
+        self._first = True
+        self._syncs: dict[str, _Sync] = {}
+        self._registrations: dict[str, _Registration] = {}
+        self._looking = threading.Event()
+        self._lock = threading.RLock()
+
+    def look(self) -> None:
+        """Read Git at the next step instead of at the next poll."""
+        self._looking.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the next step; a look ends the wait."""
+        self._looking.wait(seconds)
+
+    def annotate(
+        self, name: str, annotations: Mapping[str, str | None]
+    ) -> Mapping[str, Any] | None:
+        """Merge annotations into an ApplicationSet; None where there is no such one."""
+        with self._lock:
+            found = self.store.get("applicationsets", name)
+            if found is None:
+                return None
+            merged = {**found["metadata"].get("annotations", {}), **annotations}
+            kept = {key: value for key, value in merged.items() if value is not None}
+            self.store.put(
+                "applicationsets", {**found, "metadata": {**found["metadata"], "annotations": kept}}
+            )
+            return self.store.get("applicationsets", name)
+
+    def clusters(self) -> list[Mapping[str, Any]]:
+        """The hub itself and every registered spoke, as Argo CD's API gives them."""
+        with self._lock:
+            now = self._now()
+            counts = Counter(sync.wanted.destination for sync in self._syncs.values())
+            return [self._own_cluster(now, counts[self.name])] + [
+                objects.cluster(
+                    registration.member,
+                    server=registration.server,
+                    attempted=now - now % 10,
+                    applications=counts[cluster],
+                    reachable=self._faults.get(cluster) != "unreachable",
+                )
+                for cluster, registration in sorted(self._registrations.items())
+                if registration.registered
+            ]
+
+    def step(self) -> None:
+        """Do what is due now: read Git, look at secrets, move every Application on."""
+        with self._lock:
+            now = self._now()
+            if self._looking.is_set() or now - self._read_at >= POLL_SECONDS:
+                self._looking.clear()
+                self._read_at = now
+                self._read_git(now)
+            if self._world is None:
+                return
+            self._advance_registrations(now)
+            self._advance_applications(now)
+            self._first = False
+
+    def _read_git(self, now: float) -> None:
+        snapshot = self._repository()
+        if snapshot is not None and (self._world is None or snapshot.commit != self._world.commit):
+            self._world = self._reader.read(snapshot)
+            self._take_members(now)
+        if self._world is not None:
+            self._put_sets(now)
+        ready = self._secrets.answers
+        self.store.put(
+            "secretstores",
+            objects.secret_store(
+                self.name, self.namespace, region=self._region, ready=ready, since=self._begun
+            ),
+        )
+
+    def _take_members(self, now: float) -> None:
+        assert self._world is not None
+        members = {member.cluster: member for member in self._world.members}
+        for cluster, member in members.items():
+            if cluster in self._registrations:
+                self._registrations[cluster].member = member
+            else:
+                created = self._age(cluster, now) if self._first else 0.0
+                self._registrations[cluster] = _Registration(member, created)
+        for cluster in [each for each in self._registrations if each not in members]:
+            # As the shipped registration does: without the leaving mark the secret stays.
+            if self._registrations[cluster].member.leaving:
+                del self._registrations[cluster]
+                self.store.delete("externalsecrets", f"cluster-{cluster}")
+
+    def _put_sets(self, now: float) -> None:
+        assert self._world is not None
+        counts = Counter(sync.wanted.application_set for sync in self._syncs.values())
+        names = []
+        for document in self._world.sets:
+            name = document["metadata"]["name"]
+            names.append(name)
+            problem = "; ".join(self._world.problems) if name == self._world.registration else ""
+            old = self.store.get("applicationsets", name) or {"metadata": {}}
+            made = objects.application_set(
+                self.name,
+                self.namespace,
+                document,
+                created=self._begun,
+                problem=problem[:1000],
+                count=counts[name],
+            )
+            annotations = {
+                **old["metadata"].get("annotations", {}),
+                **made["metadata"].get("annotations", {}),
+            }
+            annotations.pop(REFRESH_ANNOTATION, None)
+            if annotations:
+                made["metadata"]["annotations"] = annotations
+            self.store.put("applicationsets", made)
+        self.store.retain("applicationsets", names)
+
+    def _advance_registrations(self, now: float) -> None:
+        for registration in self._registrations.values():
+            if not registration.created:
+                sync = self._syncs.get(registration.member.registration.name)
+                if sync is None or self._stage(sync, now) in {Stage.OUT_OF_SYNC, Stage.RUNNING}:
+                    continue
+                registration.created = now
+            self._look_at_secret(registration, now)
+            if registration.ready and not registration.registered:
+                registration.registered = max(registration.since, registration.created)
+            self.store.put(
+                "externalsecrets",
+                objects.external_secret(
+                    self.name,
+                    self.namespace,
+                    registration.member,
+                    created=registration.created,
+                    ready=registration.ready,
+                    since=registration.since,
+                    refreshed=registration.looked,
+                ),
+            )
+
+    def _look_at_secret(self, registration: _Registration, now: float) -> None:
+        if registration.ready is None:
+            due = registration.created + _FIRST_LOOK / self._speed
+        else:
+            pause = _SECRET_REFRESH if registration.ready else _NEXT_LOOK / self._speed
+            due = registration.looked + pause
+        if now < due:
+            return
+        server = self._secrets.server_of(registration.member.secret_name)
+        ready = server is not None
+        if ready != registration.ready:
+            registration.since = registration.created if self._first else now
+        registration.ready, registration.looked = ready, now
+        if server:
+            registration.server = server
+
+    def _advance_applications(self, now: float) -> None:
+        assert self._world is not None
+        wanted = {each.name: each for each in self._wanted(now)}
+        for name, application in wanted.items():
+            sync = self._syncs.get(name)
+            if sync is None:
+                self._syncs[name] = self._begin(application, now)
+            elif _renders(application) != _renders(sync.wanted):
+                sync.wanted, sync.changed, sync.fresh = application, now, False
+                sync.number += 1
+            else:
+                sync.wanted = application
+        for name in [each for each in self._syncs if each not in wanted]:
+            del self._syncs[name]
+            self.store.delete("applications", name)
+        for sync in self._syncs.values():
+            shown = (sync.wanted, self._act(sync, now))
+            if shown != sync.shown:
+                sync.shown = shown
+                made = objects.application(self.name, self.namespace, *shown)
+                self.store.put("applications", made)
+
+    def _wanted(self, now: float) -> Iterator[WantedApplication]:
+        assert self._world is not None
+        yield from self._world.hub_applications
+        yield from (member.registration for member in self._world.members)
+        for registration in self._registrations.values():
+            # ApplicationSets notice a new cluster secret a moment after it was written.
+            noticed = registration.registered + 1.0 / self._speed
+            if registration.registered and now >= noticed:
+                yield from registration.member.applications
+
+    def _begin(self, wanted: WantedApplication, now: float) -> _Sync:
+        # What is there at the first look was there before: it is not synced again for the demo.
+        begun = self._age(wanted.cluster, self._begun) if self._first else now
+        return _Sync(wanted, created=begun, changed=begun, fresh=True, number=1)
+
+    def _stage(self, sync: _Sync, now: float) -> Stage:
+        elapsed = (now - sync.changed) * self._speed
+        if elapsed < _BEGIN or sync.wanted.problem:
+            return Stage.OUT_OF_SYNC
+        if elapsed < _APPLIED:
+            return Stage.RUNNING
+        if elapsed < _APPLIED + _settling(sync.wanted):
+            return Stage.PROGRESSING
+        return Stage.SETTLED
+
+    def _act(self, sync: _Sync, now: float) -> Act:
+        assert self._world is not None
+        stage, behaviour = self._stage(sync, now), self._behaviour(sync.wanted)
+        if sync.wanted.component == "fleet-secret" and sync.wanted.cluster in self._registrations:
+            ready = self._registrations[sync.wanted.cluster].ready
+            if ready is None and stage is Stage.SETTLED:
+                stage = Stage.PROGRESSING
+            behaviour = behaviour or ("degraded" if ready is False else "")
+        return Act(
+            stage=stage,
+            created=sync.created,
+            started=sync.changed + _BEGIN / self._speed,
+            finished=sync.changed + _APPLIED / self._speed,
+            reconciled=self._compared(sync, stage, now),
+            fresh=sync.fresh,
+            commit=self._world.commit,
+            behaviour=behaviour,
+            number=sync.number,
+        )
+
+    def _compared(self, sync: _Sync, stage: Stage, now: float) -> float:
+        """When Argo CD last compared: after each step of a sync, and every few minutes."""
+        steps = {
+            Stage.OUT_OF_SYNC: 0.0,
+            Stage.RUNNING: _BEGIN,
+            Stage.PROGRESSING: _APPLIED,
+            Stage.SETTLED: _APPLIED + _settling(sync.wanted),
+        }
+        # Times have whole seconds; the comparison after a sync is later than its end.
+        since = max(sync.changed + steps[stage] / self._speed + 1.0, self._begun)
+        interval = 150.0 + _number(sync.wanted.name) % 60
+        return since + max(0.0, now - since) // interval * interval
+
+    def _behaviour(self, wanted: WantedApplication) -> str:
+        if wanted.name in self._faults:
+            return self._faults[wanted.name]
+        fault = self._faults.get(wanted.cluster, "")
+        if fault and wanted.component != "fleet-secret":
+            if fault in {"unreachable", "unknown"}:
+                return fault
+            registration = self._registrations.get(wanted.cluster)
+            others = registration.member.applications if registration else ()
+            # One component of the cluster is enough to make it so.
+            if others and wanted.name == min(others, key=lambda each: _number(each.name)).name:
+                return fault
+        return wanted.behaviour
+
+    def _own_cluster(self, now: float, applications: int) -> Mapping[str, Any]:
+        me = WantedMember(
+            cluster=self.name,
+            tenant="fleet",
+            environment="",
+            secret_name="",
+            labels={"fleet_member": "hub-cluster"},
+            annotations={},
+            registration=_NOBODY,
+            applications=(),
+            leaving=False,
+        )
+        return objects.cluster(
+            me,
+            server=HUB_SERVER,
+            attempted=now - now % 10,
+            applications=applications,
+            reachable=True,
+        )
+
+    def _age(self, name: str, now: float) -> float:
+        """When something that the demo found already there was made: some days ago."""
+        seconds = 3600 + _number(name) % (_AGE_DAYS * 86400)
+        return now - seconds
+
+
+_NOBODY = WantedApplication(*[""] * 14)
+
+
+def _renders(wanted: WantedApplication) -> WantedApplication:
+    return replace(wanted, behaviour="")
+
+
+def _settling(wanted: WantedApplication) -> float:
+    return 1.0 if wanted.component == "fleet-secret" else 3.0 + _number(wanted.name) % 6
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,0 +1,388 @@
+"""The demo hub's objects in the shape that Argo CD and the External Secrets Operator give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
+
+from onboarding.demo.hub_world import WantedApplication, WantedMember
+
+STORE = "fleet-credentials"
+
+
+class Stage(StrEnum):
+    """How far a sync of the demo hub is; the last one depends on the Application's behaviour."""
+
+    OUT_OF_SYNC = "out of sync"
+    RUNNING = "running"
+    PROGRESSING = "progressing"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Where one Application stands: all times are seconds since 1970."""
+
+    stage: Stage
+    created: float
+    started: float
+    finished: float
+    reconciled: float
+    fresh: bool
+    commit: str
+    behaviour: str
+    number: int
+
+
+def uid(hub: str, kind: str, name: str) -> str:
+    """The UID of an object, the same in every run."""
+    return str(uuid5(NAMESPACE_DNS, f"{hub}/{kind}/{name}.demo"))
+
+
+def moment(seconds: float) -> str:
+    """A time as Kubernetes writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def application(hub: str, namespace: str, wanted: WantedApplication, act: Act) -> dict[str, Any]:
+    """One Application of Argo CD with everything that its status tells."""
+    sources = _sources(wanted, act.commit)
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": wanted.name,
+            "namespace": namespace,
+            "uid": uid(hub, "Application", wanted.name),
+            "generation": act.number + 1,
+            "creationTimestamp": moment(act.created),
+            "labels": {
+                "fleet/group": wanted.group,
+                "fleet/component": wanted.component,
+                "fleet/cluster": wanted.cluster,
+                "fleet/tenant": wanted.tenant,
+                "fleet/environment": wanted.environment,
+                "fleet/release": wanted.release,
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": "argoproj.io/v1alpha1",
+                    "kind": "ApplicationSet",
+                    "name": wanted.application_set,
+                    "uid": uid(hub, "ApplicationSet", wanted.application_set),
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
+        },
+        "spec": {
+            "project": "fleet" if wanted.group == "fleet" else wanted.tenant,
+            "destination": {"name": wanted.destination, "namespace": wanted.namespace},
+            "sources": sources,
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "syncOptions": ["CreateNamespace=true", "ServerSideApply=true"],
+            },
+        },
+        "status": _status(wanted, act, sources),
+    }
+
+
+def _sources(wanted: WantedApplication, commit: str) -> list[dict[str, Any]]:
+    source: dict[str, Any] = {
+        "repoURL": wanted.repo_url,
+        "targetRevision": wanted.revision,
+        "helm": {
+            "releaseName": wanted.component,
+            "ignoreMissingValueFiles": True,
+            "valueFiles": [f"$values/{path}" for path in wanted.value_files],
+        },
+    }
+    source["chart" if wanted.chart else "path"] = wanted.chart or wanted.path
+    return [
+        source,
+        {"repoURL": wanted.repo_url, "targetRevision": wanted.revision, "ref": "values"},
+    ]
+
+
+def _status(wanted: WantedApplication, act: Act, sources: list[dict[str, Any]]) -> dict[str, Any]:
+    sync, health = _state(wanted, act)
+    revisions = [wanted.revision if wanted.chart else act.commit, act.commit]
+    destination = {"name": wanted.destination, "namespace": wanted.namespace}
+    status: dict[str, Any] = {
+        "reconciledAt": moment(act.reconciled),
+        "sourceTypes": ["Helm", ""],
+        "sync": {
+            "status": sync,
+            "revisions": revisions,
+            "comparedTo": {"destination": destination, "sources": sources},
+        },
+        "health": {"status": health, "lastTransitionTime": moment(max(act.finished, act.created))},
+        "conditions": _conditions(wanted, act),
+        "resources": [] if wanted.problem else [_resource(wanted, sync, health)],
+        "summary": {},
+    }
+    if operation := _operation(wanted, act, revisions):
+        status["operationState"] = operation
+    if act.number and act.stage is not Stage.RUNNING and not wanted.problem:
+        status["history"] = [
+            {"id": act.number - 1, "deployedAt": moment(act.finished), "revisions": revisions}
+        ]
+    return status
+
+
+_ENDINGS: Mapping[str, tuple[str, str]] = {
+    "degraded": ("Synced", "Degraded"),
+    "progressing": ("Synced", "Progressing"),
+    "out-of-sync": ("OutOfSync", "Healthy"),
+    "sync-failed": ("OutOfSync", "Missing"),
+    "missing": ("OutOfSync", "Missing"),
+    "suspended": ("Synced", "Suspended"),
+    "unknown": ("Unknown", "Unknown"),
+    "unreachable": ("Unknown", "Unknown"),
+}
+
+BEHAVIOURS = frozenset(_ENDINGS)
+"""How an Application of the demo may be told to end."""
+
+
+def _state(wanted: WantedApplication, act: Act) -> tuple[str, str]:
+    if wanted.problem:
+        return "Unknown", "Missing" if act.fresh else "Healthy"
+    if act.stage in {Stage.OUT_OF_SYNC, Stage.RUNNING}:
+        return "OutOfSync", "Missing" if act.fresh else "Healthy"
+    if act.stage is Stage.PROGRESSING:
+        return "Synced", "Progressing"
+    return _ENDINGS.get(act.behaviour, ("Synced", "Healthy"))
+
+
+def _conditions(wanted: WantedApplication, act: Act) -> list[dict[str, Any]]:
+    message = ""
+    if wanted.problem:
+        message = (
+            "Failed to load target state: failed to generate manifest for source 1 of 2: "
+            "rpc error: code = Unknown desc = failed to execute helm template command: "
+            f"{wanted.problem}"
+        )
+    elif act.behaviour == "unreachable" and act.stage is Stage.SETTLED:
+        message = "Failed to load live state: failed to get cluster info: dial tcp: i/o timeout"
+    if not message:
+        return []
+    return [
+        {"type": "ComparisonError", "message": message, "lastTransitionTime": moment(act.finished)}
+    ]
+
+
+def _operation(wanted: WantedApplication, act: Act, revisions: list[str]) -> dict[str, Any] | None:
+    if wanted.problem or act.stage is Stage.OUT_OF_SYNC:
+        return None
+    operation: dict[str, Any] = {
+        "phase": "Running",
+        "message": "waiting for healthy state of resources",
+        "startedAt": moment(act.started),
+        "operation": {
+            "sync": {"revisions": revisions, "prune": True},
+            "initiatedBy": {"automated": True},
+            "retry": {"limit": 5},
+        },
+        "syncResult": {"revisions": revisions},
+    }
+    if act.stage is not Stage.RUNNING:
+        failed = act.behaviour == "sync-failed"
+        operation["phase"] = "Failed" if failed else "Succeeded"
+        operation["finishedAt"] = moment(act.finished)
+        operation["message"] = (
+            "one or more objects failed to apply, reason: forbidden (retried 5 times)."
+            if failed
+            else "successfully synced (all tasks run)"
+        )
+    return operation
+
+
+def _resource(wanted: WantedApplication, sync: str, health: str) -> dict[str, Any]:
+    resource: dict[str, Any] = {
+        "group": "apps",
+        "version": "v1",
+        "kind": "Deployment",
+        "namespace": wanted.namespace,
+        "name": wanted.component,
+        "status": sync,
+        "health": {"status": health},
+    }
+    if wanted.component == "fleet-secret":
+        resource.update(
+            group="external-secrets.io", kind="ExternalSecret", name=f"cluster-{wanted.cluster}"
+        )
+    if health == "Degraded":
+        resource["health"]["message"] = (
+            f'Deployment "{wanted.component}" exceeded its progress deadline'
+            if wanted.component != "fleet-secret"
+            else "could not get secret data from provider"
+        )
+    return resource
+
+
+def external_secret(
+    hub: str,
+    namespace: str,
+    member: WantedMember,
+    *,
+    created: float,
+    ready: bool | None,
+    since: float,
+    refreshed: float,
+) -> dict[str, Any]:
+    """The ExternalSecret of one member; `ready` None is before the operator's first look.
+
+    The condition's words are the operator's own, which leave the reason to an event.
+    """
+    status: dict[str, Any] = {}
+    if ready is not None:
+        condition = {
+            "type": "Ready",
+            "status": "True" if ready else "False",
+            "reason": "SecretSynced" if ready else "SecretSyncedError",
+            "message": "secret synced" if ready else "could not get secret data from provider",
+            "lastTransitionTime": moment(since),
+        }
+        status = {"conditions": [condition], "binding": {"name": f"cluster-{member.cluster}"}}
+        if ready:
+            status["refreshTime"] = moment(refreshed)
+    remote = {"key": member.secret_name}
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": f"cluster-{member.cluster}",
+            "namespace": namespace,
+            "uid": uid(hub, "ExternalSecret", member.cluster),
+            "generation": 1,
+            "creationTimestamp": moment(created),
+            "labels": {
+                "fleet/cluster": member.cluster,
+                "fleet/tenant": member.tenant,
+                "fleet/environment": member.environment,
+            },
+        },
+        "spec": {
+            "refreshInterval": "1h",
+            "secretStoreRef": {"kind": "SecretStore", "name": STORE},
+            "data": [
+                {"secretKey": key, "remoteRef": {**remote, "property": key}}
+                for key in ("server", "config")
+            ],
+            "target": {"name": f"cluster-{member.cluster}", "creationPolicy": "Owner"},
+        },
+        "status": status,
+    }
+
+
+def secret_store(
+    hub: str, namespace: str, *, region: str, ready: bool, since: float
+) -> dict[str, Any]:
+    """The store through which the hub reads AWS Secrets Manager."""
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "SecretStore",
+        "metadata": {
+            "name": STORE,
+            "namespace": namespace,
+            "uid": uid(hub, "SecretStore", STORE),
+            "generation": 1,
+            "creationTimestamp": moment(since),
+        },
+        "spec": {"provider": {"aws": {"service": "SecretsManager", "region": region}}},
+        "status": {
+            "capabilities": "ReadWrite",
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": "True" if ready else "False",
+                    "reason": "Valid" if ready else "InvalidProviderConfig",
+                    "message": "store validated" if ready else "unable to validate store",
+                    "lastTransitionTime": moment(since),
+                }
+            ],
+        },
+    }
+
+
+def application_set(
+    hub: str,
+    namespace: str,
+    document: Mapping[str, Any],
+    *,
+    created: float,
+    problem: str,
+    count: int,
+) -> dict[str, Any]:
+    """An ApplicationSet as the repository or the wrapper chart gives it, with its conditions."""
+    name = document["metadata"]["name"]
+    failed = bool(problem)
+    up_to_date = {
+        "type": "ResourcesUpToDate",
+        "status": "False" if failed else "True",
+        "reason": "ApplicationGenerationFromParamsError" if failed else "ApplicationSetUpToDate",
+        "message": problem or "All applications have been generated successfully",
+    }
+    error = {
+        "type": "ErrorOccurred",
+        "status": "True" if failed else "False",
+        "reason": up_to_date["reason"],
+        "message": problem or "Successfully generated parameters for all Applications",
+    }
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {
+            **document["metadata"],
+            "namespace": namespace,
+            "uid": uid(hub, "ApplicationSet", name),
+            "generation": 1,
+            "creationTimestamp": moment(created),
+        },
+        "spec": document.get("spec", {}),
+        "status": {
+            "conditions": [
+                {**condition, "lastTransitionTime": moment(created)}
+                for condition in (error, up_to_date)
+            ],
+            "resourcesCount": count,
+        },
+    }
+
+
+def cluster(
+    member: WantedMember, *, server: str, attempted: float, applications: int, reachable: bool
+) -> dict[str, Any]:
+    """A registered cluster as Argo CD's API gives it, without any credential."""
+    state = {"status": "Successful", "message": "", "attemptedAt": moment(attempted)}
+    if not reachable:
+        state.update(
+            status="Failed", message=f"failed to get cluster info: dial tcp {server}: i/o timeout"
+        )
+    elif not applications:
+        state.update(
+            status="Unknown", message="Cluster has no applications and is not being monitored."
+        )
+    version = "1.34" if state["status"] == "Successful" else ""
+    return {
+        "server": server,
+        "name": member.cluster,
+        "config": {"tlsClientConfig": {"insecure": False}},
+        "connectionState": state,
+        "serverVersion": version,
+        "info": {
+            "connectionState": state,
+            "serverVersion": version,
+            "cacheInfo": {},
+            "applicationsCount": applications,
+        },
+        "labels": dict(member.labels),
+        "annotations": dict(member.annotations),
+    }

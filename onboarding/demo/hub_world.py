@@ -1,0 +1,373 @@
+"""What the fleet repository asks of one hub at one commit: members, labels, Applications, sets.
+
+The demo hub reads the repository with the product's own domain. It can therefore show what the
+product predicts, and never prove it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
+from onboarding.domain.errors import Refused
+from onboarding.domain.hierarchy import resolve
+from onboarding.domain.labels import predict_labels
+from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.member import FleetMember, parse_member
+from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
+from onboarding.domain.snapshot import Snapshot, SnapshotFile
+
+REGISTRATION = "fleet-hub-external-secrets"
+_SET_FOLDERS = ("fleet/bootstrap", "fleet/fleet-bootstrap")
+_DOCUMENT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WantedApplication:
+    """One Application that a hub's ApplicationSets generate.
+
+    `inputs` changes whenever something that the Application renders from changes; `destination` is
+    the cluster that it is deployed to (the hub, for a registration); `behaviour` is how it shall
+    end ("" is healthy); `problem` is an error of rendering.
+    """
+
+    name: str
+    component: str
+    group: str
+    application_set: str
+    cluster: str
+    destination: str
+    tenant: str
+    environment: str
+    namespace: str
+    release: str
+    repo_url: str
+    path: str
+    chart: str
+    revision: str
+    value_files: tuple[str, ...] = ()
+    inputs: str = ""
+    behaviour: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMember:
+    """One fleet member: its registration, the labels of its cluster secret and what follows."""
+
+    cluster: str
+    tenant: str
+    environment: str
+    secret_name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    registration: WantedApplication
+    applications: tuple[WantedApplication, ...]
+    leaving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the repository asks of one hub; `problems` are members that cannot be read."""
+
+    commit: str
+    members: tuple[WantedMember, ...]
+    sets: tuple[Mapping[str, Any], ...]
+    hub_applications: tuple[WantedApplication, ...]
+    registration: str
+    problems: tuple[str, ...]
+
+
+class WorldReader:
+    """Reads one hub's part of a repository."""
+
+    def __init__(self, *, hub: HubName, layout: FleetLayout, url: str, branch: str) -> None:
+        """`url` and `branch` are what the Applications shall name as their source."""
+        self._hub = hub
+        self._layout = layout
+        self._url = url
+        self._branch = branch
+
+    def read(self, snapshot: Snapshot) -> World:
+        """The world at a commit; a member that cannot be read is a problem and hides no other."""
+        reading = _Reading(self._hub, self._layout, self._url, self._branch, snapshot)
+        sets = reading.repository_sets()
+        registration = next(
+            (str(found["metadata"]["name"]) for folder, found in sets if folder == _SET_FOLDERS[1]),
+            REGISTRATION,
+        )
+        members, problems = reading.members(registration)
+        own = [found for _, found in sets]
+        if not any(found["metadata"]["name"] == registration for found in own):
+            own.append(_set(registration, "fleet", "fleet-secret", []))
+        return World(
+            commit=snapshot.commit,
+            members=members,
+            sets=(*own, *reading.component_sets()),
+            hub_applications=tuple(
+                reading.bootstrap(folder, found)
+                for folder, found in sets
+                if folder == _SET_FOLDERS[0]
+            ),
+            registration=registration,
+            problems=problems,
+        )
+
+
+class _Reading:
+    """One reading of one snapshot, with what members share read once."""
+
+    def __init__(
+        self, hub: HubName, layout: FleetLayout, url: str, branch: str, snapshot: Snapshot
+    ) -> None:
+        self._hub = hub
+        self._layout = layout
+        self._url = url
+        self._branch = branch
+        self._snapshot = snapshot
+        self._files: dict[str, SnapshotFile | None] = {}
+        self._releases = self._read_releases()
+        self._catalogues: dict[tuple[str, str], tuple[Component, ...]] = {}
+
+    def members(self, registration: str) -> tuple[tuple[WantedMember, ...], tuple[str, ...]]:
+        found: list[WantedMember] = []
+        problems: list[str] = []
+        for path in self._snapshot.paths(self._layout.members_folder(self._hub)):
+            if self._layout.parse_member_path(path) is None:
+                continue
+            file = self._read(path)
+            try:
+                if file is not None:
+                    found.append(self._member(parse_member(file), file, registration))
+            except Refused as refused:
+                problems.append(f"{path}: {refused}")
+        return tuple(found), tuple(problems)
+
+    def repository_sets(self) -> list[tuple[str, dict[str, Any]]]:
+        """The ApplicationSets that stand in the repository itself, with their folder."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        for folder in _SET_FOLDERS:
+            for path in self._snapshot.paths(folder):
+                if path.count("/") != folder.count("/") + 1 or not path.endswith((".yaml", ".yml")):
+                    continue
+                found.extend((folder, document) for document in self._application_sets(path))
+        return found
+
+    def component_sets(self) -> list[dict[str, Any]]:
+        """One ApplicationSet for each component, with a generator for each release channel."""
+        generators: dict[str, list[dict[str, Any]]] = {}
+        groups: dict[str, str] = {}
+        for group, entries in self._releases.groups.items():
+            for entry in entries:
+                for component in self._catalogue(group, entry.type):
+                    groups[component.name] = group
+                    generators.setdefault(component.name, []).append(
+                        _generator(component, entry.type)
+                    )
+        return [_set(name, groups[name], name, found) for name, found in sorted(generators.items())]
+
+    def bootstrap(self, folder: str, found: Mapping[str, Any]) -> WantedApplication:
+        """The hub's own Application of one bootstrap ApplicationSet."""
+        name = str(found["metadata"]["name"])
+        return WantedApplication(
+            name=f"{name}-{self._hub}",
+            component="bootstrap",
+            group=name.removeprefix("bootstrap-"),
+            application_set=name,
+            cluster=self._hub,
+            destination=self._hub,
+            tenant="fleet",
+            environment="",
+            namespace="argocd",
+            release="",
+            repo_url=self._url,
+            path="charts/release-channels",
+            chart="",
+            revision=self._branch,
+            inputs=self._digest([folder + "/" + name, self._layout.releases]),
+        )
+
+    def _member(self, member: FleetMember, file: SnapshotFile, registration: str) -> WantedMember:
+        placement = Placement(
+            hub=self._hub,
+            cluster=ClusterName(member.cluster),
+            tenant=TenantName(member.tenant),
+            environment=Environment(member.environment),
+        )
+        paths = self._layout.labels_paths(placement)
+        predicted = predict_labels(
+            member, placement, resolve([(path, self._read(path.path)) for path in paths])
+        )
+        labels = predicted.as_dict()
+        leaving = str(member.extra.get("offboarding", "")) == "true"
+        base = WantedApplication(
+            name=f"fleet-secret-{member.cluster}",
+            component="fleet-secret",
+            group="fleet",
+            application_set=registration,
+            cluster=member.cluster,
+            destination=self._hub,
+            tenant=member.tenant,
+            environment=member.environment,
+            namespace="argocd",
+            release="",
+            repo_url=self._url,
+            path="charts/fleet-secret",
+            chart="",
+            revision=self._branch,
+            value_files=tuple(path.path for path in paths),
+            inputs=self._digest([file.path, *(path.path for path in paths)]),
+        )
+        return WantedMember(
+            cluster=member.cluster,
+            tenant=member.tenant,
+            environment=member.environment,
+            secret_name=member.secret_name,
+            labels=labels,
+            annotations={label.key: label.value for label in predicted.annotations},
+            registration=base,
+            applications=() if leaving else tuple(self._components(base, placement, labels)),
+            leaving=leaving,
+        )
+
+    def _components(
+        self, base: WantedApplication, placement: Placement, labels: Mapping[str, str]
+    ) -> Iterator[WantedApplication]:
+        for group, label in RELEASE_LABELS.items():
+            channel = labels.get(label)
+            if not channel or labels.get(f"enable_remote_{group}") == "true":
+                continue
+            known = self._releases.entry(group, channel) is not None
+            types = [channel] if known else self._releases.types(group)
+            seen: set[str] = set()
+            for component in (each for kind in types for each in self._catalogue(group, kind)):
+                if component.name not in seen and labels.get(component.flag) == "true":
+                    seen.add(component.name)
+                    yield self._component(base, placement, component, channel, known=known)
+
+    def _component(
+        self,
+        base: WantedApplication,
+        placement: Placement,
+        component: Component,
+        channel: str,
+        *,
+        known: bool,
+    ) -> WantedApplication:
+        layers = self._layout.layer_paths(placement, component.name, group=component.group)
+        problem = ""
+        if not known:
+            label = RELEASE_LABELS[component.group]
+            problem = f"cluster {base.cluster} asks for the unknown {label} {channel!r}"
+        outside = bool(component.repo_url)
+        source = f"{component.repo_url} {component.chart} {component.version} {channel}"
+        wanted = replace(
+            base,
+            name=f"{component.name}-{base.cluster}",
+            component=component.name,
+            group=component.group,
+            application_set=component.name,
+            destination=base.cluster,
+            namespace=component.namespace or component.name,
+            release=channel,
+            repo_url=component.repo_url or self._url,
+            path="" if outside else component.chart,
+            chart=component.chart if outside else "",
+            revision=component.version if outside else self._branch,
+            value_files=tuple(path.path for path in layers),
+            inputs=self._digest([path.path for path in layers])
+            + hashlib.sha256(source.encode()).hexdigest()[:8],
+            problem=problem,
+        )
+        present = [(path, file) for path in layers if (file := self._read(path.path))]
+        if any(b"demo:" in file.content for _, file in present):
+            wanted = replace(wanted, behaviour=self._behaviour(present))
+        return wanted
+
+    def _behaviour(self, layers: Any) -> str:
+        try:
+            leaf = resolve(layers).get(("demo",))
+        except Refused:
+            return ""
+        return str(leaf.value) if leaf is not None else ""
+
+    def _catalogue(self, group: str, kind: str) -> tuple[Component, ...]:
+        key = (group, kind)
+        if key not in self._catalogues:
+            try:
+                found: Catalogue | None = catalogue_from_wrapper(
+                    self._releases, {group: kind}, self._snapshot, self._layout
+                )
+            except Refused:
+                found = None
+            components = found.components if found else ()
+            self._catalogues[key] = tuple(each for each in components if each.group == group)
+        return self._catalogues[key]
+
+    def _read_releases(self) -> Releases:
+        path = self._layout.releases
+        try:
+            return parse_releases(self._read(path), path=path)
+        except Refused:
+            return parse_releases(None, path=path)
+
+    def _application_sets(self, path: str) -> Iterator[dict[str, Any]]:
+        file = self._read(path)
+        if file is None or len(file.content) > _DOCUMENT_BYTES:
+            return
+        try:
+            documents = list(yaml.load_all(file.content, Loader=yaml.CSafeLoader))
+        except yaml.YAMLError:
+            return
+        for document in documents:
+            if isinstance(document, dict) and document.get("kind") == "ApplicationSet":
+                metadata = document.get("metadata")
+                if isinstance(metadata, dict) and isinstance(metadata.get("name"), str):
+                    yield document
+
+    def _read(self, path: str) -> SnapshotFile | None:
+        if path not in self._files:
+            self._files[path] = self._snapshot.read(path)
+        return self._files[path]
+
+    def _digest(self, paths: list[str]) -> str:
+        blobs = [file.blob if (file := self._read(path)) else "" for path in paths]
+        return hashlib.sha256("\n".join(blobs).encode()).hexdigest()[:16]
+
+
+def _generator(component: Component, kind: str) -> dict[str, Any]:
+    selector: dict[str, Any] = {
+        "matchLabels": {RELEASE_LABELS[component.group]: kind, component.flag: "true"}
+    }
+    if component.group in {"addons", "resources"}:
+        selector["matchExpressions"] = [
+            {"key": f"enable_remote_{component.group}", "operator": "NotIn", "values": ["true"]}
+        ]
+    source: dict[str, Any] = {"repoURL": component.repo_url, "targetRevision": component.version}
+    source["chart" if component.repo_url else "path"] = component.chart
+    template = {"metadata": {}, "spec": {"project": "", "sources": [source]}}
+    return {"clusters": {"selector": selector, "values": {"release": kind}, "template": template}}
+
+
+def _set(name: str, group: str, component: str, generators: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": name, "labels": {"fleet/group": group, "fleet/component": component}},
+        "spec": {
+            "goTemplate": True,
+            "goTemplateOptions": ["missingkey=error"],
+            "syncPolicy": {"preserveResourcesOnDeletion": True},
+            "generators": generators,
+            "template": {
+                "metadata": {"name": component + "-{{ .name }}"},
+                "spec": {"destination": {"name": "{{ .name }}"}},
+            },
+        },
+    }
