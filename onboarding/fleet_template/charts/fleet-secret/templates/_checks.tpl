@@ -11,6 +11,9 @@ execute with the credentials in reach.
 {{- define "fleet-secret.check-member" -}}
 {{- $member := .Values.member -}}
 {{- $where := include "fleet-secret.where" . -}}
+{{- if not $member -}}
+  {{- fail "there is no fleet member to register: its file is empty, or holds characters that YAML does not allow. The registration ApplicationSet sets member from fleet/fleet-bootstrap/fleet-members/<hub>/<cluster>.yaml" -}}
+{{- end -}}
 {{- if not (has .Values.target (list "hub" "spoke")) -}}
   {{- fail (printf "%s: target must be hub or spoke" $where) -}}
 {{- end -}}

@@ -1,0 +1,130 @@
+"""Helm as Argo CD runs it: the real command, on a copy of the fleet repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.hub import binaries
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
+
+
+class HelmMissing(Exception):
+    """No helm to render with; says how to have one."""
+
+
+class RenderFailed(Exception):
+    """Helm refused; carries what it said."""
+
+
+def find_helm() -> Path:
+    """The helm command: `FLEETUI_HELM`, a Helm 3 on PATH, the cache of built programs, or built now with Go."""
+    if named := os.environ.get("FLEETUI_HELM"):
+        if not os.access(named, os.X_OK):
+            raise HelmMissing(f"FLEETUI_HELM names {named}, which cannot be run.")
+        return Path(named)
+    on_path = shutil.which("helm")
+    if on_path and _version(on_path).startswith("v3."):
+        return Path(on_path)
+    try:
+        binaries.ensure("helm")
+    except (binaries.GoMissing, binaries.BuildFailed) as problem:
+        raise HelmMissing(f"The charts are not rendered: no Helm 3 is on PATH, and it cannot be built. {problem}") from problem
+    return binaries.path("helm")
+
+
+def _version(command: str) -> str:
+    answer = subprocess.run([command, "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Runs one helm command with its own folders, so that nothing of the user's configuration plays a part."""
+
+    command: Path
+    home: Path
+
+    def run(self, *arguments: str | Path) -> str:
+        """What helm printed; raises RenderFailed with what it said on its error output."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "HELM_CACHE_HOME": str(self.home / "cache"),
+            "HELM_CONFIG_HOME": str(self.home / "config"),
+            "HELM_DATA_HOME": str(self.home / "data"),
+        }
+        done = subprocess.run(
+            [str(self.command), *map(str, arguments)], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RenderFailed(done.stderr + done.stdout)
+        return done.stdout
+
+    def template(
+        self, chart: Path, *, values: Sequence[Path] = (), data: Mapping[str, Any] | None = None, scratch: Path | None = None
+    ) -> list[dict[str, Any]]:
+        """The objects that a chart renders: values files lowest first, `data` over them, as Argo CD does it."""
+        arguments: list[str | Path] = ["template", "test", chart]
+        for file in values:
+            arguments += ["--values", file]
+        if data is not None:
+            inline = (scratch or self.home) / "inline.yaml"
+            inline.write_text(yaml.safe_dump(dict(data)), encoding="utf-8")
+            arguments += ["--values", inline]
+        return [found for found in yaml.safe_load_all(self.run(*arguments)) if found]
+
+
+@dataclass(frozen=True)
+class FleetCopy:
+    """A copy of the fleet repository that a test may change and render."""
+
+    folder: Path
+    helm: Helm
+
+    def path(self, relative: str) -> Path:
+        """A file or folder of the copy."""
+        return self.folder / relative
+
+    def read(self, relative: str) -> Any:
+        """The YAML document of one file."""
+        return yaml.safe_load(self.path(relative).read_text(encoding="utf-8"))
+
+    def write(self, relative: str, data: Any) -> None:
+        """Writes one file of the copy, as YAML."""
+        self.path(relative).parent.mkdir(parents=True, exist_ok=True)
+        self.path(relative).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+
+    def build_dependencies(self) -> None:
+        """Does what Argo CD does before it renders the release channels for the first time at a commit."""
+        self.helm.run("dependency", "build", self.path("charts/release-channels"))
+
+    def application_sets(self, group: str, *, scope: str = "hub") -> dict[str, dict[str, Any]]:
+        """The ApplicationSets of one group by name, as the bootstrap Application renders them."""
+        objects = self.helm.template(
+            self.path("charts/release-channels"),
+            values=[
+                self.path("addons/bootstrap/layout.yaml"),
+                self.path(f"addons/bootstrap/{group}.yaml"),
+                self.path("fleet/bootstrap/versions/applicationSets.yaml"),
+            ],
+            data={"scope": scope, "repository": {"url": "https://git.example/fleet.git", "revision": "main"}},
+        )
+        assert {found["kind"] for found in objects} <= {"ApplicationSet"}
+        return {found["metadata"]["name"]: found for found in objects}
+
+    def layers(self, component: str, *, base: str, tenant: str, environment: str, cluster: str) -> list[Path]:
+        """The values files of a component that exist, lowest first, by the layout that the repository itself declares."""
+        files = []
+        for pattern in self.read("addons/bootstrap/layout.yaml")["layout"]["valueFiles"]:
+            names = {"base": base, "tenant": tenant, "environment": environment, "cluster": cluster, "component": component}
+            files.append(self.path(pattern.format(**names)))
+        return [file for file in files if file.exists()]
