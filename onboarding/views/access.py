@@ -36,8 +36,12 @@ def fleets_for(request: HttpRequest) -> list[Fleet]:
 
 
 def fleet_for(request: HttpRequest) -> Fleet | None:
-    """The fleet that this person looks at now; None where none is configured yet."""
+    """The fleet that this person looks at now (?fleet= chooses another); None where none is configured yet."""
     fleets = fleets_for(request)
+    asked = next((fleet for fleet in fleets if fleet.name == request.GET.get("fleet")), None)
+    if asked is not None:
+        # A way of looking, not a change: it is kept for this session only.
+        request.session[SESSION_FLEET] = asked.pk
     chosen = request.session.get(SESSION_FLEET)
     return next((fleet for fleet in fleets if fleet.pk == chosen), fleets[0] if fleets else None)
 

@@ -39,7 +39,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             fleets=tuple(
                 FleetChoice(
                     fleet.name,
-                    f"{reverse('fleet-choose', args=[fleet.name])}",
+                    f"{reverse('overview')}?fleet={fleet.name}",
                     is_current=current is not None and fleet.pk == current.pk,
                 )
                 for fleet in fleets

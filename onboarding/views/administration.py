@@ -1,0 +1,104 @@
+"""Administration: fleets and hubs, each with a connection test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.forms.models import model_to_dict
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from onboarding import wiring
+from onboarding.domain.lifecycle import Right
+from onboarding.forms.administration import FleetForm, HubForm
+from onboarding.models import Fleet, Hub
+from onboarding.services import configuration
+from onboarding.views import access
+from onboarding.views.administration_page import (
+    connection_test,
+    fleet_form_page,
+    fleets_page,
+    hub_form_page,
+    hubs_page,
+)
+
+LIST = "onboarding/admin/list.html"
+FORM = "onboarding/admin/form.html"
+
+
+@require_GET
+def fleet_list(request: HttpRequest) -> HttpResponse:
+    """The fleets."""
+    access.user_with(request, Right.ADMINISTER)
+    return render(request, LIST, {"page": fleets_page()})
+
+
+@require_GET
+def hub_list(request: HttpRequest) -> HttpResponse:
+    """The hubs."""
+    access.user_with(request, Right.ADMINISTER)
+    return render(request, LIST, {"page": hubs_page()})
+
+
+@require_http_methods(["GET", "POST"])
+def fleet_form(request: HttpRequest, name: str = "") -> HttpResponse:
+    """Add a fleet, or change one."""
+    user = access.user_with(request, Right.ADMINISTER)
+    fleet = get_object_or_404(Fleet, name=name) if name else None
+    form = FleetForm(request.POST or None, fleet=fleet, initial=_initial(fleet))
+    if request.method == "POST" and form.is_valid():
+        saved = configuration.save_fleet(values=form.cleaned_data, actor=user, clock=wiring.clock(), fleet=fleet)
+        wiring.queue().wake("onboarding.refresh_fleet", fleet_id=saved.pk)
+        messages.success(request, f"Fleet {saved.name} is saved. Test its connection now.")
+        return redirect("fleet-list")
+    status = 422 if request.method == "POST" else 200
+    return render(request, FORM, {"page": fleet_form_page(form, fleet)}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def hub_form(request: HttpRequest, name: str = "") -> HttpResponse:
+    """Add a hub, or change one."""
+    user = access.user_with(request, Right.ADMINISTER)
+    hub = get_object_or_404(Hub, name=name) if name else None
+    form = HubForm(request.POST or None, hub=hub, initial=_initial(hub))
+    if request.method == "POST" and form.is_valid():
+        saved = configuration.save_hub(values=form.cleaned_data, actor=user, clock=wiring.clock(), hub=hub)
+        messages.success(request, f"Hub {saved.name} is saved. Test its connections now.")
+        return redirect("hub-list")
+    status = 422 if request.method == "POST" else 200
+    return render(request, FORM, {"page": hub_form_page(form, hub)}, status=status)
+
+
+@require_POST
+def fleet_test(request: HttpRequest, name: str) -> HttpResponse:
+    """Test whether the fleet's repository can be read."""
+    user = access.user_with(request, Right.ADMINISTER)
+    fleet = get_object_or_404(Fleet, name=name)
+    results = configuration.run_checks(actor=user, checks={"Git": lambda: wiring.repository(fleet).check()})
+    return _tested(request, fleets_page(tested=name, test=connection_test(results, wiring.clock().now())))
+
+
+@require_POST
+def hub_test(request: HttpRequest, name: str) -> HttpResponse:
+    """Test the hub's Kubernetes API, its Argo CD and its Secrets Manager."""
+    user = access.user_with(request, Right.ADMINISTER)
+    hub = get_object_or_404(Hub, name=name)
+    results = configuration.run_checks(
+        actor=user,
+        checks={
+            "Kubernetes API": lambda: wiring.hub_reader(hub).check(),
+            "Argo CD": lambda: wiring.argocd(hub).check(),
+            "Secrets Manager": lambda: wiring.credentials(hub).check(),
+        },
+    )
+    return _tested(request, hubs_page(tested=name, test=connection_test(results, wiring.clock().now())))
+
+
+def _tested(request: HttpRequest, page: Any) -> HttpResponse:
+    return render(request, LIST, {"page": page})
+
+
+def _initial(row: Fleet | Hub | None) -> dict[str, Any]:
+    return model_to_dict(row) if row else {}

@@ -1,0 +1,78 @@
+"""Releases: which channels there are, at which version, and who is on them."""
+
+from __future__ import annotations
+
+from django.db.models import Count as CountOf
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from onboarding import wiring
+from onboarding.domain.errors import FleetError
+from onboarding.domain.lifecycle import Right
+from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
+from onboarding.models import Fleet
+from onboarding.services.previews import layout_of
+from onboarding.views import access
+from onboarding.views.pages import Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
+from onboarding.views.standing_rows import counts_by_state, list_url, standings
+
+_LABELS = {"addons": "Add-ons", "resources": "Resources", "monitoring": "Monitoring", "fleet": "Fleet"}
+
+
+@require_GET
+def release_list(request: HttpRequest) -> HttpResponse:
+    """The groups with their channels, from the versions file at the branch's tip."""
+    access.user_with(request, Right.VIEW)
+    fleet = access.fleet_for(request)
+    page = _page(fleet) if fleet else ReleaseListPage(groups=(), problem="No fleet is configured yet.")
+    return render(request, "onboarding/releases/list.html", {"page": page})
+
+
+def _page(fleet: Fleet) -> ReleaseListPage:
+    path = layout_of(fleet).releases
+    try:
+        snapshot = wiring.current_repository(fleet).snapshot()
+        known = parse_releases(snapshot.read(path), path=path)
+    except FleetError as error:
+        return ReleaseListPage(groups=(), path=path, problem=str(error))
+    groups = tuple(_group(fleet, group, known, path) for group in RELEASE_LABELS)
+    return ReleaseListPage(
+        groups=tuple(group for group in groups if group.rows),
+        as_of=fleet.indexed_at,
+        commit=snapshot.commit,
+        path=path,
+    )
+
+
+def _group(fleet: Fleet, group: str, known: Releases, path: str) -> ReleaseGroup:
+    column = f"{group}_release"
+    members_of_fleet = standings(fleet, wiring.clock().now())
+    on = dict(members_of_fleet.order_by().exclude(**{column: ""}).values_list(column).annotate(CountOf("pk")))
+    rows = []
+    for entry in known.groups.get(group, ()):
+        members = members_of_fleet.filter(**{column: entry.type})
+        rows.append(
+            ReleaseRow(
+                channel=entry.type,
+                version=entry.version,
+                clusters=on.pop(entry.type, 0),
+                counts=counts_by_state(members, query={column: entry.type}),
+                url=list_url(**{column: entry.type}),
+                is_default=entry.type == "default",
+                note=entry.path or entry.repo_url or "",
+            )
+        )
+    rows += [_unknown(column, name, count) for name, count in sorted(on.items())]
+    return ReleaseGroup(name=group, label=_LABELS.get(group, group), rows=tuple(rows), origin=Origin("", path))
+
+
+def _unknown(column: str, name: str, count: int) -> ReleaseRow:
+    return ReleaseRow(
+        channel=name,
+        version="",
+        clusters=count,
+        url=list_url(**{column: name}),
+        is_unknown=True,
+        note="Not in the versions file: these clusters get an error instead of components.",
+    )

@@ -1,0 +1,105 @@
+"""Standings as rows and counts: what the overview, the lists and the tenants' pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Count as CountOf
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from onboarding.domain.progress import ClusterState
+from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.models import Fleet, Standing
+from onboarding.views.pages import Channel, ClusterRow, Count, Link
+
+STALE_AFTER = timedelta(minutes=2)
+"""A standing that nobody recomputed for this long says nothing about now."""
+
+CHANNEL_COLUMNS = {label: f"{group}_release" for group, label in RELEASE_LABELS.items()}
+ORDER = {state.value: number for number, state in enumerate(ClusterState)}
+
+
+def standings(fleet: Fleet | None, now: datetime) -> QuerySet[Standing]:
+    """The fleet's standings, each with `shown`: its state, or stale where it is too old to be believed.
+
+    Counting and filtering by `shown` keeps a stopped watcher from leaving a green page behind.
+    """
+    too_old = Q(computed_at__lt=now - STALE_AFTER, cluster__isnull=False)
+    shown = Case(When(too_old, then=Value(ClusterState.STALE.value)), default=F("state"))
+    return Standing.objects.filter(fleet=fleet).annotate(shown=shown)
+
+
+def state_of(standing: Standing, now: datetime) -> ClusterState:
+    """The state to show: what was computed, or Stale where that is too old to be believed."""
+    state = ClusterState(standing.state)
+    if now - standing.computed_at > STALE_AFTER and standing.cluster_id is not None:
+        return ClusterState.STALE
+    return state
+
+
+def row_of(standing: Standing, now: datetime) -> ClusterRow:
+    """One line of a list of clusters."""
+    state = state_of(standing, now)
+    change = standing.change
+    return ClusterRow(
+        name=standing.name,
+        url=url_of(standing),
+        state=state.title,
+        hub=standing.hub_name,
+        tenant=standing.tenant,
+        environment=standing.environment,
+        model=standing.model.capitalize(),
+        reason=_reason(standing, state),
+        since=standing.since,
+        channels=channels_of(standing),
+        synced=standing.synced,
+        applications=standing.applications,
+        counts=tuple(Count(word, count) for word, count in standing.counts.items()),
+        seen_at=standing.seen_at,
+        open_change=Link(f"#{change.pk}", reverse("change-detail", args=[change.pk])) if change else None,
+    )
+
+
+def url_of(standing: Standing) -> str:
+    """The cluster's page, or the change that asks for a cluster that is not in Git yet."""
+    if standing.cluster_id is None and standing.change_id is not None:
+        return reverse("change-detail", args=[standing.change_id])
+    return reverse("cluster-detail", args=[standing.hub_name, standing.name])
+
+
+def channels_of(standing: Standing) -> tuple[Channel, ...]:
+    """The release channels of a cluster; those that its own file pins are marked."""
+    pinned = set(standing.overrides)
+    return tuple(
+        Channel(label=label.removesuffix("Release"), value=value, is_pinned=label in pinned)
+        for label, column in CHANNEL_COLUMNS.items()
+        if (value := getattr(standing, column))
+    )
+
+
+def counts_by_state(rows: QuerySet[Standing], *, query: Mapping[str, str] | None = None) -> tuple[Count, ...]:
+    """How many clusters are in each state, each with the link to exactly those; `rows` as `standings` gives them."""
+    counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
+    return tuple(
+        Count(ClusterState(state).title, count, list_url(state=state, **(query or {})))
+        for state, count in sorted(counted, key=lambda pair: ORDER[pair[0]])
+    )
+
+
+def list_url(**query: str) -> str:
+    """The clusters page, filtered."""
+    return f"{reverse('cluster-list')}?{urlencode(query)}"
+
+
+def oldest(times: Iterable[datetime | None]) -> datetime | None:
+    """The earliest of some times, or None."""
+    return min((time for time in times if time is not None), default=None)
+
+
+def _reason(standing: Standing, state: ClusterState) -> str:
+    if state is ClusterState.STALE and standing.state != ClusterState.STALE.value:
+        return "Nobody has looked for a while: is the watcher running?"
+    return standing.sentence
