@@ -470,6 +470,11 @@ class ChangeListPage:
     register_url: str = ""
     refresh_url: str = ""
 
+    @property
+    def keep(self) -> tuple[Hidden, ...]:
+        """The tab, which a filter must not forget."""
+        return (Hidden("inbox", self.tab),)
+
 
 @dataclass(frozen=True, slots=True)
 class ImpactRow:
@@ -740,7 +745,11 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class FormPage:
-    """Registering a cluster, or editing one. POST goes to `action`; `save_draft` names a button."""
+    """Registering a cluster, or editing one. POST goes to `action`.
+
+    `preview_url` and `draft_url` take the same POST. The preview answers htmx with its part and
+    everybody else with the whole page; without a `draft_url` no draft is offered.
+    """
 
     title: str
     lede: str
@@ -749,12 +758,28 @@ class FormPage:
     sections: tuple[FormSection, ...]
     preview: Preview
     preview_url: str = ""
+    draft_url: str = ""
     crumbs: tuple[Link, ...] = ()
     submit_label: str = "Request approval"
     cancel_url: str = ""
     draft_saved_at: datetime | None = None
     hidden: tuple[Hidden, ...] = ()
     problem: str = ""
+
+    @property
+    def rail(self) -> tuple[FormSection | Step, ...]:
+        """The numbered steps: every section, then the review."""
+        return (*self.sections, Step("review", "Review", "what will happen"))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the rail that has no inputs of its own."""
+
+    id: str
+    title: str
+    hint: str
+    status: Literal["", "done", "wrong"] = ""
 
 
 @dataclass(frozen=True, slots=True)
