@@ -1,0 +1,139 @@
+"""The clusters of the fleet as a page: facets with counts, search, sort, pages, all in the URL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from onboarding.domain.lifecycle import Right
+from onboarding.domain.progress import ClusterState
+from onboarding.models import Cluster, Fleet, Standing
+from onboarding.services.rights import rights_of
+from onboarding.views import listing
+from onboarding.views.pages import ClusterListPage, Facet
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, row_of, standings
+
+FACETS = (
+    ("shown", "State"),
+    ("tenant", "Tenant"),
+    ("environment", "Environment"),
+    ("hub_name", "Hub"),
+    ("model", "Model"),
+    *((column, f"{label.removesuffix('Release').capitalize()} channel") for label, column in CHANNEL_COLUMNS.items()),
+)
+# In the URL the facets are called as people call them.
+PARAMETERS = {"state": "shown", "hub": "hub_name"}
+SORTS = {
+    "state": "state",
+    "cluster": "name",
+    "tenant": "tenant",
+    "environment": "environment",
+    "hub": "hub_name",
+    "applications": "applications",
+    "seen": "seen_at",
+}
+COLUMNS = (
+    ("State", "state"),
+    ("Cluster", "cluster"),
+    ("Tenant", "tenant"),
+    ("Environment", "environment"),
+    ("Hub", "hub"),
+    ("Model", ""),
+    ("Channels", ""),
+    ("Applications", "applications"),
+    ("Last seen", "seen"),
+    ("Change", ""),
+)
+
+
+def cluster_list_page(request: HttpRequest, fleet: Fleet | None, *, now: datetime) -> ClusterListPage:
+    """The page for the filters, sort and page number that the URL names."""
+    everyone = standings(fleet, now)
+    rows, chosen = filtered(request, everyone)
+    sort = request.GET.get("sort", "cluster")
+    pages, found = listing.paginate(request, rows.order_by(*_order(sort)).select_related("change"))
+    may_ask = Right.REQUEST in rights_of(request.user)
+    query = listing.query_of(request)
+    return ClusterListPage(
+        rows=tuple(row_of(standing, now) for standing in found),
+        listing=listing.listing(
+            request,
+            columns=COLUMNS,
+            pages=pages,
+            facets=_facets(_searched(everyone, query), chosen),
+            sort=sort,
+            numbers=("Applications",),
+        ),
+        as_of=now,
+        is_fleet_empty=not everyone.exists(),
+        register_url=reverse("cluster-register") if fleet and may_ask else "",
+        register_denied="" if may_ask else "Your account may not request changes.",
+        refresh_url=request.get_full_path(),
+        problems=_problems(fleet),
+    )
+
+
+def filtered(
+    request: HttpRequest, rows: QuerySet[Standing]
+) -> tuple[QuerySet[Standing], dict[str, list[str]]]:
+    """The rows that the URL's search and facets leave, and what was chosen: column -> values."""
+    names = [_parameter(column) for column, _ in FACETS]
+    chosen = {
+        PARAMETERS.get(name, name): values for name, values in listing.choices(request, names).items()
+    }
+    found = _searched(rows, listing.query_of(request))
+    for column, values in chosen.items():
+        if values:
+            found = found.filter(**{f"{column}__in": values})
+    return found, chosen
+
+
+def _searched(rows: QuerySet[Standing], query: str) -> QuerySet[Standing]:
+    for word in query.split()[:5]:
+        rows = rows.filter(
+            Q(name__icontains=word)
+            | Q(tenant__icontains=word)
+            | Q(environment__icontains=word)
+            | Q(hub_name__icontains=word)
+        )
+    return rows
+
+
+def _parameter(column: str) -> str:
+    return next((name for name, target in PARAMETERS.items() if target == column), column)
+
+
+def _facets(rows: QuerySet[Standing], chosen: dict[str, list[str]]) -> tuple[Facet, ...]:
+    found = listing.facets(
+        rows,
+        chosen,
+        FACETS,
+        words=lambda name, value: ClusterState(value).title if name == "shown" else value,
+        states=("shown",),
+    )
+    return tuple(
+        Facet(name=_parameter(facet.name), label=facet.label, options=facet.options, shows_state=facet.shows_state)
+        for facet in found
+    )
+
+
+def _order(sort: str) -> tuple[str, ...]:
+    descending = sort.startswith("-")
+    column = SORTS.get(sort.removeprefix("-"), "name")
+    return (f"-{column}" if descending else column, "name", "pk")
+
+
+def _problems(fleet: Fleet | None) -> tuple[str, ...]:
+    """What keeps this list from being the whole truth."""
+    if fleet is None:
+        return ("No fleet is configured yet. An administrator can add one.",)
+    found = []
+    if fleet.index_problem:
+        found.append(f"The repository cannot be read, so this list may be old. {fleet.index_problem}")
+    broken = Cluster.objects.filter(fleet=fleet).exclude(problem="").count()
+    if broken:
+        found.append(f"{broken} member {'file' if broken == 1 else 'files'} cannot be read; see Lint.")
+    return tuple(found)
