@@ -21,7 +21,7 @@ from onboarding.views.change_page import change_page
 from onboarding.views.partials import page_or_part
 
 DETAIL = "onboarding/changes/detail.html"
-DETAIL_PART = "onboarding/changes/_detail.html"
+DETAIL_PART = "onboarding/changes/_detail_part.html"
 
 
 @require_GET
@@ -29,7 +29,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
     """The changes that wait for this person, their own, or all."""
     access.user_with(request, Right.VIEW)
     page = change_list_page(request, now=wiring.clock().now())
-    return page_or_part(request, "onboarding/changes/list.html", "onboarding/changes/_list.html", {"page": page})
+    return page_or_part(request, "onboarding/changes/list.html", "onboarding/changes/_list_part.html", {"page": page})
 
 
 @require_GET

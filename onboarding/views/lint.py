@@ -30,7 +30,7 @@ def lint(request: HttpRequest) -> HttpResponse:
             as_of=fleet.indexed_at,
             problem=fleet.index_problem,
         )
-    return render(request, "onboarding/lint/list.html", {"page": page})
+    return render(request, "onboarding/lint/lint.html", {"page": page})
 
 
 def _broken(fleet: Fleet) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from onboarding.views.registration_page import preview as preview_page
 from onboarding.views.registration_page import sections
 
 FORM_PAGE = "onboarding/clusters/form.html"
-PREVIEW_PART = "onboarding/clusters/_preview.html"
+PREVIEW_PART = "onboarding/clusters/_preview_part.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +129,16 @@ def secret_check(request: HttpRequest) -> HttpResponse:
     access.user_with(request, Right.REQUEST)
     hub = access.hub_named(request.GET.get("hub", ""))
     name = request.GET.get("secret_name", "").strip()
-    facts, problem = None, ""
+    state, sentence = "", ""
     try:
         if name and hub:
             facts = wiring.credentials(hub).describe(SecretName(name))
+            state, sentence = facts.presence.replace("_", " ").capitalize(), facts.detail
         elif name:
-            problem = "Choose the hub first: its AWS account is asked."
+            state, sentence = "Unknown", "Choose the hub first: its AWS account is asked."
     except FleetError as error:
-        problem = str(error)
-    return render(request, "onboarding/clusters/_secret_check.html", {"facts": facts, "problem": problem})
+        state, sentence = "Unknown", str(error)
+    return render(request, "onboarding/clusters/_secret_check_part.html", {"state": state, "sentence": sentence})
 
 
 def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
@@ -264,6 +265,7 @@ def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:
         ),
         preview=shown,
         preview_url=reverse("register-preview"),
+        draft_url="" if subject.change and not subject.is_draft else reverse("register-draft"),
         crumbs=_crumbs(subject),
         cancel_url=_crumbs(subject)[-1].url,
         draft_saved_at=subject.change.updated_at if subject.change and subject.is_draft else None,
