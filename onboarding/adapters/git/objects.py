@@ -1,0 +1,203 @@
+"""Builds and compares Git objects in the local store: trees, commits, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+import pygit2
+from pygit2.enums import FileMode
+
+from onboarding.domain.errors import Refused
+from onboarding.ports import CommitFacts, TreeEdit
+
+_REGULAR = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
+_LONGEST_PATH = 1000
+
+
+def build_tree(
+    repository: pygit2.Repository, base: pygit2.Tree | None, edits: Sequence[TreeEdit]
+) -> pygit2.Tree:
+    """The tree that `base` becomes by the edits; everything else in it stays the same object.
+
+    Raises `Refused` (code `moved`) where a file is not what its edit expects, where a path is no
+    plain file, or where the tree that was built differs from `base` in anything but what was asked.
+    """
+    asked = {edit.path: edit for edit in edits}
+    if len(asked) != len(edits) or not edits:
+        raise Refused("A commit needs edits, and each file at most once.", code="moved")
+    for edit in edits:
+        _check_path(edit.path)
+    built = _write(repository, base, list(asked.items()), "")
+    tree = repository[built].peel(pygit2.Tree) if built else _empty_tree(repository)
+    found = difference(base, tree)
+    expected = {
+        edit.path: (
+            edit.before_blob,
+            "" if edit.content is None else str(pygit2.hash(edit.content)),
+        )
+        for edit in edits
+    }
+    if found != expected:
+        odd = ", ".join(
+            sorted(path for path in {*found, *expected} if found.get(path) != expected.get(path))
+        )
+        raise Refused(
+            f"The commit would not be exactly what was planned: {odd}. Plan again.", code="moved"
+        )
+    return tree
+
+
+def difference(
+    before: pygit2.Tree | None, after: pygit2.Tree | None
+) -> Mapping[str, tuple[str, str]]:
+    """Path -> (blob before, blob after) of all that differs between two trees; "" for absent.
+
+    A change of kind alone (a file becomes executable) shows as the same blob twice.
+    """
+    return dict(_differences(before, after, ""))
+
+
+def changes_of(commit: pygit2.Commit) -> Mapping[str, tuple[str, str]]:
+    """Path -> (blob before, blob after) of one commit against its first parent."""
+    parent = commit.parents[0].tree if commit.parent_ids else None
+    return difference(parent, commit.tree)
+
+
+def facts_of(commit: pygit2.Commit) -> CommitFacts:
+    """What the pages and the writer need to know of one commit."""
+    author = commit.author
+    return CommitFacts(
+        sha=str(commit.id),
+        subject=commit.message.strip().partition("\n")[0],
+        author_name=author.name,
+        authored_at=_moment(author),
+        trailers=trailers_of(commit),
+        paths=tuple(sorted(changes_of(commit))),
+    )
+
+
+def trailers_of(commit: pygit2.Commit) -> Mapping[str, str]:
+    """The trailers of a commit's message (git interpret-trailers); the last of a name counts."""
+    return dict(commit.message_trailers)
+
+
+def signature(name: str, email: str, when: datetime) -> pygit2.Signature:
+    """A Git identity that cannot break out of its line; a missing name becomes the address."""
+    plain_email = _plain(email) or "unknown@invalid"
+    return pygit2.Signature(
+        _plain(name) or plain_email,
+        plain_email,
+        int(when.timestamp()),
+        int((when.utcoffset() or timedelta()).total_seconds() // 60),
+        "utf-8",
+    )
+
+
+def _write(
+    repository: pygit2.Repository,
+    tree: pygit2.Tree | None,
+    edits: list[tuple[str, TreeEdit]],
+    folder: str,
+) -> pygit2.Oid | None:
+    """Write one folder with its edits (path below it -> edit); None where nothing is left in it."""
+    builder = repository.TreeBuilder(tree) if tree is not None else repository.TreeBuilder()
+    below: dict[str, list[tuple[str, TreeEdit]]] = {}
+    for path, edit in edits:
+        name, slash, rest = path.partition("/")
+        present = tree[name] if tree is not None and name in tree else None
+        if slash:
+            if present is not None and not isinstance(present, pygit2.Tree):
+                raise _moved(edit.path, f"{folder}{name} is a file or link there, not a folder")
+            below.setdefault(name, []).append((rest, edit))
+        else:
+            _put(repository, builder, name, present, edit)
+    for name, inner in below.items():
+        present = tree[name] if tree is not None and name in tree else None
+        written = _write(
+            repository,
+            present if isinstance(present, pygit2.Tree) else None,
+            inner,
+            f"{folder}{name}/",
+        )
+        if written is not None:
+            builder.insert(name, written, FileMode.TREE)
+        elif present is not None:
+            builder.remove(name)
+    return builder.write() if len(builder) else None
+
+
+def _put(
+    repository: pygit2.Repository,
+    builder: pygit2.TreeBuilder,
+    name: str,
+    present: pygit2.Object | None,
+    edit: TreeEdit,
+) -> None:
+    """Place or remove one file, if what stands there is what the edit expects."""
+    if present is not None and present.filemode not in _REGULAR:
+        raise _moved(edit.path, "it is a folder, link or submodule there, not a file")
+    if (str(present.id) if present is not None else "") != edit.before_blob:
+        raise _moved(edit.path, "it is not what the plan was made for")
+    if edit.content is not None:
+        mode = present.filemode if present is not None else FileMode.BLOB
+        builder.insert(name, repository.create_blob(edit.content), mode)
+    elif present is not None:
+        builder.remove(name)
+
+
+def _check_path(path: str) -> None:
+    """Refuse what is no plain path of a repository, whoever asks for it."""
+    parts = path.split("/")
+    odd = any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
+    if odd or len(path) > _LONGEST_PATH or "\\" in path or not path.isprintable():
+        raise Refused(f"{path!r:.200} is not a path that may be written.", code="invalid_path")
+
+
+def _moved(path: str, why: str) -> Refused:
+    return Refused(f"{path} cannot be written: {why}. Plan again.", code="moved")
+
+
+def _differences(
+    before: pygit2.Tree | None, after: pygit2.Tree | None, folder: str
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Walk two trees side by side and enter only what differs (libgit2's diff enters all)."""
+    old, new = _entries(before), _entries(after)
+    for name in sorted({*old, *new}):
+        was, becomes = old.get(name), new.get(name)
+        if was and becomes and was.id == becomes.id and was.filemode == becomes.filemode:
+            continue
+        was_tree = was if isinstance(was, pygit2.Tree) else None
+        new_tree = becomes if isinstance(becomes, pygit2.Tree) else None
+        if was_tree or new_tree:
+            yield from _differences(was_tree, new_tree, f"{folder}{name}/")
+        file_before = str(was.id) if was and not was_tree else ""
+        file_after = str(becomes.id) if becomes and not new_tree else ""
+        if file_before or file_after:
+            yield f"{folder}{name}", (file_before, file_after)
+
+
+def _entries(tree: pygit2.Tree | None) -> dict[str, pygit2.Object]:
+    """What a folder holds, by name; bytes of a name that are not UTF-8 are shown escaped."""
+    if tree is None:
+        return {}
+    return {(entry.raw_name or b"").decode("utf-8", "backslashreplace"): entry for entry in tree}
+
+
+def _empty_tree(repository: pygit2.Repository) -> pygit2.Tree:
+    return repository[repository.TreeBuilder().write()].peel(pygit2.Tree)
+
+
+def _moment(author: pygit2.Signature) -> datetime:
+    """When a commit was authored, on its author's clock; a nonsensical time becomes the epoch."""
+    try:
+        return datetime.fromtimestamp(author.time, timezone(timedelta(minutes=author.offset)))
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _plain(text: str) -> str:
+    """A name or address without the characters that structure a Git identity."""
+    return "".join(char for char in text if char.isprintable() and char not in "<>").strip(
+        " .,:;'\"\\"
+    )

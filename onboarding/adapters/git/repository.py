@@ -1,0 +1,344 @@
+"""The fleet's Git repository on one branch, through a bare mirror."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import pygit2
+from pygit2.enums import SortMode
+
+from onboarding.adapters.git import objects, words
+from onboarding.adapters.git.mirror import Mirror
+from onboarding.adapters.git.process import GitRemote
+from onboarding.adapters.git.snapshot import GitSnapshot
+from onboarding.domain.errors import FleetError, Refused, Transient
+from onboarding.ports import CommitFacts, CommitRequest
+
+Answer = TypeVar("Answer")
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+_LARGEST_FILE = 5 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who commits; the author of a commit is the person who asked for it."""
+
+    name: str = "Fleet UI"
+    email: str = "fleet-ui@localhost"
+
+
+class GitRepository:
+    """`FleetRepository` kept by a real git.
+
+    `folder` is the mirror's own (one per worker process, made when needed), `committer` the
+    identity of the service, `timeout` the seconds for one talk with the remote, `largest_file` the
+    bytes above which a file is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        remote: GitRemote,
+        committer: Identity = Identity(),
+        timeout: float = 60.0,
+        largest_file: int = _LARGEST_FILE,
+    ) -> None:
+        self._mirror = Mirror(folder.absolute(), remote)
+        self._remote = remote
+        self._committer = committer
+        self._timeout = timeout
+        self._largest = largest_file
+
+    def fetch(self) -> str:
+        """Bring the branch from the remote; return its tip ("" in a repository without a commit).
+
+        Raises `Refused` where somebody must act (address, branch, credential, trust), `Transient`
+        where the remote is away. A missing or damaged mirror is made anew on the way.
+        """
+        with self._mirror.locked(timeout=self._timeout):
+            try:
+                return self._bring()
+            except _Damaged:
+                self._mirror.discard()
+                try:
+                    return self._bring()
+                except _Damaged as error:
+                    raise Transient(
+                        f"The local copy of {self._remote.url} could not be made. {error}"
+                    ) from error
+
+    def snapshot(self, commit: str | None = None) -> GitSnapshot:
+        """The tree at `commit`, or at the last fetched tip; `Refused` where it is unknown."""
+        chosen = self._last_tip() if commit is None else commit
+        if chosen:
+            self._sound(lambda repository: _commit(repository, chosen))
+        return GitSnapshot(self._mirror.open(), chosen, largest=self._largest, heal=self._heal)
+
+    def build(self, base: str, request: CommitRequest) -> str:
+        """Make a commit on top of `base` in the local object store only; return its SHA.
+
+        Raises `Refused` (code `moved`) where a file's blob at `base` is not its edit's
+        `before_blob`, or where the built difference is not exactly the asked edits.
+        """
+
+        def build(repository: pygit2.Repository) -> str:
+            parent = _commit(repository, base) if base else None
+            tree = objects.build_tree(repository, parent.tree if parent else None, request.edits)
+            built = repository.create_commit(
+                None,
+                objects.signature(request.author_name, request.author_email, request.when),
+                objects.signature(self._committer.name, self._committer.email, request.when),
+                request.message,
+                tree.id,
+                [parent.id] if parent else [],
+            )
+            return str(built)
+
+        _check_message(request.message)
+        return self._sound(build)
+
+    def push(self, base: str, tip: str, *, timeout: float) -> str:
+        """Try to move the remote branch from `base` to `tip`, compare-and-swap, before `timeout`.
+
+        Returns what the remote or Git said (scrubbed, for people); whether it worked is only known
+        from the remote. Raises `Refused` where `tip` does not descend from `base`: a lease alone
+        would let such a push throw away what others wrote.
+        """
+        if tip == base or not self.is_ancestor(base, tip):
+            raise Refused(
+                f"Commit {tip[:10]} does not continue {base[:10]}; it is not pushed.",
+                code="not_descending",
+            )
+        repository = self._mirror.open()
+        # A bare SHA as source is pushed without a word about its fate; a ref is reported on.
+        source = f"refs/fleet/push-{int(time.time())}-{uuid4().hex}"
+        target = f"refs/heads/{self._remote.branch}"
+        repository.references.create(source, tip)
+        try:
+            outcome = self._mirror.git(
+                "push", "--no-verify", "--no-follow-tags", "--no-signed",
+                f"--force-with-lease={target}:{base}",
+                "--end-of-options", self._remote.url, f"{source}:{target}",
+                timeout=timeout,
+            )  # fmt: skip
+        finally:
+            repository.references.delete(source)
+        return words.push_words(outcome)
+
+    def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
+        """Commits in `since..tip` whose message carries the trailer with that value, newest first.
+
+        Where `since` is "" or no longer known (the history was rewritten), all of `tip`'s history
+        is read.
+        """
+
+        def find(repository: pygit2.Repository) -> tuple[CommitFacts, ...]:
+            if not tip:
+                return ()
+            walk = repository.walk(_commit(repository, tip).id, SortMode.TOPOLOGICAL)
+            if since and _is_known(repository, since):
+                walk.hide(since)
+            return tuple(
+                objects.facts_of(commit)
+                for commit in walk
+                if value in commit.message and objects.trailers_of(commit).get(trailer) == value
+            )
+
+        return self._sound(find)
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `older` is in the history of `newer`; a commit that is gone is in none."""
+
+        def is_ancestor(repository: pygit2.Repository) -> bool:
+            if not older or older == newer:
+                return True
+            if not newer or not _is_known(repository, older):
+                return False
+            return repository.descendant_of(_commit(repository, newer).id, older)
+
+        return self._sound(is_ancestor)
+
+    def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
+        """Path -> (blob before, blob after), "" for absent, of one commit; first parent counts."""
+        return self._sound(lambda repository: objects.changes_of(_commit(repository, commit)))
+
+    def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
+        """The newest commits that touched any of `paths` (files, folders), as last fetched."""
+        tip = self._last_tip()
+        if not tip or not paths or limit < 1:
+            return ()
+        # git's own walk uses the changed-path index that `maintain` writes; libgit2 has none.
+        outcome = self._mirror.git(
+            "--literal-pathspecs", "log", f"--max-count={limit}", "--format=%H",
+            "--end-of-options", tip, "--", *paths,
+            timeout=self._timeout,
+        )  # fmt: skip
+        if not outcome.ok:
+            raise Transient(
+                f"The history of {', '.join(paths[:3])} could not be read. It is tried again."
+            )
+        found = outcome.output.decode("ascii").split()
+        return self._sound(
+            lambda repository: tuple(objects.facts_of(_commit(repository, sha)) for sha in found)
+        )
+
+    def check(self) -> str:
+        """Try to reach the remote, read the branch and ask for the right to write it; say what is.
+
+        Nothing is written. Raises `Refused` or `Transient` with the sentence about what is wrong.
+        """
+        tip = self.fetch()
+        where = f"Reached {self._remote.url}"
+        if not tip:
+            return f"{where}. It has no commit yet; the first change creates {self._remote.branch}."
+        outcome = self._mirror.git(
+            "push", "--dry-run", "--no-verify", "--end-of-options", self._remote.url,
+            f"{tip}:refs/heads/{self._remote.branch}",
+            timeout=self._timeout,
+        )  # fmt: skip
+        facts = self._sound(lambda repository: objects.facts_of(_commit(repository, tip)))
+        found = (
+            f"{where}. Branch {self._remote.branch} is at {tip[:10]} "
+            f"({facts.subject[:80]!r} by {facts.author_name}, {facts.authored_at:%Y-%m-%d %H:%M})."
+        )
+        if outcome.ok or "[rejected]" in outcome.said:
+            return f"{found} The account may write."
+        raise Refused(
+            f"{found} Writing does not work, though: {words.push_words(outcome)}",
+            field="repository_url",
+            code="not_writable",
+        )
+
+    def _bring(self) -> str:
+        """Bring the branch into the mirror; raises `_Damaged` where the mirror is at fault."""
+        self._mirror.prepare()
+        refspec = f"+refs/heads/{self._remote.branch}:{self._mirror.tracking}"
+        for _ in range(2):
+            outcome = self._mirror.git(
+                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
+                "--end-of-options", self._remote.url, refspec,
+                timeout=self._timeout,
+            )  # fmt: skip
+            if outcome.ok:
+                return self._arrived()
+            if not words.is_branch_missing(outcome.said):
+                break
+            heads = self._heads()
+            if not heads:
+                self._mirror.forget_branch()
+                self._mirror.brought_up()
+                return ""
+            if self._remote.branch not in heads:
+                raise words.branch_missing(self._remote, heads)
+        if words.is_damaged(outcome.said):
+            raise _Damaged(outcome.said)
+        raise words.failure(outcome, self._remote)
+
+    def _arrived(self) -> str:
+        """Read the tip that a fetch left, as proof that the mirror is whole."""
+        try:
+            tip = self._mirror.tip()
+            _commit(self._mirror.open(), tip)
+        except (pygit2.GitError, KeyError, ValueError, Refused) as error:
+            raise _Damaged(str(error)) from error
+        self._mirror.brought_up()
+        self._mirror.maintain(timeout=self._timeout)
+        return tip
+
+    def _heads(self) -> tuple[str, ...]:
+        """The remote's branches."""
+        outcome = self._mirror.git(
+            "ls-remote", "--heads", "--end-of-options", self._remote.url, timeout=self._timeout
+        )
+        if not outcome.ok:
+            raise words.failure(outcome, self._remote)
+        lines = outcome.output.decode("utf-8", "replace").splitlines()
+        return tuple(line.partition("\t")[2].removeprefix("refs/heads/") for line in lines)
+
+    def _last_tip(self) -> str:
+        """The tip of the last fetch, by whomever; the first asker fetches."""
+        if not self._mirror.exists():
+            return self.fetch()
+        try:
+            return self._mirror.tip()
+        except (pygit2.GitError, ValueError):
+            return self._remake()
+
+    def _remake(self) -> str:
+        """Throw a damaged mirror away and bring it up again."""
+        with self._mirror.locked(timeout=self._timeout):
+            self._mirror.discard()
+        return self.fetch()
+
+    def _is_whole(self) -> bool:
+        """Whether the mirror still holds the tip that it says it has."""
+        try:
+            tip = self._mirror.tip()
+            return not tip or _is_known(self._mirror.open(), tip)
+        except (pygit2.GitError, KeyError, ValueError):
+            return False
+
+    def _heal(self, commit: str) -> pygit2.Repository:
+        """For a snapshot that met damage: a whole mirror, which must still hold its commit."""
+        self._remake()
+        repository = self._mirror.open()
+        if commit and not _is_known(repository, commit):
+            raise Transient(
+                f"Commit {commit[:10]} was only in a local copy that was damaged. It is tried "
+                f"again."
+            )
+        return repository
+
+    def _sound(self, act: Callable[[pygit2.Repository], Answer]) -> Answer:
+        """Act on the mirror; where it turns out damaged or missing, make it anew and act again."""
+        try:
+            return act(self._mirror.open())
+        except Refused:
+            # A commit may be unknown because it never was, or because the mirror lost its objects.
+            if self._is_whole():
+                raise
+            self._remake()
+        except (pygit2.GitError, KeyError, ValueError):
+            self._remake()
+        try:
+            return act(self._mirror.open())
+        except FleetError:
+            raise
+        except (pygit2.GitError, KeyError, ValueError) as error:
+            raise Transient(
+                f"The local copy of {self._remote.url} cannot be read. It is tried again."
+            ) from error
+
+
+class _Damaged(Exception):
+    """The mirror, not the remote, is at fault."""
+
+
+def _check_message(message: str) -> None:
+    """Refuse a message that Git could not keep as it is."""
+    if not message.strip() or any(
+        not char.isprintable() and char not in "\n\t" for char in message
+    ):
+        raise Refused(
+            "The commit message is empty or holds characters that cannot be printed.",
+            code="message",
+        )
+
+
+def _is_known(repository: pygit2.Repository, sha: str) -> bool:
+    return bool(_SHA.fullmatch(sha)) and sha in repository
+
+
+def _commit(repository: pygit2.Repository, sha: str) -> pygit2.Commit:
+    """One commit by its full SHA; nothing that Git would have to interpret is looked up."""
+    if not _is_known(repository, sha):
+        raise Refused(f"Commit {sha[:40]!r} is not in the repository.", code="unknown_commit")
+    return repository[sha].peel(pygit2.Commit)
