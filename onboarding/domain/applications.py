@@ -1,0 +1,139 @@
+"""What a hub says of one Argo CD Application, read tolerantly from the Kubernetes object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One entry of `status.conditions`; Argo CD's errors end in "Error", the rest are warnings."""
+
+    type: str
+    message: str
+
+    @property
+    def is_error(self) -> bool:
+        """Whether Argo CD itself counts this condition as an error (`IsError`)."""
+        return self.type.endswith("Error")
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFacts:
+    """What a hub says of one Application, in Argo CD's own words; "" and None are "not said".
+
+    `revisions` is what was last compared (`status.sync`), one per source; `operation_revisions`
+    what the last operation applied. `seen_at` is when our observer last knew this to be true.
+    """
+
+    name: str
+    sync: str = ""
+    health: str = ""
+    health_message: str = ""
+    revisions: tuple[str, ...] = ()
+    operation_phase: str = ""
+    operation_message: str = ""
+    operation_revisions: tuple[str, ...] = ()
+    operation_finished_at: datetime | None = None
+    reconciled_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    destination: str = ""
+    namespace: str = ""
+    version: str = ""
+    application_set: str = ""
+    deleting: bool = False
+    seen_at: datetime | None = None
+
+    @property
+    def message(self) -> str:
+        """The one text that explains this Application best: error, failed operation, health."""
+        errors = [one.message for one in self.conditions if one.is_error and one.message]
+        operation = self.operation_message if self.operation_phase in {"Failed", "Error"} else ""
+        return next((text for text in (*errors, operation, self.health_message) if text), "")
+
+
+def application_facts(
+    data: Mapping[str, object], *, seen_at: datetime | None = None
+) -> ApplicationFacts:
+    """Read the facts of an Application from the object that the hub gives.
+
+    `data` is the Kubernetes object as a plain map; anything may be missing or of a wrong type, and
+    then counts as not said. `seen_at` is the observer's time. Never raises.
+    """
+    metadata, spec, status = (_map(data, key) for key in ("metadata", "spec", "status"))
+    sync, health, operation = (_map(status, key) for key in ("sync", "health", "operationState"))
+    destination = _map(spec, "destination")
+    return ApplicationFacts(
+        name=_text(metadata, "name"),
+        sync=_text(sync, "status"),
+        health=_text(health, "status"),
+        health_message=_text(health, "message"),
+        revisions=_revisions(sync),
+        operation_phase=_text(operation, "phase"),
+        operation_message=_text(operation, "message"),
+        operation_revisions=_revisions(_map(operation, "syncResult"))
+        or _revisions(_map(_map(operation, "operation"), "sync")),
+        operation_finished_at=_time(operation.get("finishedAt")),
+        reconciled_at=_time(status.get("reconciledAt")),
+        conditions=tuple(
+            Condition(_text(one, "type"), _text(one, "message"))
+            for one in _maps(status.get("conditions"))
+        ),
+        destination=_text(destination, "name") or _text(destination, "server"),
+        namespace=_text(destination, "namespace"),
+        version=_version(spec),
+        application_set=_owner(metadata),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        seen_at=seen_at,
+    )
+
+
+def _map(data: Mapping[str, object], key: str) -> Mapping[str, object]:
+    found = data.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _maps(data: object) -> tuple[Mapping[str, object], ...]:
+    return (
+        tuple(one for one in data if isinstance(one, Mapping))
+        if isinstance(data, list | tuple)
+        else ()
+    )
+
+
+def _text(data: Mapping[str, object], key: str) -> str:
+    found = data.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _time(value: object) -> datetime | None:
+    """An RFC 3339 time as Kubernetes writes it, in UTC; None where it is absent or says no zone."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
+
+
+def _revisions(data: Mapping[str, object]) -> tuple[str, ...]:
+    many = data.get("revisions")
+    if isinstance(many, list | tuple) and many:
+        return tuple(one for one in many if isinstance(one, str) and one)
+    one = _text(data, "revision")
+    return (one,) if one else ()
+
+
+def _version(spec: Mapping[str, object]) -> str:
+    """The chart's version where a source is a chart, else the first source's revision."""
+    sources = _maps(spec.get("sources")) or _maps((spec.get("source"),))
+    charts = [_text(one, "targetRevision") for one in sources if _text(one, "chart")]
+    return next(iter(charts or [_text(one, "targetRevision") for one in sources]), "")
+
+
+def _owner(metadata: Mapping[str, object]) -> str:
+    owners = _maps(metadata.get("ownerReferences"))
+    return next((_text(one, "name") for one in owners if one.get("kind") == "ApplicationSet"), "")
