@@ -28,7 +28,7 @@ class _Name(str):
 
     __slots__ = ()
     field: ClassVar[str] = ""
-    title: ClassVar[str] = "Name"
+    noun: ClassVar[str] = "Name"
 
     def __new__(cls, value: str) -> Self:
         cls._check(value)
@@ -37,16 +37,16 @@ class _Name(str):
     @classmethod
     def _check(cls, value: str) -> None:
         if not value:
-            raise Refused(f"{cls.title} is missing. Enter one.", field=cls.field, code="required")
+            raise Refused(f"{cls.noun} is missing. Enter one.", field=cls.field, code="required")
         if len(value) > 63:
             raise Refused(
-                f"{cls.title} has {len(value)} characters; Kubernetes allows 63. Choose a shorter one.",
+                f"{cls.noun} has {len(value)} characters; Kubernetes allows 63. Choose a shorter one.",
                 field=cls.field,
                 code="too_long",
             )
         if not _DNS_LABEL.fullmatch(value):
             raise Refused(
-                f"{cls.title} may hold only lowercase letters a to z, digits and hyphens, and must begin and end "
+                f"{cls.noun} may hold only lowercase letters a to z, digits and hyphens, and must begin and end "
                 f"with a letter or digit (for example {cls._example()}).",
                 field=cls.field,
                 code="invalid_name",
@@ -62,7 +62,7 @@ class ClusterName(_Name):
 
     __slots__ = ()
     field = "cluster"
-    title = "Cluster name"
+    noun = "Cluster name"
 
     @classmethod
     def _example(cls) -> str:
@@ -77,7 +77,7 @@ class TenantName(_Name):
 
     __slots__ = ()
     field = "tenant"
-    title = "Tenant"
+    noun = "Tenant"
 
     @classmethod
     def _check(cls, value: str) -> None:
@@ -95,7 +95,7 @@ class Environment(_Name):
 
     __slots__ = ()
     field = "environment"
-    title = "Environment"
+    noun = "Environment"
 
     @classmethod
     def _example(cls) -> str:
@@ -107,7 +107,7 @@ class HubName(_Name):
 
     __slots__ = ()
     field = "hub"
-    title = "Hub"
+    noun = "Hub"
 
     @classmethod
     def _example(cls) -> str:
@@ -119,7 +119,7 @@ class SecretName(_Name):
 
     __slots__ = ()
     field = "secret_name"
-    title = "Secret name"
+    noun = "Secret name"
 
     @classmethod
     def _check(cls, value: str) -> None:
@@ -142,7 +142,7 @@ class LabelKey(_Name):
 
     __slots__ = ()
     field = "labels"
-    title = "Label key"
+    noun = "Label key"
 
     @classmethod
     def _check(cls, value: str) -> None:
@@ -155,7 +155,7 @@ class LabelValue(_Name):
 
     __slots__ = ()
     field = "labels"
-    title = "Label value"
+    noun = "Label value"
 
     @classmethod
     def _check(cls, value: str) -> None:
@@ -172,7 +172,7 @@ class GitRef(_Name):
 
     __slots__ = ()
     field = "branch"
-    title = "Branch"
+    noun = "Branch"
 
     @classmethod
     def _check(cls, value: str) -> None:
