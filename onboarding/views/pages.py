@@ -57,12 +57,21 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column head. `sort` is the value of ?sort= that a click asks for ("" = cannot be sorted)."""
+    """A column head. `sort` is the value of ?sort= that a click asks for ("" = cannot be sorted).
+
+    `also` is a second head in the same cell, where a column shows two properties.
+    """
 
     label: str
     sort: str = ""
     direction: Literal["", "ascending", "descending"] = ""
     is_number: bool = False
+    also: Column | None = None
+
+    @property
+    def sorted_as(self) -> str:
+        """How the rows are sorted by this column, if they are: for screen readers."""
+        return self.direction or (self.also.direction if self.also else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +302,11 @@ class ClusterRow:
 
 @dataclass(frozen=True, slots=True)
 class ClusterListPage:
-    """The clusters of the fleet. `is_fleet_empty`: there are none at all, filter or not."""
+    """The clusters of the fleet. `is_fleet_empty`: there are none at all, filter or not.
+
+    The listing's columns are, in this order: State, Cluster, Tenant (also Environment), Hub (also
+    Model), Channels, Applications, Seen, Change.
+    """
 
     rows: tuple[ClusterRow, ...]
     listing: Listing
@@ -460,7 +473,10 @@ class ChangeRow:
 
 @dataclass(frozen=True, slots=True)
 class ChangeListPage:
-    """The inbox. `tab` is one of me, mine, all."""
+    """The inbox. `tab` is one of me, mine, all.
+
+    The listing's columns are, in this order: State, Change, Requested by, Waits for, Age.
+    """
 
     rows: tuple[ChangeRow, ...]
     listing: Listing

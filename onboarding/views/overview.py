@@ -1,0 +1,198 @@
+"""The overview: is the fleet well, and who has to do what next?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Count as CountOf
+from django.db.models import Min, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from onboarding import wiring
+from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
+from onboarding.domain.progress import ClusterState, Stage
+from onboarding.models import Change, Delivery, Fleet, Hub, Standing
+from onboarding.services.rights import rights_of
+from onboarding.views import access, freshness
+from onboarding.views.change_page import row_of as change_row
+from onboarding.views.change_page import title_of
+from onboarding.views.frame import waits_for
+from onboarding.views.pages import (
+    Breakdown,
+    BreakdownRow,
+    ChangeRow,
+    OverviewPage,
+    Problem,
+    StageCount,
+    Stat,
+    Waiting,
+)
+from onboarding.views.partials import page_or_part
+from onboarding.views.standing_rows import ORDER, counts_by_state, list_url, standings
+
+BAD = (
+    ClusterState.FAILED,
+    ClusterState.UNREACHABLE,
+    ClusterState.DEGRADED,
+    ClusterState.OUT_OF_SYNC,
+    ClusterState.SELECTS_NOTHING,
+    ClusterState.STALE,
+)
+BREAKDOWNS = (
+    ("Tenants", "tenant"),
+    ("Environments", "environment"),
+    ("Add-ons channel", "addons_release"),
+    ("Deployment model", "model"),
+)
+
+
+@require_GET
+def overview(request: HttpRequest) -> HttpResponse:
+    """The first page: the fleet in one sentence, what waits, what is wrong."""
+    access.user_with(request, Right.VIEW)
+    page = _page(request, access.fleet_for(request), wiring.clock().now())
+    return page_or_part(
+        request, "onboarding/overview/overview.html", "onboarding/overview/_overview_part.html", {"page": page}
+    )
+
+
+def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewPage:
+    rows = standings(fleet, now)
+    counts = counts_by_state(rows)
+    may = rights_of(request.user)
+    state, sentence = _verdict(fleet, rows)
+    return OverviewPage(
+        state=state,
+        sentence=sentence,
+        as_of=now,
+        counts=counts,
+        stats=_stats(request, rows),
+        stages=_stages(rows),
+        waiting=_waiting(request, fleet),
+        problems=_problems(rows),
+        breakdowns=tuple(_breakdown(rows, title, column) for title, column in BREAKDOWNS),
+        recent_changes=_recent(fleet, request),
+        hubs=tuple(freshness.hub_row(hub, now) for hub in Hub.objects.filter(fleet=fleet).select_related("watch")),
+        register_url=reverse("cluster-register") if fleet and Right.REQUEST in may else "",
+        setup_url=reverse("fleet-add") if not fleet and Right.ADMINISTER in may else "",
+        refresh_url=request.get_full_path(),
+    )
+
+
+def _verdict(fleet: Fleet | None, rows: QuerySet[Standing]) -> tuple[str, str]:
+    """The fleet's worst news in one word and one sentence."""
+    if fleet is None:
+        return "Unknown", "No fleet is configured yet."
+    if fleet.index_problem:
+        return "Stale", f"The repository cannot be read. {fleet.index_problem}"
+    total = rows.filter(cluster__isnull=False).count()
+    if not total:
+        return "Unknown", "No cluster is registered yet."
+    for state in BAD:
+        count = rows.filter(shown=state.value).count()
+        if count:
+            noun = "cluster is" if count == 1 else "clusters are"
+            return state.title, f"{count} of {total} {noun} {state.title.lower()}."
+    under_way = total - rows.filter(shown=ClusterState.HEALTHY.value).count()
+    if under_way:
+        noun = "cluster is" if under_way == 1 else "clusters are"
+        return "Progressing", f"{under_way} of {total} {noun} on the way; nothing is wrong."
+    return "Healthy", f"All {total} clusters are healthy."
+
+
+def _stats(request: HttpRequest, rows: QuerySet[Standing]) -> tuple[Stat, ...]:
+    mine = waits_for(request)
+    queued = Delivery.objects.exclude(state=DeliveryState.COMMITTED.value).exclude(state=DeliveryState.FAILED.value)
+    failed = Delivery.objects.filter(state=DeliveryState.FAILED.value, change__settled_at__isnull=True).count()
+    submitted = Change.objects.filter(state=DecisionState.SUBMITTED.value)
+    return (
+        Stat("Clusters", rows.filter(cluster__isnull=False).count(), reverse("cluster-list")),
+        Stat("Waits for me", mine.count(), f"{reverse('change-list')}?inbox=me"),
+        Stat(
+            "Waits for approval",
+            submitted.count(),
+            f"{reverse('change-list')}?inbox=all&state=submitted",
+            note=_since(submitted.aggregate(first=Min("submitted_at"))["first"]),
+        ),
+        Stat("On the way to Git", queued.count(), f"{reverse('change-list')}?inbox=all&state=approved"),
+        Stat("Failed deliveries", failed, f"{reverse('change-list')}?inbox=all", word="Failed" if failed else ""),
+    )
+
+
+def _since(moment: datetime | None) -> str:
+    return f"oldest since {moment:%d %b %H:%M} UTC" if moment else ""
+
+
+def _stages(rows: QuerySet[Standing]) -> tuple[StageCount, ...]:
+    """How many clusters are on their way, by the stage they stand at."""
+    moving = rows.exclude(shown=ClusterState.HEALTHY.value).exclude(stage="")
+    found = {stage: (count, oldest) for stage, count, oldest in _by_stage(moving)}
+    return tuple(
+        StageCount(title=stage.title, count=found[stage.value][0], oldest=found[stage.value][1])
+        for stage in Stage
+        if stage.value in found
+    )
+
+
+def _by_stage(rows: QuerySet[Standing]) -> list[tuple[str, int, datetime | None]]:
+    grouped = rows.order_by().values("stage").annotate(count=CountOf("pk"), oldest=Min("since"))
+    return [(row["stage"], row["count"], row["oldest"]) for row in grouped]
+
+
+def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
+    rows = waits_for(request).filter(fleet=fleet).select_related("requester").order_by("submitted_at")[:5]
+    return tuple(
+        Waiting(
+            title=f"#{change.pk} {title_of(change)}",
+            url=reverse("change-detail", args=[change.pk]),
+            waits_for="your approval" if change.state == DecisionState.SUBMITTED.value else "a new request: its approval lapsed",
+            since=change.submitted_at,
+        )
+        for change in rows
+    )
+
+
+def _problems(rows: QuerySet[Standing]) -> tuple[Problem, ...]:
+    """Causes with the number of clusters that suffer from each: the same sentence is the same cause."""
+    bad = rows.filter(shown__in=[state.value for state in BAD])
+    grouped = bad.order_by().values("shown", "sentence").annotate(count=CountOf("pk"), since=Min("since"))
+    ordered = sorted(grouped, key=lambda row: (ORDER[row["shown"]], -row["count"]))
+    return tuple(
+        Problem(
+            word=ClusterState(row["shown"]).title,
+            count=row["count"],
+            noun="cluster" if row["count"] == 1 else "clusters",
+            cause=row["sentence"],
+            url=list_url(state=row["shown"]),
+            since=row["since"],
+        )
+        for row in ordered[:10]
+    )
+
+
+def _breakdown(rows: QuerySet[Standing], title: str, column: str) -> Breakdown:
+    values = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True).distinct()[:12]
+    return Breakdown(
+        title=title,
+        rows=tuple(
+            BreakdownRow(
+                label=value.capitalize() if column == "model" else value,
+                url=list_url(**{column: value}),
+                counts=counts_by_state(rows.filter(**{column: value}), query={column: value}),
+            )
+            for value in values
+        ),
+    )
+
+
+def _recent(fleet: Fleet | None, request: HttpRequest) -> tuple[ChangeRow, ...]:
+    rows = list(
+        Change.objects.filter(fleet=fleet)
+        .exclude(state=DecisionState.DRAFT.value)
+        .select_related("requester")
+        .order_by("-updated_at")[:6]
+    )
+    deliveries = {row.change_id: row for row in Delivery.objects.filter(change__in=rows).order_by("pk")}
+    return tuple(change_row(row, deliveries.get(row.pk)) for row in rows)

@@ -1,0 +1,142 @@
+"""System: is the product itself well?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Min
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from onboarding import wiring
+from onboarding.domain.lifecycle import DeliveryState, Right
+from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
+from onboarding.views import access, freshness
+from onboarding.views.pages import HistoryEntry, Part, Stat, SystemPage
+from onboarding.views.partials import page_or_part
+
+OPEN = (DeliveryState.QUEUED.value, DeliveryState.PUSHING.value)
+QUIET = timedelta(minutes=2)
+LATE = timedelta(minutes=1)
+
+
+@require_GET
+def system(request: HttpRequest) -> HttpResponse:
+    """Queue age, writer, watchers, index: each with its last success."""
+    access.user_with(request, Right.VIEW)
+    now = wiring.clock().now()
+    parts = (*_writers(now), *_indexes(now), *_watchers(now), *_loops(now))
+    bad = [part for part in parts if part.state not in ("Works", "Idle")]
+    page = SystemPage(
+        state="Degraded" if bad else "Healthy",
+        sentence=f"{bad[0].name}: {bad[0].sentence}" if bad else "Every part completed its last loop.",
+        as_of=now,
+        stats=_stats(),
+        parts=parts,
+        events=_events(),
+        refresh_url=request.get_full_path(),
+    )
+    return page_or_part(
+        request, "onboarding/system/system.html", "onboarding/system/_system_part.html", {"page": page}
+    )
+
+
+def _stats() -> tuple[Stat, ...]:
+    waiting = Delivery.objects.filter(state__in=OPEN)
+    oldest = waiting.aggregate(first=Min("queued_at"))["first"]
+    failed = Delivery.objects.filter(state=DeliveryState.FAILED.value, change__settled_at__isnull=True).count()
+    return (
+        Stat("Approved, not in Git yet", waiting.count(), note=f"oldest since {oldest:%d %b %H:%M:%S} UTC" if oldest else ""),
+        Stat("Failed deliveries", failed, word="Failed" if failed else ""),
+        Stat("Events in the audit trail", Event.objects.count()),
+    )
+
+
+def _writers(now: datetime) -> tuple[Part, ...]:
+    parts = []
+    for fleet in Fleet.objects.all():
+        waiting = Delivery.objects.filter(fleet=fleet, state__in=OPEN).aggregate(first=Min("queued_at"))["first"]
+        lease = WriterLease.objects.filter(fleet=fleet).first()
+        last = (
+            Delivery.objects.filter(fleet=fleet, committed_at__isnull=False)
+            .order_by("-committed_at")
+            .values_list("committed_at", flat=True)
+            .first()
+        )
+        late = waiting is not None and now - waiting > LATE
+        held = lease is not None and lease.until is not None and lease.until > now
+        sentence = "Nothing waits."
+        if waiting:
+            sentence = "Approved changes wait for a worker." if late else "Writing."
+        parts.append(
+            Part(
+                name=f"Writer of {fleet.name}",
+                state="Stale" if late else "Works" if held or waiting else "Idle",
+                sentence=sentence,
+                last_success=last,
+                icon="git-commit-horizontal",
+                advice="Is a Celery worker running, and the remote reachable? The change's page has the reason." if late else "",
+            )
+        )
+    return tuple(parts)
+
+
+def _indexes(now: datetime) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            name=f"Repository of {fleet.name}",
+            state="Failed" if fleet.index_problem else "Works" if _recent(fleet.indexed_at, now) else "Stale",
+            sentence=fleet.index_problem or f"Read at commit {fleet.indexed_commit[:10] or 'none yet'}.",
+            last_success=fleet.indexed_at,
+            icon="git-branch",
+        )
+        for fleet in Fleet.objects.all()
+    )
+
+
+def _watchers(now: datetime) -> tuple[Part, ...]:
+    words = {"Connected": "Works", "Unreachable": "Unreachable", "Stale": "Stale", "Never seen": "Unknown"}
+    parts = []
+    for hub in Hub.objects.select_related("watch"):
+        row = freshness.hub_row(hub, now)
+        parts.append(
+            Part(
+                name=f"Watcher of {hub.name}",
+                state=words[row.state],
+                sentence=row.reason or "Follows the hub.",
+                last_success=row.seen_at,
+                icon="eye",
+            )
+        )
+    return tuple(parts)
+
+
+def _loops(now: datetime) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            name=beat.part,
+            state="Works" if _recent(beat.at, now) else "Stale",
+            sentence="Completed its last loop." if _recent(beat.at, now) else "Has not completed a loop for a while.",
+            last_success=beat.at,
+            icon="heart-pulse",
+        )
+        for beat in Heartbeat.objects.exclude(part__startswith="index:")
+    )
+
+
+def _events() -> tuple[HistoryEntry, ...]:
+    rows = Event.objects.select_related("actor", "change").order_by("-pk")[:15]
+    return tuple(
+        HistoryEntry(
+            title=event.message or event.verb,
+            at=event.at,
+            who=event.actor.get_username() if event.actor else "Fleet UI",
+            icon="circle-dot",
+            detail=f"change #{event.change_id}" if event.change_id else event.cluster_name,
+        )
+        for event in rows
+    )
+
+
+def _recent(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now - moment < QUIET
