@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onboarding.domain.errors import Refused
@@ -19,6 +19,8 @@ from onboarding.domain.selectors import (
     parse_selector,
 )
 
+# A loaded machine is slow, which says nothing of the code.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LABELS = {"environment": "dev", "enable_metrics_server": "true", "empty": ""}
 
 
@@ -93,6 +95,7 @@ KEYS = st.sampled_from(["a", "b", "c"])
 MAPS = st.dictionaries(KEYS, st.sampled_from(["x", "y", ""]))
 
 
+@CALM
 @given(KEYS, st.lists(st.sampled_from(["x", "y", ""]), min_size=1), MAPS)
 def test_it_keeps_each_operator_the_opposite_of_its_pair(
     key: str, values: list[str], labels: dict[str, str]
@@ -105,6 +108,7 @@ def test_it_keeps_each_operator_the_opposite_of_its_pair(
     assert exists or not is_in
 
 
+@CALM
 @given(st.lists(st.builds(Requirement, KEYS, st.just(Operator.EXISTS)), max_size=4), MAPS)
 def test_it_selects_where_nothing_is_unmet(
     requirements: list[Requirement], labels: dict[str, str]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onboarding.domain.sync import (
@@ -22,6 +22,8 @@ from onboarding.domain.sync import (
     verdict,
 )
 
+# A loaded machine is slow, which says nothing of the code.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 LIMIT = timedelta(minutes=5)
 COMMIT, OLDER, NEWER = "c" * 40, "a" * 40, "e" * 40
@@ -167,6 +169,7 @@ ANY_FACTS = st.builds(
 )
 
 
+@CALM
 @given(ANY_FACTS)
 def test_it_is_never_healthy_without_fresh_positive_evidence(facts: ApplicationFacts) -> None:
     found = verdict(facts, now=NOW, stale_after=LIMIT, committed=COMMIT)
@@ -184,6 +187,7 @@ def test_it_is_never_healthy_without_fresh_positive_evidence(facts: ApplicationF
     assert facts.operation_phase in {"", "Succeeded"} or facts.operation_revisions == (OLDER,)
 
 
+@CALM
 @given(
     ANY_FACTS,
     st.sampled_from(["seen_at", "reconciled_at", "sync", "health", "revisions"]),
@@ -256,7 +260,7 @@ def test_it_shows_the_message_that_explains_most() -> None:
 
 
 JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(["", "Synced", "Healthy"])),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
@@ -268,6 +272,7 @@ JUNK = st.recursive(
 )
 
 
+@CALM
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), JUNK))
 def test_it_reads_any_object_without_falling_over(data: dict[str, Any]) -> None:
     facts = application_facts(data, seen_at=NOW)
@@ -308,6 +313,7 @@ def test_it_says_that_all_is_well(count: int, words: str) -> None:
     assert words in rollup(verdicts(*["healthy"] * count)).sentence
 
 
+@CALM
 @given(st.lists(st.sampled_from([state.value for state in VerdictState])))
 def test_it_counts_every_verdict_once(states: list[str]) -> None:
     found = rollup(verdicts(*states))

@@ -1,0 +1,302 @@
+"""The way of one cluster from approval to Healthy: what was reached, when, and why it waits.
+
+Told from facts alone. A stage that was not observed is never shown as done; where a later stage
+was observed, the earlier one says that it was not seen itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.reasons import SecretProblem, Why, secret_problem, why_not
+from onboarding.domain.stages import (
+    ExternalSecretFacts,
+    Facts,
+    LabelDifference,
+    Stage,
+    Step,
+    StepState,
+)
+from onboarding.domain.sync import VerdictState, duration
+
+__all__ = [
+    "ClusterState",
+    "ExternalSecretFacts",
+    "Facts",
+    "LabelDifference",
+    "SecretProblem",
+    "Stage",
+    "Step",
+    "StepState",
+    "Timeline",
+    "secret_problem",
+    "timeline",
+]
+
+GRACE = timedelta(minutes=15)
+"""How long after registration Applications that are not there yet count as being deployed."""
+
+
+class ClusterState(StrEnum):
+    """The one word that a cluster's row shows."""
+
+    DRAFT = "draft"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    QUEUED = "queued"
+    COMMITTED = "committed"
+    REGISTERING = "registering"
+    DEPLOYING = "deploying"
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    OUT_OF_SYNC = "out_of_sync"
+    SELECTS_NOTHING = "selects_nothing"
+    UNREACHABLE = "unreachable"
+    STALE = "stale"
+    FAILED = "failed"
+    LEAVING = "leaving"
+    GONE = "gone"
+
+    @property
+    def word(self) -> str:
+        """The words that pages show."""
+        return self.value.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The eight steps of a cluster, its state in one word and the sentence that explains it."""
+
+    steps: tuple[Step, ...]
+    state: ClusterState
+    sentence: str
+
+    def step(self, stage: Stage) -> Step:
+        """The step of one stage."""
+        return self.steps[list(Stage).index(stage)]
+
+    @property
+    def current(self) -> Step | None:
+        """The step that the onboarding stands at: the first that failed, else that waits."""
+        for states in ({StepState.FAILED}, {StepState.WAITING, StepState.ACTIVE}):
+            for step in self.steps:
+                if step.state in states:
+                    return step
+        return None
+
+
+_TITLES: Mapping[Stage, str] = {
+    Stage.APPROVED: "Approved",
+    Stage.COMMITTED: "Committed to Git",
+    Stage.NOTICED: "Noticed by the hub",
+    Stage.SECRET: "Credentials fetched",
+    Stage.REGISTERED: "Registered in Argo CD",
+    Stage.MATCHED: "Matched by ApplicationSets",
+    Stage.SYNCED: "Applications synced",
+    Stage.HEALTHY: "Applications healthy",
+}
+
+_USUAL: Mapping[Stage, timedelta] = {
+    Stage.COMMITTED: timedelta(seconds=10),
+    Stage.NOTICED: timedelta(minutes=3),
+    Stage.SECRET: timedelta(seconds=30),
+    Stage.REGISTERED: timedelta(seconds=30),
+    Stage.MATCHED: timedelta(seconds=30),
+    Stage.SYNCED: timedelta(minutes=2),
+    Stage.HEALTHY: timedelta(minutes=5),
+}
+
+
+def timeline(facts: Facts, *, now: datetime) -> Timeline:
+    """Tell the way of one cluster from what was seen of it.
+
+    Returns all eight steps in order, the cluster's state and one sentence. Facts that are absent
+    make a step wait; they never make it done.
+    """
+    steps = _steps(facts, now)
+    state, sentence = _state(facts, steps, now)
+    return Timeline(steps, state, sentence)
+
+
+def _observed(facts: Facts, now: datetime) -> Mapping[Stage, bool]:
+    """Which stages were seen to be reached, each by its own facts only."""
+    apps = facts.applications if facts.is_fresh(now) else None
+    secret = facts.external_secret
+    return {
+        Stage.APPROVED: facts.decision is DecisionState.APPROVED,
+        Stage.COMMITTED: facts.is_committed(),
+        Stage.NOTICED: facts.noticed_at is not None and not facts.registration_problem,
+        Stage.SECRET: secret is not None
+        and secret.ready is True
+        and secret.store_ready is not False,
+        Stage.REGISTERED: facts.registered_at is not None
+        and not facts.label_differences
+        and not facts.same_server,
+        Stage.MATCHED: bool(facts.matched),
+        Stage.SYNCED: apps is not None and 0 < apps.total == apps.synced,
+        Stage.HEALTHY: apps is not None and 0 < apps.total == apps.healthy,
+    }
+
+
+def _reached_at(facts: Facts) -> Mapping[Stage, datetime | None]:
+    return {
+        Stage.APPROVED: facts.approved_at,
+        Stage.COMMITTED: facts.committed_at,
+        Stage.NOTICED: facts.noticed_at,
+        Stage.SECRET: facts.external_secret.at if facts.external_secret else None,
+        Stage.REGISTERED: facts.registered_at,
+        Stage.MATCHED: facts.matched_at,
+        Stage.SYNCED: facts.synced_at,
+        Stage.HEALTHY: facts.healthy_at,
+    }
+
+
+def _steps(facts: Facts, now: datetime) -> tuple[Step, ...]:
+    observed, times = _observed(facts, now), _reached_at(facts)
+    last = max((number for number, stage in enumerate(Stage) if observed[stage]), default=-1)
+    steps: list[Step] = []
+    since: datetime | None = facts.submitted_at
+    for number, stage in enumerate(Stage):
+        title, at = _TITLES[stage], times[stage]
+        if observed[stage]:
+            steps.append(Step(stage, title, StepState.DONE, at=at))
+            since = at or since
+            continue
+        why = why_not(stage, facts, now=now)
+        # Later stages cannot fail by themselves while an earlier one is not reached.
+        behind = number > last and any(not _is_behind(step) for step in steps)
+        if number < last and why.state is not StepState.FAILED and not _contradicts(stage, facts):
+            why = _unseen(stage, Stage(list(Stage)[last]), facts)
+        elif behind:
+            why = Why(StepState.TODO, "")
+        waits = why.state in {StepState.WAITING, StepState.ACTIVE, StepState.FAILED}
+        steps.append(
+            Step(
+                stage,
+                title,
+                why.state,
+                reason=why.reason,
+                remedy=why.remedy,
+                since=since if waits else None,
+                usual=_USUAL.get(stage),
+            )
+        )
+    return tuple(steps)
+
+
+def _is_behind(step: Step) -> bool:
+    return step.state in {StepState.DONE, StepState.UNOBSERVED}
+
+
+def _contradicts(stage: Stage, facts: Facts) -> bool:
+    """Whether a stage was looked at and found not reached, so that "not observed" would be false."""
+    return stage is Stage.REGISTERED and bool(facts.label_differences)
+
+
+def _unseen(stage: Stage, later: Stage, facts: Facts) -> Why:
+    if stage is Stage.APPROVED and facts.decision is None:
+        return Why(StepState.UNOBSERVED, "It was in Git already; no approval of it is known here.")
+    return Why(
+        StepState.UNOBSERVED,
+        f"This was not observed itself; “{_TITLES[later]}” was, which needs it.",
+    )
+
+
+_BEFORE_GIT: Mapping[DecisionState, tuple[ClusterState, str]] = {
+    DecisionState.DRAFT: (ClusterState.DRAFT, "A draft: nothing was asked for yet."),
+    DecisionState.SUBMITTED: (
+        ClusterState.WAITING_FOR_APPROVAL,
+        "Somebody who did not write the change has to approve it.",
+    ),
+    DecisionState.LAPSED: (
+        ClusterState.WAITING_FOR_APPROVAL,
+        "Its approval lapsed because what it would do has changed; it has to be submitted again.",
+    ),
+    DecisionState.REJECTED: (ClusterState.GONE, "The change was rejected; nothing was written."),
+    DecisionState.WITHDRAWN: (ClusterState.GONE, "The change was withdrawn; nothing was written."),
+}
+
+_STAGE_STATES: Mapping[Stage, ClusterState] = {
+    Stage.APPROVED: ClusterState.WAITING_FOR_APPROVAL,
+    Stage.COMMITTED: ClusterState.QUEUED,
+    Stage.NOTICED: ClusterState.COMMITTED,
+    Stage.SECRET: ClusterState.REGISTERING,
+    Stage.REGISTERED: ClusterState.REGISTERING,
+    Stage.MATCHED: ClusterState.REGISTERING,
+}
+
+
+def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[ClusterState, str]:
+    if facts.removed:
+        return ClusterState.GONE, "It has left the fleet; nothing of it is left on the hub."
+    if facts.removing:
+        return ClusterState.LEAVING, "It is leaving the fleet; the hub still has parts of it."
+    if not facts.is_committed():
+        return _state_before_git(facts, steps)
+    if facts.hub_seen_at is None:
+        return ClusterState.COMMITTED, why_not(Stage.NOTICED, facts, now=now).reason
+    if not facts.is_fresh(now):
+        return ClusterState.STALE, why_not(Stage.NOTICED, facts, now=now).reason
+    early = {step.stage: step for step in steps if step.stage in _STAGE_STATES}
+    for step in early.values():
+        if step.state is StepState.FAILED:
+            return ClusterState.FAILED, step.reason
+    if facts.connection == "Failed":
+        detail = f" {facts.connection_message}" if facts.connection_message else ""
+        return ClusterState.UNREACHABLE, f"Argo CD cannot reach the cluster.{detail}"
+    for step in early.values():
+        if step.state in {StepState.WAITING, StepState.ACTIVE, StepState.TODO}:
+            if step.stage is Stage.MATCHED and facts.matched == 0:
+                return ClusterState.SELECTS_NOTHING, step.reason
+            return _STAGE_STATES[step.stage], step.reason
+    return _state_of_applications(facts, steps, now)
+
+
+def _state_before_git(facts: Facts, steps: tuple[Step, ...]) -> tuple[ClusterState, str]:
+    if facts.decision is None:
+        return ClusterState.GONE, "It is not in Git, and no change asks for it."
+    if facts.decision in _BEFORE_GIT:
+        return _BEFORE_GIT[facts.decision]
+    reason = steps[list(Stage).index(Stage.COMMITTED)].reason
+    failed = facts.delivery is DeliveryState.FAILED
+    return (ClusterState.FAILED if failed else ClusterState.QUEUED), reason
+
+
+def _state_of_applications(
+    facts: Facts, steps: tuple[Step, ...], now: datetime
+) -> tuple[ClusterState, str]:
+    apps = facts.applications
+    if apps is None or (not apps.total and facts.matched):
+        return ClusterState.DEPLOYING, steps[list(Stage).index(Stage.SYNCED)].reason
+    started = facts.matched_at or facts.registered_at
+    new = facts.healthy_at is None and started is not None and now - started < GRACE
+    if facts.failures:
+        return ClusterState.FAILED, steps[-1].reason or apps.sentence
+    match apps.worst:
+        case None:
+            return ClusterState.SELECTS_NOTHING, apps.sentence
+        case VerdictState.HEALTHY:
+            return ClusterState.HEALTHY, apps.sentence
+        case VerdictState.FAILED:
+            return ClusterState.FAILED, apps.sentence
+        case VerdictState.DEGRADED:
+            return ClusterState.DEGRADED, apps.sentence
+        case VerdictState.STALE:
+            return ClusterState.STALE, apps.sentence
+        case VerdictState.PROGRESSING | VerdictState.SUSPENDED:
+            return ClusterState.DEPLOYING, apps.sentence
+        case VerdictState.UNKNOWN:
+            return (ClusterState.DEPLOYING if new else ClusterState.STALE), apps.sentence
+        case VerdictState.OUT_OF_SYNC | VerdictState.MISSING:
+            if new:
+                return ClusterState.DEPLOYING, apps.sentence
+            spent = f" for {duration(now - started)}" if started and not facts.healthy_at else ""
+            return (
+                ClusterState.OUT_OF_SYNC,
+                f"{apps.sentence} It has not been healthy{spent} yet."
+                if (spent)
+                else apps.sentence,
+            )

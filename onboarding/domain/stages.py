@@ -1,0 +1,139 @@
+"""The stages of an onboarding, and the facts from which its progress is told.
+
+Every fact may be absent; an absent fact is never taken for a good one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.sync import Rollup
+
+
+class Stage(StrEnum):
+    """The stages of one cluster's way into the fleet, in order."""
+
+    APPROVED = "approved"
+    COMMITTED = "committed"
+    NOTICED = "noticed"
+    SECRET = "secret"
+    REGISTERED = "registered"
+    MATCHED = "matched"
+    SYNCED = "synced"
+    HEALTHY = "healthy"
+
+
+class StepState(StrEnum):
+    """How a stage stands.
+
+    ACTIVE: something is being done. WAITING: something must come from outside. UNOBSERVED: it was
+    not seen itself, though a later stage that needs it was.
+    """
+
+    DONE = "done"
+    ACTIVE = "active"
+    WAITING = "waiting"
+    FAILED = "failed"
+    TODO = "todo"
+    UNOBSERVED = "unobserved"
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalSecretFacts:
+    """What a hub says of the ExternalSecret that fetches a spoke's credentials.
+
+    `ready` and `store_ready` are their Ready conditions (None: not said), `reason` and `message`
+    those of the ExternalSecret, `at` when its condition last changed.
+    """
+
+    ready: bool | None = None
+    reason: str = ""
+    message: str = ""
+    at: datetime | None = None
+    store_ready: bool | None = None
+    store_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelDifference:
+    """One label of the live cluster secret that is not as Git says; None where it is absent."""
+
+    key: str
+    predicted: str | None
+    live: str | None
+
+    def __str__(self) -> str:
+        live = "absent" if self.live is None else (self.live or "empty")
+        predicted = "absent" if self.predicted is None else (self.predicted or "empty")
+        return f"{self.key} is {live}, not {predicted}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that was seen of one cluster: decision, delivery and observation, each on its own.
+
+    Decision and delivery are those of the change that is told of, None for a cluster that was in
+    Git before. `in_git`: its member file is in the tree that was indexed (None: not looked).
+    `noticed_at`: its registration Application exists. `matched`: how many ApplicationSets select
+    it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
+    `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
+    """
+
+    decision: DecisionState | None = None
+    submitted_at: datetime | None = None
+    approved_at: datetime | None = None
+    delivery: DeliveryState | None = None
+    delivery_reason: str = ""
+    commit: str = ""
+    committed_at: datetime | None = None
+    in_git: bool | None = None
+    removing: bool = False
+    removed: bool = False
+    hub_seen_at: datetime | None = None
+    hub_problem: str = ""
+    stale_after: timedelta = timedelta(minutes=5)
+    webhook: bool = False
+    poll_interval: timedelta = timedelta(minutes=3)
+    noticed_at: datetime | None = None
+    registration_problem: str = ""
+    external_secret: ExternalSecretFacts | None = None
+    registered_at: datetime | None = None
+    label_differences: tuple[LabelDifference, ...] = ()
+    same_server: tuple[str, ...] = ()
+    connection: str = ""
+    connection_message: str = ""
+    matched: int | None = None
+    matched_at: datetime | None = None
+    applications: Rollup | None = None
+    failures: tuple[tuple[str, str], ...] = ()
+    synced_at: datetime | None = None
+    healthy_at: datetime | None = None
+
+    def is_committed(self) -> bool:
+        """Whether the cluster's files are in Git, by delivery or by looking."""
+        return self.delivery is DeliveryState.COMMITTED or bool(self.in_git)
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether what the hub says is recent enough to be believed."""
+        return self.hub_seen_at is not None and now - self.hub_seen_at <= self.stale_after
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of the timeline.
+
+    `at` is when it was reached, `since` from when it waits, `usual` how long it usually takes,
+    `reason` why it stands as it does, `remedy` what to do (both "" where there is nothing to say).
+    """
+
+    stage: Stage
+    title: str
+    state: StepState
+    at: datetime | None = None
+    reason: str = ""
+    remedy: str = ""
+    since: datetime | None = None
+    usual: timedelta | None = None
