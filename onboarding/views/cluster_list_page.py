@@ -111,7 +111,7 @@ def _facets(rows: QuerySet[Standing], chosen: dict[str, list[str]]) -> tuple[Fac
         rows,
         chosen,
         FACETS,
-        words=lambda name, value: ClusterState(value).title if name == "shown" else value,
+        words=lambda name, value: ClusterState(value).word if name == "shown" else value,
         states=("shown",),
     )
     return tuple(

@@ -94,7 +94,7 @@ def _verdict(fleet: Fleet | None, rows: QuerySet[Standing]) -> tuple[str, str]:
         count = rows.filter(shown=state.value).count()
         if count:
             noun = "cluster is" if count == 1 else "clusters are"
-            return state.title, f"{count} of {total} {noun} {state.title.lower()}."
+            return state.word, f"{count} of {total} {noun} {state.word.lower()}."
     under_way = total - rows.filter(shown=ClusterState.HEALTHY.value).count()
     if under_way:
         noun = "cluster is" if under_way == 1 else "clusters are"
@@ -130,7 +130,7 @@ def _stages(rows: QuerySet[Standing]) -> tuple[StageCount, ...]:
     moving = rows.exclude(shown=ClusterState.HEALTHY.value).exclude(stage="")
     found = {stage: (count, oldest) for stage, count, oldest in _by_stage(moving)}
     return tuple(
-        StageCount(title=stage.title, count=found[stage.value][0], oldest=found[stage.value][1])
+        StageCount(title=stage.value.capitalize(), count=found[stage.value][0], oldest=found[stage.value][1])
         for stage in Stage
         if stage.value in found
     )
@@ -161,7 +161,7 @@ def _problems(rows: QuerySet[Standing]) -> tuple[Problem, ...]:
     ordered = sorted(grouped, key=lambda row: (ORDER[row["shown"]], -row["count"]))
     return tuple(
         Problem(
-            word=ClusterState(row["shown"]).title,
+            word=ClusterState(row["shown"]).word,
             count=row["count"],
             noun="cluster" if row["count"] == 1 else "clusters",
             cause=row["sentence"],

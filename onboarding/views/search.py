@@ -42,7 +42,7 @@ def _clusters(query: str) -> list[Hit]:
             title=row.name,
             url=url_of(row),
             detail=f"{row.tenant}, {row.environment}, on {row.hub_name}",
-            word=state_of(row, now).title,
+            word=state_of(row, now).word,
         )
         for row in rows[:MOST]
     ]

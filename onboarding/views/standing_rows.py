@@ -47,7 +47,7 @@ def row_of(standing: Standing, now: datetime) -> ClusterRow:
     return ClusterRow(
         name=standing.name,
         url=url_of(standing),
-        state=state.title,
+        state=state.word,
         hub=standing.hub_name,
         tenant=standing.tenant,
         environment=standing.environment,
@@ -84,7 +84,7 @@ def counts_by_state(rows: QuerySet[Standing], *, query: Mapping[str, str] | None
     """How many clusters are in each state, each with the link to exactly those; `rows` as `standings` gives them."""
     counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
     return tuple(
-        Count(ClusterState(state).title, count, list_url(state=state, **(query or {})))
+        Count(ClusterState(state).word, count, list_url(state=state, **(query or {})))
         for state, count in sorted(counted, key=lambda pair: ORDER[pair[0]])
     )
 

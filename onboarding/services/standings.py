@@ -1,0 +1,361 @@
+"""Standings: decision, delivery and observation composed into how each cluster stands.
+
+Nothing is decided here. The story of one cluster is told by `domain.progress` from the rows; this
+module gathers those rows for many clusters at once and keeps the answer for the lists.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.progress import ExternalSecretFacts, Facts, LabelDifference, Timeline, timeline
+from onboarding.domain.selectors import Match, application_set_match
+from onboarding.domain.sync import Rollup, Verdict, VerdictState, rollup
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    Cluster,
+    ClusterStatus,
+    Delivery,
+    Fleet,
+    Hub,
+    HubObject,
+    HubWatch,
+    Standing,
+)
+from onboarding.ports import Clock, HubKind
+
+REGISTRATION = "fleet-secret-"
+"""The registration Application of a cluster is called this and the cluster's name."""
+
+_COLUMNS = [
+    "change",
+    "hub_name",
+    "name",
+    "tenant",
+    "environment",
+    "model",
+    "addons_release",
+    "resources_release",
+    "monitoring_release",
+    "fleet_release",
+    "overrides",
+    "state",
+    "sentence",
+    "stage",
+    "applications",
+    "synced",
+    "healthy",
+    "counts",
+    "seen_at",
+    "since",
+    "computed_at",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One cluster told: its timeline, and the rollup of its Applications (None: nobody looked)."""
+
+    timeline: Timeline
+    applications: Rollup | None
+    seen_at: datetime | None
+
+
+class HubView:
+    """What one hub was last seen to say, laid out for looking up by cluster."""
+
+    def __init__(self, hub: Hub | None) -> None:
+        """Read the hub's rows once; `hub` None is a hub that nobody configured."""
+        self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
+        self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
+        self.registrations: dict[str, ApplicationStatus] = {}
+        self.registered: dict[str, ClusterStatus] = {}
+        self.servers: dict[str, list[str]] = defaultdict(list)
+        self.external_secrets: dict[str, HubObject] = {}
+        self.stores: dict[str, HubObject] = {}
+        self.sets: list[HubObject] = []
+        if hub:
+            self._read(hub)
+
+    def _read(self, hub: Hub) -> None:
+        for application in ApplicationStatus.objects.filter(hub=hub):
+            if application.name.startswith(REGISTRATION):
+                self.registrations[application.name.removeprefix(REGISTRATION)] = application
+            elif application.cluster_name:
+                self.applications[application.cluster_name].append(application)
+        for status in ClusterStatus.objects.filter(hub=hub):
+            self.registered[status.name] = status
+            self.servers[status.server].append(status.name)
+        for seen in HubObject.objects.filter(hub=hub):
+            if seen.kind == HubKind.EXTERNAL_SECRETS.value:
+                self.external_secrets[seen.name] = seen
+            elif seen.kind == HubKind.SECRET_STORES.value:
+                self.stores[seen.name] = seen
+            elif seen.kind == HubKind.APPLICATION_SETS.value:
+                self.sets.append(seen)
+
+    def external_secret(self, cluster: str) -> HubObject | None:
+        """The ExternalSecret that fetches this cluster's credentials, by the names that charts give it."""
+        names = (f"cluster-{cluster}", cluster, f"{REGISTRATION}{cluster}")
+        return next((self.external_secrets[name] for name in names if name in self.external_secrets), None)
+
+
+def story(*, cluster: Cluster | None, change: Change | None, clock: Clock, view: HubView | None = None) -> Story:
+    """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
+    hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
+    seen = view or HubView(Hub.objects.filter(name=hub_name).first())
+    delivery = change.deliveries.order_by("-pk").first() if change else None
+    return _story(cluster=cluster, change=change, delivery=delivery, seen=seen, now=clock.now())
+
+
+def recompute(*, fleet: Fleet, clock: Clock) -> int:
+    """Bring the standings of a fleet up to date; returns how many there are.
+
+    Clusters of Git, and clusters that open registrations ask for, each one row. Rows that nothing
+    stands behind any more are removed.
+    """
+    now = clock.now()
+    views = {hub.name: HubView(hub) for hub in Hub.objects.filter(fleet=fleet)}
+    unseen = HubView(None)
+    changes, deliveries = _open_changes(fleet)
+    old = {_key(row): row for row in Standing.objects.filter(fleet=fleet)}
+    fresh: dict[tuple[str, object], Standing] = {}
+    for cluster in Cluster.objects.filter(fleet=fleet):
+        change = changes.pop(_name_key(cluster.hub_name, cluster.name), None)
+        row = old.get(("cluster", cluster.pk)) or Standing(fleet=fleet, cluster=cluster)
+        told = _story(
+            cluster=cluster,
+            change=change,
+            delivery=deliveries.get(change.pk) if change else None,
+            seen=views.get(cluster.hub_name, unseen),
+            now=now,
+        )
+        _describe_cluster(row, cluster, change, told, now)
+        fresh["cluster", cluster.pk] = row
+    for asked in changes.values():
+        if asked.kind != Change.Kind.REGISTER or asked.settled_at:
+            continue
+        row = old.get(("change", asked.pk)) or Standing(fleet=fleet)
+        told = _story(
+            cluster=None,
+            change=asked,
+            delivery=deliveries.get(asked.pk),
+            seen=views.get(asked.hub.name, unseen) if asked.hub else unseen,
+            now=now,
+        )
+        _describe_change(row, asked, told, now)
+        fresh["change", asked.pk] = row
+    _write(old, fresh)
+    return len(fresh)
+
+
+def _write(old: Mapping[tuple[str, object], Standing], fresh: Mapping[tuple[str, object], Standing]) -> None:
+    with transaction.atomic():
+        gone = [row.pk for key, row in old.items() if key not in fresh]
+        for start in range(0, len(gone), 500):
+            Standing.objects.filter(pk__in=gone[start : start + 500]).delete()
+        Standing.objects.bulk_create([row for row in fresh.values() if row.pk is None], batch_size=500)
+        Standing.objects.bulk_update([row for row in fresh.values() if row.pk], _COLUMNS, batch_size=300)
+
+
+def _open_changes(fleet: Fleet) -> tuple[dict[tuple[str, str], Change], dict[int, Delivery]]:
+    """The newest change about each cluster that still says something: open, or delivered lately; drafts never."""
+    rows = (
+        Change.objects.filter(fleet=fleet)
+        .filter(Q(settled_at__isnull=True) | Q(state=DecisionState.APPROVED.value))
+        .exclude(state=DecisionState.DRAFT.value)
+        .select_related("hub")
+        .order_by("pk")
+    )
+    changes = {_name_key(row.hub.name if row.hub else "", row.cluster_name): row for row in rows}
+    deliveries = {row.change_id: row for row in Delivery.objects.filter(fleet=fleet).order_by("pk")}
+    return changes, deliveries
+
+
+def _name_key(hub: str, name: str) -> tuple[str, str]:
+    return hub, name
+
+
+def _key(row: Standing) -> tuple[str, object]:
+    return ("cluster", row.cluster_id) if row.cluster_id else ("change", row.change_id)
+
+
+def _story(
+    *, cluster: Cluster | None, change: Change | None, delivery: Delivery | None, seen: HubView, now: datetime
+) -> Story:
+    name = cluster.name if cluster else change.cluster_name if change else ""
+    rows = seen.applications.get(name, [])
+    looked = seen.watch is not None and seen.watch.seen_at is not None
+    total = rollup(_verdict(row) for row in rows) if looked else None
+    facts = _facts(cluster, change, delivery, seen, rows, total)
+    return Story(timeline(facts, now=now), total, seen.watch.seen_at if seen.watch else None)
+
+
+def _verdict(row: ApplicationStatus) -> Verdict:
+    state = VerdictState(row.verdict) if row.verdict else VerdictState.UNKNOWN
+    return Verdict(state, row.reason, synced=row.sync == "Synced")
+
+
+def _facts(
+    cluster: Cluster | None,
+    change: Change | None,
+    delivery: Delivery | None,
+    seen: HubView,
+    rows: Sequence[ApplicationStatus],
+    total: Rollup | None,
+) -> Facts:
+    """Every fact about one cluster; what nobody saw stays absent."""
+    name = cluster.name if cluster else change.cluster_name if change else ""
+    watch = seen.watch
+    registration, registered = seen.registrations.get(name), seen.registered.get(name)
+    about_registration = change if change and change.kind == Change.Kind.REGISTER else None
+    decided = about_registration or (change if cluster is None else None)
+    return Facts(
+        decision=DecisionState(decided.state) if decided else None,
+        submitted_at=decided.submitted_at if decided else None,
+        approved_at=decided.decided_at if decided and decided.state == DecisionState.APPROVED.value else None,
+        delivery=DeliveryState(delivery.state) if delivery and decided else None,
+        delivery_reason=delivery.reason if delivery and decided else "",
+        commit=delivery.commit if delivery and decided else "",
+        committed_at=delivery.committed_at if delivery and decided else None,
+        in_git=cluster is not None,
+        hub_seen_at=watch.seen_at if watch else None,
+        hub_problem=watch.problem if watch else "No hub of this name is configured.",
+        noticed_at=registration.first_seen_at if registration else None,
+        registration_problem=_registration_problem(cluster, registration, seen),
+        external_secret=_external_secret(name, seen),
+        registered_at=registered.first_seen_at if registered else None,
+        label_differences=_differences(cluster, registered),
+        same_server=_same_server(name, registered, seen),
+        connection=registered.connection if registered else "",
+        connection_message=registered.connection_message if registered else "",
+        matched=_matched(registered, rows, seen),
+        matched_at=min((row.first_seen_at for row in rows), default=None),
+        applications=total,
+        failures=tuple((row.name, row.reason) for row in rows if row.verdict == VerdictState.FAILED.value),
+        synced_at=_when_all(row.synced_at for row in rows),
+        healthy_at=_when_all(row.healthy_at for row in rows),
+    )
+
+
+def _registration_problem(
+    cluster: Cluster | None, registration: ApplicationStatus | None, seen: HubView
+) -> str:
+    """Why the hub cannot register: the member file, its registration Application, or a set that fails."""
+    if cluster is not None and cluster.problem:
+        return cluster.problem
+    if registration is not None:
+        return registration.reason if registration.verdict == VerdictState.FAILED.value else ""
+    failing = [row for row in seen.sets if row.ready is False and _reads_members(row)]
+    return f"ApplicationSet {failing[0].name}: {failing[0].message}" if failing else ""
+
+
+def _reads_members(row: HubObject) -> bool:
+    return "fleet-members" in str(row.facts.get("spec", ""))
+
+
+def _external_secret(name: str, seen: HubView) -> ExternalSecretFacts | None:
+    found = seen.external_secret(name)
+    if found is None:
+        return None
+    store = seen.stores.get(str(found.facts.get("store", "")))
+    return ExternalSecretFacts(
+        ready=found.ready,
+        reason=str(found.facts.get("reason", "")),
+        message=found.message,
+        at=found.changed_at,
+        store_ready=store.ready if store else None,
+        store_message=store.message if store else "",
+    )
+
+
+def _differences(cluster: Cluster | None, registered: ClusterStatus | None) -> tuple[LabelDifference, ...]:
+    """The labels of Git that the live cluster secret does not carry as predicted."""
+    if cluster is None or registered is None:
+        return ()
+    live: Mapping[str, str] = registered.labels
+    return tuple(
+        LabelDifference(key=key, predicted=data["value"], live=live.get(key))
+        for key, data in sorted(cluster.labels.items())
+        if live.get(key) != data["value"]
+    )
+
+
+def _same_server(name: str, registered: ClusterStatus | None, seen: HubView) -> tuple[str, ...]:
+    if registered is None:
+        return ()
+    return tuple(sorted(other for other in seen.servers[registered.server] if other != name))
+
+
+def _matched(
+    registered: ClusterStatus | None, rows: Sequence[ApplicationStatus], seen: HubView
+) -> int | None:
+    """How many ApplicationSets select the cluster: by its Applications, and by its live labels."""
+    if registered is None:
+        return None
+    made = {row.application_set for row in rows if row.application_set}
+    if not seen.sets:
+        return len(made) or None
+    selecting = {
+        row.name
+        for row in seen.sets
+        if row.name in made or application_set_match(row.facts, registered.labels) is Match.YES
+    }
+    return len(selecting | made)
+
+
+def _when_all(times: Iterable[datetime | None]) -> datetime | None:
+    """When the last of all was reached; None where one was not."""
+    found = list(times)
+    if not found or any(moment is None for moment in found):
+        return None
+    return max(moment for moment in found if moment is not None)
+
+
+def _describe_cluster(
+    row: Standing, cluster: Cluster, change: Change | None, told: Story, now: datetime
+) -> None:
+    row.hub_name, row.name = cluster.hub_name, cluster.name
+    row.tenant, row.environment, row.model = cluster.tenant, cluster.environment, cluster.model
+    row.addons_release, row.resources_release = cluster.addons_release, cluster.resources_release
+    row.monitoring_release, row.fleet_release = cluster.monitoring_release, cluster.fleet_release
+    row.overrides = sorted(key for key, data in cluster.labels.items() if data["layer"] == "cluster")
+    row.change = change if change and change.settled_at is None else None
+    _tell(row, told, now)
+
+
+def _describe_change(row: Standing, change: Change, told: Story, now: datetime) -> None:
+    row.change = change
+    row.hub_name, row.name = change.hub.name if change.hub else "", change.cluster_name
+    row.tenant, row.environment = change.tenant, change.environment
+    row.model = str(change.intent.get("model", ""))
+    pins = change.intent.get("pins", {})
+    row.addons_release = pins.get("addonsRelease") or ""
+    row.resources_release = pins.get("resourcesRelease") or ""
+    row.monitoring_release = pins.get("monitoringRelease") or ""
+    row.fleet_release = pins.get("fleetRelease") or ""
+    row.overrides = sorted(key for key, value in pins.items() if value)
+    _tell(row, told, now)
+
+
+def _tell(row: Standing, told: Story, now: datetime) -> None:
+    """Write what the story says; `since` moves only when the state does."""
+    state = told.timeline.state.value
+    if row.state != state or row.since is None:
+        row.since = now
+    current = told.timeline.current
+    row.state, row.sentence = state, told.timeline.sentence
+    row.stage = current.stage.value if current else ""
+    total = told.applications
+    row.applications = total.total if total else 0
+    row.synced, row.healthy = (total.synced, total.healthy) if total else (0, 0)
+    row.counts = {each.title: count for each, count in total.counts.items()} if total else {}
+    row.seen_at, row.computed_at = told.seen_at, now
