@@ -12,10 +12,16 @@ from functools import cache
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.token import Comment, Name, Punctuation, String, Token
-from pygments.util import ClassNotFound
+from pygments.lexer import Lexer  # type: ignore[import-untyped]
+from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+from pygments.token import (  # type: ignore[import-untyped]
+    Comment,
+    Name,
+    Punctuation,
+    String,
+    Token,
+)
+from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)$")
 
@@ -135,7 +141,8 @@ def _render_file(file: DiffFile) -> SafeString:
         file.path,
         file.verb,
         format_html(
-            '<b aria-label="{0} lines added">+{0}</b> <i aria-label="{1} lines removed">−{1}</i>',
+            '<b aria-label="{0} lines added">+{0}</b>'
+            ' <i aria-label="{1} lines removed">\N{MINUS SIGN}{1}</i>',
             file.count("add"),
             file.count("del"),
         ),
@@ -144,7 +151,7 @@ def _render_file(file: DiffFile) -> SafeString:
     )
 
 
-SIGNS = {"add": "+", "del": "−", "same": " "}
+SIGNS = {"add": "+", "del": "\N{MINUS SIGN}", "same": " "}
 
 
 def _render_line(line: DiffLine, path: str) -> SafeString:

@@ -1,0 +1,100 @@
+"""The product's own state, and its fleets and hubs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.forms import BaseForm
+
+from onboarding.views.pages.common import Fact, HistoryEntry, Link, Stat
+from onboarding.views.pages.registration import FormSection
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the product or one thing that it depends on, with its last sign of life."""
+
+    name: str
+    state: str
+    sentence: str
+    last_success: datetime | None = None
+    icon: str = "circle-dot"
+    advice: str = ""
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPage:
+    """Is the product itself well?"""
+
+    state: str
+    sentence: str
+    as_of: datetime | None
+    stats: tuple[Stat, ...] = ()
+    parts: tuple[Part, ...] = ()
+    events: tuple[HistoryEntry, ...] = ()
+    refresh_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The answer of one connection test in plain words."""
+
+    name: str
+    state: str
+    sentence: str
+    advice: str = ""
+    took: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTest:
+    """All answers of a test of one fleet or hub."""
+
+    results: tuple[CheckResult, ...]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdminRow:
+    """A fleet or hub in the administration, with the facts that tell it apart."""
+
+    name: str
+    facts: tuple[Fact, ...]
+    state: str = ""
+    reason: str = ""
+    edit_url: str = ""
+    test_url: str = ""
+    key: str = ""
+    test: ConnectionTest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdminListPage:
+    """The fleets, or the hubs."""
+
+    title: str
+    lede: str
+    noun: str
+    rows: tuple[AdminRow, ...]
+    add_url: str = ""
+    add_label: str = ""
+    icon: str = "settings"
+    empty_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminFormPage:
+    """The form of one fleet or hub."""
+
+    title: str
+    lede: str
+    action: str
+    form: BaseForm
+    sections: tuple[FormSection, ...]
+    crumbs: tuple[Link, ...] = ()
+    submit_label: str = "Save"
+    cancel_url: str = ""
+    test_url: str = ""
+    test: ConnectionTest | None = None

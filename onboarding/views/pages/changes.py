@@ -1,0 +1,219 @@
+"""The inbox of changes, and one change with its plan, delivery and discussion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from onboarding.views.pages.common import Fact, Hidden, HistoryEntry, Link, Listing, Origin, Tab
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One change in a list. `delivery` is "" while there is none; `waits_for`: who must act."""
+
+    number: int
+    url: str
+    title: str
+    kind: str
+    state: str
+    requester: str
+    at: datetime | None
+    delivery: str = ""
+    waits_for: str = ""
+    clusters: str = ""
+    is_destructive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeListPage:
+    """The inbox. `tab` is one of me, mine, all.
+
+    The listing's columns are, in this order: State, Change, Requested by, Waits for, Age.
+    """
+
+    rows: tuple[ChangeRow, ...]
+    listing: Listing
+    tab: str
+    tabs: tuple[Tab, ...]
+    as_of: datetime | None = None
+    register_url: str = ""
+    refresh_url: str = ""
+
+    @property
+    def keep(self) -> tuple[Hidden, ...]:
+        """The tab, which a filter must not forget."""
+        return (Hidden("inbox", self.tab),)
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactRow:
+    """One Application that appears, changes or disappears on the hub."""
+
+    name: str
+    component: str = ""
+    version_before: str = ""
+    version_after: str = ""
+    destination: str = ""
+    cause: str = ""
+    deletes_resources: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What will happen to Applications. `note` says what could not be known."""
+
+    appear: tuple[ImpactRow, ...] = ()
+    change: tuple[ImpactRow, ...] = ()
+    disappear: tuple[ImpactRow, ...] = ()
+    is_complete: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A label before and after; None: it is not there."""
+
+    key: str
+    before: str | None
+    after: str | None
+    origin: Origin | None = None
+
+    @property
+    def word(self) -> str:
+        if self.before is None:
+            return "added"
+        return "removed" if self.after is None else "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that the commit will write."""
+
+    path: str
+    verb: Literal["new file", "changed", "deleted"]
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning or refusal of the planner, with the field or path that it is about."""
+
+    message: str
+    tone: Literal["amber", "red", "blue"] = "amber"
+    about: str = ""
+    field_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be written and what follows from it."""
+
+    files: tuple[FileChange, ...]
+    patch: str
+    impact: Impact = Impact()
+    labels: tuple[LabelChange, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    base_commit: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One contribution to the discussion."""
+
+    who: str
+    at: datetime
+    text: str
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of the worker to deliver."""
+
+    number: int
+    state: str
+    started: datetime | None
+    took: timedelta | None = None
+    reason: str = ""
+    commit: str = ""
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of the approved change in Git."""
+
+    state: str
+    reason: str = ""
+    advice: str = ""
+    commit: str = ""
+    commit_url: str = ""
+    branch: str = ""
+    since: datetime | None = None
+    next_try: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    retry_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the reader may do with this change now; an empty URL is not offered.
+
+    `denied` says why they cannot approve. `digest` and `revision` go along with the answer, so that
+    what is approved is what was seen.
+    """
+
+    digest: str = ""
+    revision: int = 0
+    approve_url: str = ""
+    reject_url: str = ""
+    withdraw_url: str = ""
+    submit_url: str = ""
+    denied: str = ""
+    reason: str = ""
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Why an approval no longer holds, and which paths moved under it."""
+
+    at: datetime | None
+    sentence: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One change. `tab` is one of plan, diff, discussion, delivery, evidence."""
+
+    number: int
+    title: str
+    kind: str
+    state: str
+    requester: str
+    at: datetime | None
+    tab: str
+    tabs: tuple[Tab, ...]
+    next_step: str = ""
+    waits_since: datetime | None = None
+    policy: str = ""
+    plan: Plan | None = None
+    plan_problem: str = ""
+    decision: Decision = Decision()
+    delivery: Delivery | None = None
+    lapse: Lapse | None = None
+    remarks: tuple[Remark, ...] = ()
+    evidence: tuple[HistoryEntry, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    crumbs: tuple[Link, ...] = ()
+    edit_url: str = ""
+    comment_url: str = ""
+    cluster: Link | None = None
+    is_destructive: bool = False
+    as_of: datetime | None = None
+    refresh_url: str = ""

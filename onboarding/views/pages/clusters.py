@@ -1,0 +1,178 @@
+"""The list of clusters, and one cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from onboarding.views.pages.changes import ChangeRow
+from onboarding.views.pages.common import Count, HistoryEntry, Link, Listing, Origin, Tab
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A release channel of a cluster; `is_pinned` when its own file sets it."""
+
+    label: str
+    value: str
+    is_pinned: bool = False
+    is_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRow:
+    """One line of the clusters page."""
+
+    name: str
+    url: str
+    state: str
+    hub: str
+    tenant: str
+    environment: str
+    model: str
+    reason: str = ""
+    since: datetime | None = None
+    channels: tuple[Channel, ...] = ()
+    synced: int = 0
+    applications: int = 0
+    counts: tuple[Count, ...] = ()
+    seen_at: datetime | None = None
+    open_change: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterListPage:
+    """The clusters of the fleet. `is_fleet_empty`: there are none at all, filter or not.
+
+    The listing's columns are, in this order: State, Cluster, Tenant (also Environment), Hub (also
+    Model), Channels, Applications, Seen, Change.
+    """
+
+    rows: tuple[ClusterRow, ...]
+    listing: Listing
+    as_of: datetime | None
+    is_fleet_empty: bool = False
+    register_url: str = ""
+    register_denied: str = ""
+    adopt_url: str = ""
+    export_url: str = ""
+    refresh_url: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    """One step from approval to healthy.
+
+    `at` is when it was reached, `took` how long after the step before, `since` since when it waits,
+    `usual` how long it usually takes. A waiting or failed step carries its reason and what to do.
+    """
+
+    title: str
+    status: Literal["done", "active", "waiting", "failed", "todo"]
+    at: datetime | None = None
+    took: timedelta | None = None
+    since: datetime | None = None
+    usual: timedelta | None = None
+    reason: str = ""
+    advice: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRow:
+    """One Application of a cluster, with Argo CD's own words for sync and health."""
+
+    name: str
+    component: str
+    sync: str
+    health: str
+    state: str
+    version: str = ""
+    message: str = ""
+    seen_at: datetime | None = None
+    argocd_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """A value that a higher layer covers."""
+
+    value: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """A label or annotation as Git makes it. `live` None: the hub was not seen to have it."""
+
+    key: str
+    value: str
+    origin: Origin
+    shadowed: tuple[Shadowed, ...] = ()
+    live: str | None = None
+    is_compared: bool = False
+
+    @property
+    def differs(self) -> bool:
+        return self.is_compared and self.live != self.value
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRow:
+    """One effective value of a component."""
+
+    key: str
+    value: str
+    origin: Origin
+    shadowed: tuple[Shadowed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file that says something about this cluster. `exists` False: the layer is there to use."""
+
+    path: str
+    role: str
+    exists: bool = True
+    text: str = ""
+    url: str = ""
+    commit: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPage:
+    """One cluster. `tab` is one of applications, labels, values, history, files."""
+
+    name: str
+    hub: str
+    tenant: str
+    environment: str
+    model: str
+    state: str
+    sentence: str
+    as_of: datetime | None
+    tab: str
+    tabs: tuple[Tab, ...]
+    steps: tuple[TimelineStep, ...] = ()
+    is_onboarded: bool = False
+    channels: tuple[Channel, ...] = ()
+    secret_name: str = ""
+    server: str = ""
+    counts: tuple[Count, ...] = ()
+    synced: int = 0
+    total: int = 0
+    crumbs: tuple[Link, ...] = ()
+    edit_url: str = ""
+    edit_denied: str = ""
+    argocd_url: str = ""
+    open_changes: tuple[ChangeRow, ...] = ()
+    applications: tuple[ApplicationRow, ...] = ()
+    labels: tuple[LabelRow, ...] = ()
+    annotations: tuple[LabelRow, ...] = ()
+    values: tuple[ValueRow, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    files: tuple[FileEntry, ...] = ()
+    refresh_url: str = ""
