@@ -116,6 +116,12 @@ def story(*, cluster: Cluster | None, change: Change | None, clock: Clock, view:
     return _story(cluster=cluster, change=change, delivery=delivery, seen=seen, now=clock.now())
 
 
+def registration_of(cluster: Cluster) -> Change | None:
+    """The change that registered a cluster, where it was registered here."""
+    rows = Change.objects.filter(fleet=cluster.fleet_id, hub__name=cluster.hub_name, cluster_name=cluster.name)
+    return rows.filter(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value).order_by("-pk").first()
+
+
 def recompute(*, fleet: Fleet, clock: Clock) -> int:
     """Bring the standings of a fleet up to date; returns how many there are.
 
@@ -125,34 +131,35 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
     now = clock.now()
     views = {hub.name: HubView(hub) for hub in Hub.objects.filter(fleet=fleet)}
     unseen = HubView(None)
-    changes, deliveries = _open_changes(fleet)
+    asked, deliveries = _changes(fleet)
     old = {_key(row): row for row in Standing.objects.filter(fleet=fleet)}
     fresh: dict[tuple[str, object], Standing] = {}
     for cluster in Cluster.objects.filter(fleet=fleet):
-        change = changes.pop(_name_key(cluster.hub_name, cluster.name), None)
+        about = asked.pop((cluster.hub_name, cluster.name), _Asked())
         row = old.get(("cluster", cluster.pk)) or Standing(fleet=fleet, cluster=cluster)
         told = _story(
             cluster=cluster,
-            change=change,
-            delivery=deliveries.get(change.pk) if change else None,
+            change=about.registration,
+            delivery=deliveries.get(about.registration.pk) if about.registration else None,
             seen=views.get(cluster.hub_name, unseen),
             now=now,
         )
-        _describe_cluster(row, cluster, change, told, now)
+        _describe_cluster(row, cluster, about.open, told, now)
         fresh["cluster", cluster.pk] = row
-    for asked in changes.values():
-        if asked.kind != Change.Kind.REGISTER or asked.settled_at:
+    for (hub_name, _), about in asked.items():
+        change = about.registration
+        if change is None or change.settled_at:
             continue
-        row = old.get(("change", asked.pk)) or Standing(fleet=fleet)
+        row = old.get(("change", change.pk)) or Standing(fleet=fleet)
         told = _story(
             cluster=None,
-            change=asked,
-            delivery=deliveries.get(asked.pk),
-            seen=views.get(asked.hub.name, unseen) if asked.hub else unseen,
+            change=change,
+            delivery=deliveries.get(change.pk),
+            seen=views.get(hub_name, unseen),
             now=now,
         )
-        _describe_change(row, asked, told, now)
-        fresh["change", asked.pk] = row
+        _describe_change(row, change, told, now)
+        fresh["change", change.pk] = row
     _write(old, fresh)
     return len(fresh)
 
@@ -166,22 +173,33 @@ def _write(old: Mapping[tuple[str, object], Standing], fresh: Mapping[tuple[str,
         Standing.objects.bulk_update([row for row in fresh.values() if row.pk], _COLUMNS, batch_size=300)
 
 
-def _open_changes(fleet: Fleet) -> tuple[dict[tuple[str, str], Change], dict[int, Delivery]]:
-    """The newest change about each cluster that still says something: open, or delivered lately; drafts never."""
+@dataclass(slots=True)
+class _Asked:
+    """The changes about one cluster: the one that registered it or shall, and the newest open one."""
+
+    registration: Change | None = None
+    open: Change | None = None
+
+
+def _changes(fleet: Fleet) -> tuple[dict[tuple[str, str], _Asked], dict[int, Delivery]]:
+    """What was asked about each cluster, by hub and name (drafts never), and the newest delivery of each change."""
     rows = (
         Change.objects.filter(fleet=fleet)
-        .filter(Q(settled_at__isnull=True) | Q(state=DecisionState.APPROVED.value))
+        .filter(Q(settled_at__isnull=True) | Q(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value))
         .exclude(state=DecisionState.DRAFT.value)
         .select_related("hub")
+        .defer("plan", "read_set", "form_data")
         .order_by("pk")
     )
-    changes = {_name_key(row.hub.name if row.hub else "", row.cluster_name): row for row in rows}
+    asked: dict[tuple[str, str], _Asked] = defaultdict(_Asked)
+    for row in rows:
+        about = asked[row.hub.name if row.hub else "", row.cluster_name]
+        if row.kind == Change.Kind.REGISTER:
+            about.registration = row
+        if row.settled_at is None:
+            about.open = row
     deliveries = {row.change_id: row for row in Delivery.objects.filter(fleet=fleet).order_by("pk")}
-    return changes, deliveries
-
-
-def _name_key(hub: str, name: str) -> tuple[str, str]:
-    return hub, name
+    return asked, deliveries
 
 
 def _key(row: Standing) -> tuple[str, object]:

@@ -1,0 +1,287 @@
+"""One cluster as its page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from django.urls import reverse
+
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.layout import Placement
+from onboarding.domain.lifecycle import Right
+from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.progress import Step, StepState
+from onboarding.domain.sync import VerdictState
+from onboarding.models import ApplicationStatus, Change, Cluster, ClusterStatus, Delivery, Hub
+from onboarding.ports import Clock, FleetRepository
+from onboarding.services import standings
+from onboarding.services.previews import layout_of
+from onboarding.services.rights import rights_of
+from onboarding.views.change_page import row_of as change_row
+from onboarding.views.pages import (
+    ApplicationRow,
+    ChangeRow,
+    Channel,
+    ClusterPage,
+    Count,
+    FileEntry,
+    HistoryEntry,
+    LabelRow,
+    Link,
+    Origin,
+    Shadowed,
+    Tab,
+    TimelineStep,
+)
+from onboarding.views.standing_rows import CHANNEL_COLUMNS
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from onboarding.domain.sync import Rollup
+
+TABS = ("applications", "labels", "history", "files")
+_URGENCY = {
+    state.value: number
+    for number, state in enumerate(
+        (
+            VerdictState.FAILED,
+            VerdictState.DEGRADED,
+            VerdictState.MISSING,
+            VerdictState.OUT_OF_SYNC,
+            VerdictState.STALE,
+            VerdictState.UNKNOWN,
+            VerdictState.PROGRESSING,
+            VerdictState.SUSPENDED,
+            VerdictState.HEALTHY,
+        )
+    )
+}
+_STATUS: Mapping[StepState, Literal["done", "active", "waiting", "failed", "todo"]] = {
+    StepState.DONE: "done",
+    StepState.ACTIVE: "active",
+    StepState.WAITING: "waiting",
+    StepState.FAILED: "failed",
+    StepState.TODO: "todo",
+    StepState.UNOBSERVED: "todo",
+}
+
+
+def cluster_page(
+    cluster: Cluster, *, user: User, tab: str, clock: Clock, repository: Callable[[], FleetRepository]
+) -> ClusterPage:
+    """The page of one cluster; Git is read only for the tabs that need it."""
+    hub = Hub.objects.filter(name=cluster.hub_name).select_related("watch").first()
+    story = standings.story(cluster=cluster, change=standings.registration_of(cluster), clock=clock)
+    shown = tab if tab in TABS else "applications"
+    here = reverse("cluster-detail", args=[cluster.hub_name, cluster.name])
+    live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None
+    applications = _applications(cluster, hub)
+    may_edit = Right.REQUEST in rights_of(user)
+    total = story.applications
+    return ClusterPage(
+        name=cluster.name,
+        hub=cluster.hub_name,
+        tenant=cluster.tenant,
+        environment=cluster.environment,
+        model=cluster.model.capitalize(),
+        state=story.timeline.state.word,
+        sentence=story.timeline.sentence,
+        as_of=story.seen_at,
+        tab=shown,
+        tabs=_tabs(here, cluster, applications),
+        steps=_steps(story.timeline.steps),
+        is_onboarded=all(step.state in (StepState.DONE, StepState.UNOBSERVED) for step in story.timeline.steps),
+        channels=_channels(cluster),
+        secret_name=cluster.secret_name,
+        server=live.server if live else "",
+        counts=_counts(total),
+        synced=total.synced if total else 0,
+        total=total.total if total else 0,
+        crumbs=(Link("Clusters", reverse("cluster-list")),),
+        edit_url=reverse("cluster-edit", args=[cluster.hub_name, cluster.name]) if may_edit and not cluster.problem else "",
+        edit_denied=_edit_denied(cluster, may_edit=may_edit),
+        argocd_url=_argocd(hub, f"/applications?search={quote(cluster.name)}"),
+        open_changes=_open_changes(cluster),
+        applications=tuple(_application_row(row, hub) for row in applications),
+        labels=_label_rows(cluster.labels, live.labels if live else None),
+        annotations=_label_rows(cluster.annotations, None),
+        history=_history(cluster, repository) if shown == "history" else (),
+        files=_files(cluster, repository) if shown == "files" else (),
+        refresh_url=f"{here}?tab={shown}",
+    )
+
+
+def _steps(steps: Sequence[Step]) -> tuple[TimelineStep, ...]:
+    """The timeline's steps, with how long each took after the one before it."""
+    shown: list[TimelineStep] = []
+    before: datetime | None = None
+    for step in steps:
+        took: timedelta | None = None
+        if step.at and before and step.at >= before:
+            took = step.at - before
+        shown.append(
+            TimelineStep(
+                title=step.title,
+                status=_STATUS[step.state],
+                at=step.at,
+                took=took,
+                since=step.since,
+                usual=step.usual,
+                reason=step.reason,
+                advice=step.remedy,
+            )
+        )
+        before = step.at or before
+    return tuple(shown)
+
+
+def _tabs(here: str, cluster: Cluster, applications: Sequence[ApplicationStatus]) -> tuple[Tab, ...]:
+    return (
+        Tab("applications", "Applications", f"{here}?tab=applications", count=len(applications)),
+        Tab("labels", "Labels", f"{here}?tab=labels", count=len(cluster.labels)),
+        Tab("history", "History", f"{here}?tab=history"),
+        Tab("files", "Files", f"{here}?tab=files"),
+    )
+
+
+def _applications(cluster: Cluster, hub: Hub | None) -> list[ApplicationStatus]:
+    """The cluster's Applications, what is wrong first."""
+    rows = ApplicationStatus.objects.filter(hub=hub, cluster_name=cluster.name) if hub else ()
+    return sorted(rows, key=lambda row: (_URGENCY.get(row.verdict, 0), row.name))
+
+
+def _application_row(row: ApplicationStatus, hub: Hub | None) -> ApplicationRow:
+    return ApplicationRow(
+        name=row.name,
+        component=row.component,
+        sync=row.sync or "Unknown",
+        health=row.health or "Unknown",
+        state=VerdictState(row.verdict).title if row.verdict else "Unknown",
+        version=row.version,
+        message=row.reason,
+        seen_at=row.seen_at,
+        argocd_url=_argocd(hub, f"/applications/{quote(hub.namespace)}/{quote(row.name)}") if hub else "",
+    )
+
+
+def _argocd(hub: Hub | None, path: str) -> str:
+    return f"{hub.link_url.rstrip('/')}{path}" if hub and hub.link_url else ""
+
+
+def _counts(total: Rollup | None) -> tuple[Count, ...]:
+    return tuple(Count(state.title, count) for state, count in total.counts.items()) if total else ()
+
+
+def _channels(cluster: Cluster) -> tuple[Channel, ...]:
+    return tuple(
+        Channel(
+            label=label.removesuffix("Release"),
+            value=value,
+            is_pinned=cluster.labels.get(label, {}).get("layer") == "cluster",
+        )
+        for label, column in CHANNEL_COLUMNS.items()
+        if (value := getattr(cluster, column))
+    )
+
+
+def _edit_denied(cluster: Cluster, *, may_edit: bool) -> str:
+    if cluster.problem:
+        return "Its member file cannot be read; mend it in Git first."
+    return "" if may_edit else "Your account may not request changes."
+
+
+def _open_changes(cluster: Cluster) -> tuple[ChangeRow, ...]:
+    rows = list(
+        Change.objects.filter(fleet=cluster.fleet_id, cluster_name=cluster.name, settled_at__isnull=True)
+        .exclude(state="draft")
+        .select_related("requester")
+        .order_by("-pk")[:5]
+    )
+    deliveries = {row.change_id: row for row in Delivery.objects.filter(change__in=rows).order_by("pk")}
+    return tuple(change_row(row, deliveries.get(row.pk)) for row in rows)
+
+
+def _label_rows(labels: Mapping[str, Any], live: Mapping[str, str] | None) -> tuple[LabelRow, ...]:
+    return tuple(
+        LabelRow(
+            key=key,
+            value=data["value"],
+            origin=Origin(layer=data["layer"], path=data["path"], line=data["line"] or None),
+            shadowed=tuple(
+                Shadowed(one["value"], Origin(layer=one["layer"], path=one["path"], line=one["line"] or None))
+                for one in data["shadowed"]
+            ),
+            live=live.get(key) if live is not None else None,
+            is_compared=live is not None,
+        )
+        for key, data in sorted(labels.items())
+    )
+
+
+def _placement(cluster: Cluster) -> Placement | None:
+    try:
+        return Placement(
+            hub=HubName(cluster.hub_name),
+            cluster=ClusterName(cluster.name),
+            tenant=TenantName(cluster.tenant),
+            environment=Environment(cluster.environment),
+        )
+    except Refused:
+        return None
+
+
+def _history(cluster: Cluster, repository: Callable[[], FleetRepository]) -> tuple[HistoryEntry, ...]:
+    """The commits that touched the cluster's own files, newest first."""
+    placement = _placement(cluster)
+    paths = [cluster.path]
+    if placement:
+        paths.append(layout_of(cluster.fleet).cluster_labels_path(placement))
+    try:
+        commits = repository().history(paths, limit=50)
+    except FleetError as error:
+        return (HistoryEntry(title=f"The history cannot be read. {error}", at=None, icon="triangle-alert"),)
+    changes = {str(row.uid): row.pk for row in Change.objects.filter(cluster_name=cluster.name).only("uid")}
+    return tuple(
+        HistoryEntry(
+            title=commit.subject,
+            at=commit.authored_at,
+            who=commit.author_name,
+            url=_change_url(changes.get(commit.trailers.get("Change-Id", ""))),
+            detail=_approved(commit.trailers),
+            commit=commit.sha,
+        )
+        for commit in commits
+    )
+
+
+def _change_url(pk: int | None) -> str:
+    return reverse("change-detail", args=[pk]) if pk else ""
+
+
+def _approved(trailers: Mapping[str, str]) -> str:
+    approver = trailers.get("Approved-by", "")
+    return f"approved by {approver}" if approver else "made outside of this product"
+
+
+def _files(cluster: Cluster, repository: Callable[[], FleetRepository]) -> tuple[FileEntry, ...]:
+    """The member file and the labels layers, those that exist and those that could."""
+    placement = _placement(cluster)
+    wanted = [(cluster.path, "Fleet member")]
+    if placement:
+        layers = layout_of(cluster.fleet).labels_paths(placement)
+        wanted += [(layer.path, f"Labels, layer {layer.layer}") for layer in reversed(layers)]
+    try:
+        snapshot = repository().snapshot()
+    except FleetError as error:
+        return tuple(FileEntry(path=path, role=role, problem=str(error)) for path, role in wanted)
+    entries = []
+    for path, role in wanted:
+        file = snapshot.read(path)
+        text = file.content.decode(errors="replace") if file else ""
+        problem = cluster.problem if path == cluster.path else ""
+        entries.append(FileEntry(path=path, role=role, exists=file is not None, text=text, problem=problem))
+    return tuple(entries)
