@@ -61,7 +61,7 @@ def _row(item: Mapping[str, Any], *, version_before: str = "", gone: bool = Fals
         version_after="" if gone else item["version"],
         destination=item["destination"],
         cause=item["cause"],
-        deletes_resources=gone and item.get("deletes_resources", True),
+        deletes_resources=gone and item["deletes_resources"],
     )
 
 

@@ -1,0 +1,80 @@
+"""A plan as the database keeps it, so that pages show what was approved without asking Git again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onboarding.domain import diff
+from onboarding.domain.labels import ClusterLabels, Label
+from onboarding.domain.plans import ApplicationForecast, FileEdit, Plan
+
+
+def columns(plan: Plan) -> dict[str, Any]:
+    """The columns of `Change` that hold a plan: its commit, read set, content and whether it destroys."""
+    return {
+        "base_commit": plan.commit,
+        "read_set": plan.reads.to_data(),
+        "plan": record(plan),
+        "destructive": plan.destructive,
+    }
+
+
+def record(plan: Plan) -> dict[str, Any]:
+    """The plan's content as plain data: edits, patch, labels before and after, impact, warnings."""
+    return {
+        "commit": plan.commit,
+        "patch": diff.unified(plan),
+        "edits": [_edit(edit) for edit in plan.edits],
+        "labels_before": _labels(plan.labels_before),
+        "labels_after": _labels(plan.labels_after),
+        "impact": {
+            "appear": [_forecast(one) for one in plan.impact.appear],
+            "change": [[_forecast(before), _forecast(after)] for before, after in plan.impact.change],
+            "disappear": [_forecast(one) for one in plan.impact.disappear],
+            "complete": plan.impact.complete,
+            "note": plan.impact.note,
+        },
+        "warnings": [
+            {"message": warning.message, "code": warning.code, "path": warning.path}
+            for warning in plan.warnings
+        ],
+    }
+
+
+def _edit(edit: FileEdit) -> dict[str, Any]:
+    return {
+        "path": edit.path,
+        "before_blob": edit.before_blob,
+        "after_blob": edit.after_blob,
+        "before": edit.before,
+        "after": edit.after,
+    }
+
+
+def _labels(labels: ClusterLabels) -> list[dict[str, Any]]:
+    return [_label(label) for label in labels.labels]
+
+
+def _label(label: Label) -> dict[str, Any]:
+    return {
+        "key": label.key,
+        "value": label.value,
+        "path": label.origin.path,
+        "line": label.origin.line,
+        "layer": str(label.origin.layer),
+    }
+
+
+def _forecast(one: ApplicationForecast) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "component": one.component,
+        "group": one.group,
+        "version": one.version,
+        "destination": one.destination,
+        "namespace": one.namespace,
+        "cause": one.cause,
+        "deployed_by": one.deployed_by.value,
+        "deletes_resources": one.deletes_resources,
+        "from_hub": one.from_hub,
+    }
