@@ -29,7 +29,13 @@ import math
 import re
 import struct
 
-_WORDS: dict[str, bool | float | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS: dict[str, bool | float | None] = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+}
 for _words, _value in (("y yes true on", True), ("n no false off", False)):
     for _word in _words.split():
         _WORDS |= {_word: _value, _word.capitalize(): _value, _word.upper(): _value}
@@ -101,7 +107,9 @@ def _resolve(text: str) -> Scalar:
         return text
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] == ".":  # Go's ParseFloat alone decides; it wants a digit on both sides of an underscore
+    if (
+        text[0] == "."
+    ):  # Go's ParseFloat alone decides; it wants a digit on both sides of an underscore
         return float(text) if _POINT_FLOAT.fullmatch(text) else text
     if text[0] not in "+-0123456789":
         return text

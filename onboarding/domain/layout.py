@@ -45,12 +45,17 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a spoke cluster stands: its hub, its own name, its tenant and its environment."""
+    """Where a spoke cluster stands: its hub, its own name, its tenant and its environment.
+
+    `bases` replaces the base folders of groups for this cluster alone, as pairs of group and
+    folder: what its member file says with `addons_repo_basepath` and `resources_repo_basepath`.
+    """
 
     hub: HubName
     cluster: ClusterName
     tenant: TenantName
     environment: Environment
+    bases: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ class LayerPath:
 
 
 def _bad_layout(name: str, problem: str) -> Refused:
-    return Refused(f"The layout {name!r:.40} is not usable: {problem}", field="layout", code="invalid_layout")
+    return Refused(
+        f"The layout {name!r:.40} is not usable: {problem}", field="layout", code="invalid_layout"
+    )
 
 
 def _fill(pattern: str, values: Mapping[str, str]) -> str:
@@ -133,16 +140,19 @@ class FleetLayout:
             return None
 
     def layer_paths(
-        self, placement: Placement, component: str, *, group: str = "addons", base: str | None = None
+        self, placement: Placement, component: str, *, group: str = "addons"
     ) -> tuple[LayerPath, ...]:
         """The values files of a component for one placement, lowest layer first.
 
-        `component` is a folder below the layer (slashes allowed); `base` replaces the group's base
-        folder, as a member file's `addons_repo_basepath` does. Refuses a group without a base.
+        `component` is a folder below the layer (slashes allowed). Refuses a group without a base
+        folder and a path that would leave the layer's own folder.
         """
-        found = base or self.bases.get(group)
+        found = dict(placement.bases).get(group) or self.bases.get(group)
         if found is None:
-            raise Refused(f"The layout {self.name} has no base folder for the group {group!r:.40}.", code="unknown_group")
+            raise Refused(
+                f"The layout {self.name} has no base folder for the group {group!r:.40}.",
+                code="unknown_group",
+            )
         values = {
             "base": found,
             "component": component,
@@ -151,7 +161,8 @@ class FleetLayout:
             "cluster": ClusterName(placement.cluster),
         }
         return tuple(
-            LayerPath(layer.name, _fill(layer.pattern.replace("{base}", found), values)) for layer in self.layers
+            LayerPath(layer.name, _fill(layer.pattern.replace("{base}", found), values))
+            for layer in self.layers
         )
 
     def labels_paths(self, placement: Placement) -> tuple[LayerPath, ...]:
@@ -171,7 +182,9 @@ class FleetLayout:
             "releases": self.releases,
             "wrapper": self.wrapper,
             "labels_component": self.labels_component,
-            "layers": [{"name": layer.name.value, "pattern": layer.pattern} for layer in self.layers],
+            "layers": [
+                {"name": layer.name.value, "pattern": layer.pattern} for layer in self.layers
+            ],
             "bases": dict(self.bases),
         }
 
@@ -183,13 +196,26 @@ class FleetLayout:
         whose highest layer does not belong to one cluster alone.
         """
         name = str(data.get("name", ""))
-        known = {"name", "title", "members", "releases", "wrapper", "labels_component", "layers", "bases"}
+        known = {
+            "name",
+            "title",
+            "members",
+            "releases",
+            "wrapper",
+            "labels_component",
+            "layers",
+            "bases",
+        }
         if unknown := sorted(set(data) - known):
             raise _bad_layout(name, f"it has the unknown key {unknown[0]!r:.40}.")
         layers, bases = data.get("layers"), data.get("bases")
         if not isinstance(layers, list) or not isinstance(bases, Mapping):
             raise _bad_layout(name, "it needs a list of layers and a map of bases.")
-        optional = {key: data[key] for key in ("members", "releases", "wrapper", "labels_component") if key in data}
+        optional = {
+            key: data[key]
+            for key in ("members", "releases", "wrapper", "labels_component")
+            if key in data
+        }
         if any(not isinstance(value, str) for value in (*optional.values(), *bases.values())):
             raise _bad_layout(name, "its paths must be text.")
         return cls(
@@ -210,7 +236,9 @@ def _layer(layout: str, item: object) -> Layer:
     if not isinstance(item, Mapping) or set(item) != {"name", "pattern"}:
         raise _bad_layout(layout, "each layer is a map with name and pattern.")
     if item["name"] not in [layer.value for layer in LayerName]:
-        raise _bad_layout(layout, f"the layer {item['name']!r:.40} is unknown; the layers are {names}.")
+        raise _bad_layout(
+            layout, f"the layer {item['name']!r:.40} is unknown; the layers are {names}."
+        )
     return Layer(LayerName(item["name"]), str(item["pattern"]))
 
 
@@ -218,7 +246,9 @@ def _check_pattern(layout: str, pattern: str, allowed: frozenset[str]) -> set[st
     """The placeholders of a pattern; refuses one that is unknown or whose path leaves the repository."""
     used = set(_PLACEHOLDER.findall(pattern))
     if unknown := sorted(used - allowed):
-        raise _bad_layout(layout, f"{pattern!r:.120} has the unknown placeholder {unknown[0]!r:.40}.")
+        raise _bad_layout(
+            layout, f"{pattern!r:.120} has the unknown placeholder {unknown[0]!r:.40}."
+        )
     if not all(_SEGMENT.fullmatch(part) for part in _PLACEHOLDER.sub("x", pattern).split("/")):
         raise _bad_layout(layout, f"{pattern!r:.120} is not a path inside the repository.")
     return used
@@ -235,7 +265,10 @@ def _check_layout(layout: FleetLayout) -> None:
     for path in (layout.releases, layout.wrapper, layout.labels_component, *layout.bases.values()):
         _check_pattern(name, path, frozenset())
     if LABELS_GROUP not in layout.bases:
-        raise _bad_layout(name, f"its bases lack the group {LABELS_GROUP}, whose folder holds the clusters' labels.")
+        raise _bad_layout(
+            name,
+            f"its bases lack the group {LABELS_GROUP}, whose folder holds the clusters' labels.",
+        )
     if not layout.layers or len({layer.name for layer in layout.layers}) != len(layout.layers):
         raise _bad_layout(name, "it needs at least one layer, and each layer only once.")
     order = [list(LayerName).index(layer.name) for layer in layout.layers]
@@ -245,10 +278,17 @@ def _check_layout(layout: FleetLayout) -> None:
         if "component" not in _check_pattern(name, layer.pattern, _LAYER_PLACEHOLDERS):
             raise _bad_layout(name, f"the pattern of layer {layer.name} needs {{component}}.")
     if layout.layers[-1].name != LayerName.CLUSTER or "{cluster}" not in layout.layers[-1].pattern:
-        raise _bad_layout(name, "its highest layer must be the cluster's, with {cluster} in its pattern.")
+        raise _bad_layout(
+            name, "its highest layer must be the cluster's, with {cluster} in its pattern."
+        )
 
 
-_BASES = {"addons": "addons", "fleet": "addons", "resources": "resources", "monitoring": "monitoring"}
+_BASES = {
+    "addons": "addons",
+    "fleet": "addons",
+    "resources": "resources",
+    "monitoring": "monitoring",
+}
 
 TENANTS_LAYOUT = FleetLayout(
     name="tenants",
@@ -257,8 +297,13 @@ TENANTS_LAYOUT = FleetLayout(
         Layer(LayerName.SYSTEM, "{base}/defaults/{component}/values.yaml"),
         Layer(LayerName.TENANT_DEFAULTS, "{base}/tenants/defaults/{component}/values.yaml"),
         Layer(LayerName.TENANT, "{base}/tenants/{tenant}/defaults/{component}/values.yaml"),
-        Layer(LayerName.ENVIRONMENT, "{base}/tenants/{tenant}/environments/{environment}/{component}/values.yaml"),
-        Layer(LayerName.CLUSTER, "{base}/tenants/{tenant}/clusters/{cluster}/{component}/values.yaml"),
+        Layer(
+            LayerName.ENVIRONMENT,
+            "{base}/tenants/{tenant}/environments/{environment}/{component}/values.yaml",
+        ),
+        Layer(
+            LayerName.CLUSTER, "{base}/tenants/{tenant}/clusters/{cluster}/{component}/values.yaml"
+        ),
     ),
     bases=_BASES,
 )
@@ -271,7 +316,9 @@ ENVIRONMENTS_LAYOUT = FleetLayout(
         Layer(LayerName.SYSTEM, "{base}/defaults/{component}/values.yaml"),
         Layer(LayerName.TENANT, "{base}/tenants/{tenant}/defaults/{component}/values.yaml"),
         Layer(LayerName.ENVIRONMENT, _ENVIRONMENT_FOLDER + "/defaults/{component}/values.yaml"),
-        Layer(LayerName.CLUSTER, _ENVIRONMENT_FOLDER + "/clusters/{cluster}/{component}/values.yaml"),
+        Layer(
+            LayerName.CLUSTER, _ENVIRONMENT_FOLDER + "/clusters/{cluster}/{component}/values.yaml"
+        ),
     ),
     bases=_BASES,
 )

@@ -14,7 +14,9 @@ from onboarding.domain.errors import Refused
 # DNS-1123 label: what Kubernetes accepts as an object's name part and, in 63 characters, as a label value.
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 # Secrets Manager: 1 to 512 of these characters; a full ARN is accepted too.
-_SECRET_NAME = re.compile(r"(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,512}")
+_SECRET_NAME = re.compile(
+    r"(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,512}"
+)
 _LABEL_KEY = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 )
@@ -72,7 +74,8 @@ class ClusterName(_Name):
 class TenantName(_Name):
     """A tenant's name: DNS-1123 label, a folder of the values hierarchy.
 
-    `defaults` is refused: it is the folder that holds what all tenants share.
+    `defaults` is refused: it is the folder that holds what all tenants share. So is `fleet`: a
+    tenant's Argo CD project has its name, and that project is the platform's own.
     """
 
     __slots__ = ()
@@ -82,9 +85,9 @@ class TenantName(_Name):
     @classmethod
     def _check(cls, value: str) -> None:
         super()._check(value)
-        if value == "defaults":
+        if value in ("defaults", "fleet"):
             raise Refused(
-                "Tenant cannot be called defaults: that folder holds what all tenants share. Choose another name.",
+                f"Tenant cannot be called {value}: that name belongs to the fleet itself. Choose another one.",
                 field=cls.field,
                 code="reserved",
             )
@@ -147,7 +150,11 @@ class LabelKey(_Name):
     @classmethod
     def _check(cls, value: str) -> None:
         if not _LABEL_KEY.fullmatch(value):
-            raise Refused(f"{value!r:.80} is not a Kubernetes label key.", field=cls.field, code="invalid_name")
+            raise Refused(
+                f"{value!r:.80} is not a Kubernetes label key.",
+                field=cls.field,
+                code="invalid_name",
+            )
 
 
 class LabelValue(_Name):
@@ -186,4 +193,8 @@ class GitRef(_Name):
             or any(part.startswith(".") or part.endswith(".lock") for part in value.split("/"))
         )
         if bad:
-            raise Refused(f"{value!r:.80} is not a branch name that git accepts.", field=cls.field, code="invalid_name")
+            raise Refused(
+                f"{value!r:.80} is not a branch name that git accepts.",
+                field=cls.field,
+                code="invalid_name",
+            )

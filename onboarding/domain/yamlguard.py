@@ -35,7 +35,9 @@ def same(left: object, right: object) -> bool:
 
 def _strictly_same(left: object, right: object) -> bool:
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_strictly_same(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and all(
+            _strictly_same(left[key], right[key]) for key in left
+        )
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_strictly_same, left, right))
     return type(left) is type(right) and left == right
@@ -55,7 +57,9 @@ class Body:
         lines = (line.strip() for line in self.text.split("\n"))
         return any(line and not line.startswith("#") and line != "---" for line in lines)
 
-    def finish(self, edited: str, keys: Sequence[str], meant: object, *, removing: bool = False) -> str:
+    def finish(
+        self, edited: str, keys: Sequence[str], meant: object, *, removing: bool = False
+    ) -> str:
         """The edited text with its own line ends again, after it was proved to be what was meant.
 
         `keys` is what was set or removed. Raises `EditFailed` where the text says something else than
@@ -89,7 +93,9 @@ class Body:
         marks[-1] = False
         return "\n".join(f"{line}{_CR * mark}" for line, mark in zip(new, marks, strict=True))
 
-    def _check_lines(self, new: list[str], keys: Sequence[str], span: range, *, is_new: bool) -> None:
+    def _check_lines(
+        self, new: list[str], keys: Sequence[str], span: range, *, is_new: bool
+    ) -> None:
         """Every line outside of `span` must be there as before, byte for byte.
 
         Where a key is new, at most one line inside may change: that of an empty map, or of one
@@ -133,5 +139,7 @@ def _comments(text: str, lines: range | None = None) -> list[str]:
     except yaml_edit.YamlError:
         return []
     return [
-        comment.text() for comment in comments if lines is None or comment.start_position(text)[0] - 1 in lines
+        comment.text()
+        for comment in comments
+        if lines is None or comment.start_position(text)[0] - 1 in lines
     ]

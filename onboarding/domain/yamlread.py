@@ -46,7 +46,9 @@ class MalformedYaml(Refused):
     def __init__(self, problem: YamlProblem) -> None:
         self.problem = problem
         super().__init__(
-            Refusal(f"{problem} Mend the file in the repository, then try again.", code="malformed_yaml")
+            Refusal(
+                f"{problem} Mend the file in the repository, then try again.", code="malformed_yaml"
+            )
         )
 
 
@@ -83,6 +85,10 @@ class Located:
             node = node[key]
         return found
 
+    def mark_in(self, node: object, key: str) -> Mark | None:
+        """Where a key of one map of this document stands, also of a map inside a list."""
+        return self._marks.get(id(node), {}).get(key)
+
     def span(self, keys: Sequence[str], *, of: int) -> range:
         """The lines (counted from 0) of the deepest part of `keys` that exists, of a text with `of` lines.
 
@@ -94,8 +100,12 @@ class Located:
         found = self.mark(held)
         if found is None:
             return range(of)
-        later = (mark.line for other, mark in self._keys(self.value, ()) if other[: len(held)] != held)
-        return range(found.line - 1, min((line - 1 for line in later if line > found.line), default=of))
+        later = (
+            mark.line for other, mark in self._keys(self.value, ()) if other[: len(held)] != held
+        )
+        return range(
+            found.line - 1, min((line - 1 for line in later if line > found.line), default=of)
+        )
 
     def _keys(self, node: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mark]]:
         if isinstance(node, dict):
@@ -140,7 +150,9 @@ def decode(content: bytes | str, *, path: str, max_bytes: int = MAX_BYTES) -> st
     """
     size = len(content)
     if size > max_bytes:
-        raise _malformed(path, 1, 1, f"the file has {size:,} bytes; at most {max_bytes:,} are read.")
+        raise _malformed(
+            path, 1, 1, f"the file has {size:,} bytes; at most {max_bytes:,} are read."
+        )
     if isinstance(content, str):
         return content
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -150,7 +162,9 @@ def decode(content: bytes | str, *, path: str, max_bytes: int = MAX_BYTES) -> st
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
         line, column = _place(before, len(before))
-        raise _malformed(path, line, column, "this is not UTF-8 text; save the file as UTF-8.") from error
+        raise _malformed(
+            path, line, column, "this is not UTF-8 text; save the file as UTF-8."
+        ) from error
 
 
 def _place(text: str, index: int) -> Mark:
@@ -162,7 +176,9 @@ def _malformed(path: str, line: int, column: int, message: str) -> MalformedYaml
     return MalformedYaml(YamlProblem(path, line, column, message))
 
 
-def _read(content: bytes | str, path: str, max_bytes: int, *, marks: dict[int, dict[str, Mark]] | None) -> Any:
+def _read(
+    content: bytes | str, path: str, max_bytes: int, *, marks: dict[int, dict[str, Mark]] | None
+) -> Any:
     text = decode(content, path=path, max_bytes=max_bytes)
     try:
         return _Builder(text, path, marks).document()
@@ -170,7 +186,9 @@ def _read(content: bytes | str, path: str, max_bytes: int, *, marks: dict[int, d
         # The C parser counts bytes of UTF-8, the Python one characters.
         before = text.encode()[: error.position].decode(errors="ignore")
         line, column = _place(before, len(before))
-        raise _malformed(path, line, column, "there is a control character, which YAML does not allow.") from error
+        raise _malformed(
+            path, line, column, "there is a control character, which YAML does not allow."
+        ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -202,7 +220,10 @@ class _Builder:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if seen:
-                    raise self._fault(event, "a second document begins here; Helm and Argo CD read only the first.")
+                    raise self._fault(
+                        event,
+                        "a second document begins here; Helm and Argo CD read only the first.",
+                    )
                 if event.version not in (None, (1, 1)):
                     raise self._fault(event, "Helm reads YAML 1.1 only; remove the %YAML line.")
                 seen = True
@@ -225,8 +246,14 @@ class _Builder:
         else:
             self._depth += 1
             if self._depth > MAX_DEPTH:
-                raise self._fault(event, f"maps and lists are nested deeper than {MAX_DEPTH} levels here.")
-            value = self._mapping(event) if isinstance(event, yaml.MappingStartEvent) else self._sequence(event)
+                raise self._fault(
+                    event, f"maps and lists are nested deeper than {MAX_DEPTH} levels here."
+                )
+            value = (
+                self._mapping(event)
+                if isinstance(event, yaml.MappingStartEvent)
+                else self._sequence(event)
+            )
             self._depth -= 1
         if event.anchor:
             self._anchors[event.anchor] = _Anchor(value, self._size - before + 1)
@@ -241,7 +268,9 @@ class _Builder:
         self._size += found.size
         self._aliased += found.size
         if self._aliased > MAX_ALIASED:
-            raise self._fault(event, f"the aliases up to here stand for more than {MAX_ALIASED:,} values.")
+            raise self._fault(
+                event, f"the aliases up to here stand for more than {MAX_ALIASED:,} values."
+            )
         return found.value
 
     def _scalar(self, event: Any) -> Scalar:
@@ -253,7 +282,10 @@ class _Builder:
         else:
             value = self._tagged(event, tag, text)
         if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-            raise self._fault(event, f"Helm refuses {text}: it goes through JSON, which has no such number. Quote it.")
+            raise self._fault(
+                event,
+                f"Helm refuses {text}: it goes through JSON, which has no such number. Quote it.",
+            )
         return value
 
     def _tagged(self, event: Any, tag: str, text: str) -> Scalar:
@@ -265,7 +297,9 @@ class _Builder:
         }
         value = read_plain(text)
         if type(value) not in kinds.get(tag, ()):
-            raise self._fault(event, f"the tag {tag.replace(_CORE, '!!'):.40} is not understood here; remove it.")
+            raise self._fault(
+                event, f"the tag {tag.replace(_CORE, '!!'):.40} is not understood here; remove it."
+            )
         return value
 
     def _sequence(self, event: Any) -> list[Any]:
@@ -288,7 +322,8 @@ class _Builder:
                 continue
             if key in own:
                 raise self._fault(
-                    name, f"the key {key!r:.80} is already on line {own[key].line}; only one of the two can count."
+                    name,
+                    f"the key {key!r:.80} is already on line {own[key].line}; only one of the two can count.",
                 )
             own[key] = marks[key] = Mark(mark.line + 1, mark.column + 1)
             found[key] = self._node(next(self._events))

@@ -281,7 +281,10 @@ def _removable(text: str, before: Any, keys: Sequence[str]) -> Sequence[str]:
     comments = [comment.byte_range()[0] for comment in file.comments()]
     depth = len(keys)
     while depth > 1 and chain[depth - 1][1]:
-        (low, high), (inner_low, inner_high) = chain[depth - 2][0].byte_range(), chain[depth - 1][0].byte_range()
+        (low, high), (inner_low, inner_high) = (
+            chain[depth - 2][0].byte_range(),
+            chain[depth - 1][0].byte_range(),
+        )
         if any(low <= at < high and not inner_low <= at < inner_high for at in comments):
             break
         depth -= 1

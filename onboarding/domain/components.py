@@ -1,0 +1,272 @@
+"""The component catalogue: what can be enabled on a cluster, as the fleet itself says it.
+
+No component is known to this code. The catalogue is read from the values of the wrapper chart at
+the version that the cluster's release channel selects; where that chart is not in the repository,
+from the label selectors of the ApplicationSets that live on the hub.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import json_merge_patch
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.goyaml import go_text
+from onboarding.domain.layout import FleetLayout
+from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
+from onboarding.domain.snapshot import Snapshot, SnapshotFile
+from onboarding.domain.yamlread import load
+
+_FLAG_PREFIX = "enable_"
+_MODEL_PREFIX = "enable_remote_"
+_GROUP_LABEL = "fleet/group"
+_COMPONENT_LABEL = "fleet/component"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component that a cluster can have.
+
+    `flag` is the label that enables it by the value "true"; `chart` is a path in the repository or a
+    chart's name in `repo_url`; `source` says where all this was read. What is not known is "".
+    """
+
+    name: str
+    group: str
+    flag: str
+    description: str = ""
+    chart: str = ""
+    repo_url: str = ""
+    version: str = ""
+    namespace: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The components on offer; `origin` is the sentence for the page, `live` whether the hub said it.
+
+    `unread` are the asked groups whose wrapper chart could not be read from the repository.
+    """
+
+    components: tuple[Component, ...]
+    origin: str
+    live: bool
+    unread: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def catalogue_from_wrapper(
+    releases: Releases, channels: Mapping[str, str], snapshot: Snapshot, layout: FleetLayout
+) -> Catalogue | None:
+    """The catalogue of the asked groups, each at the release channel that `channels` names for it.
+
+    A channel's own `values` are laid over the wrapper's. None where no asked group can be read: its
+    channel is unknown, or its chart comes from a chart repository. Raises `MalformedYaml` where a
+    wrapper's values cannot be read.
+    """
+    components: list[Component] = []
+    sources: list[str] = []
+    notes: list[str] = []
+    unread: list[str] = []
+    for group, channel in channels.items():
+        entry = releases.entry(group, channel)
+        file = _wrapper_values(entry, snapshot, layout) if entry else None
+        if entry is None or file is None:
+            unread.append(group)
+            continue
+        source = f"{file.path} at {entry.version}"
+        sources.append(source)
+        found = list(
+            _read_components(_catalogue_values(file, entry), group, source, snapshot, notes)
+        )
+        components += [component for component in found if component.group == group]
+    if not sources:
+        return None
+    return Catalogue(
+        components=tuple(components),
+        origin=f"Read from {_listed(sources)} in the fleet repository.",
+        live=False,
+        unread=tuple(unread),
+        notes=tuple(notes),
+    )
+
+
+def catalogue_from_selectors(application_sets: Sequence[Mapping[str, Any]]) -> Catalogue:
+    """The catalogue as far as live ApplicationSets show it: the `enable_*` labels that they select on.
+
+    Every generator is looked into, however deep inside matrix and merge generators. A selector that
+    asks for a flag to be absent or false offers nothing.
+    """
+    found: dict[tuple[str, str], Component] = {}
+    for application_set in application_sets:
+        name, labels = _name_and_labels(application_set)
+        for generator in _cluster_generators(_at(application_set, "spec", "generators")):
+            selector = _at(generator, "selector")
+            for flag in _enabling_flags(selector):
+                component = Component(
+                    name=labels.get(_COMPONENT_LABEL) or name,
+                    group=labels.get(_GROUP_LABEL) or _group_of(selector),
+                    flag=flag,
+                    namespace=_namespace(application_set, generator),
+                    source=f"ApplicationSet {name} on the hub",
+                )
+                found.setdefault((component.name, flag), component)
+    components = tuple(
+        sorted(found.values(), key=lambda component: (component.group, component.name))
+    )
+    count = len({component.source for component in components})
+    sets = "one ApplicationSet" if count == 1 else f"{count} ApplicationSets"
+    origin = (
+        f"Read from the selectors of {sets} on the hub; descriptions and versions are not known there."
+        if components
+        else "Neither the fleet repository nor an ApplicationSet on the hub names a component."
+    )
+    return Catalogue(components=components, origin=origin, live=True)
+
+
+# The wrapper chart in the repository
+
+
+def _wrapper_values(
+    entry: ReleaseEntry, snapshot: Snapshot, layout: FleetLayout
+) -> SnapshotFile | None:
+    if entry.repo_url or entry.chart:
+        return None
+    return snapshot.read(f"{(entry.path or layout.wrapper).strip('/')}/values.yaml")
+
+
+def _catalogue_values(file: SnapshotFile, entry: ReleaseEntry) -> Mapping[str, Any]:
+    """The wrapper's components, with the channel's own values laid over them."""
+    values = _loaded(file)
+    base = (
+        {"components": copy.deepcopy(values.get("components"))} if isinstance(values, dict) else {}
+    )
+    merged = json_merge_patch.merge(base, copy.deepcopy(dict(entry.values)))
+    components = merged.get("components") if isinstance(merged, dict) else None
+    return components if isinstance(components, dict) else {}
+
+
+@lru_cache(maxsize=64)
+def _loaded(file: SnapshotFile) -> object:
+    return load(file.content, path=file.path)
+
+
+def _read_components(
+    components: Mapping[str, Any], group: str, source: str, snapshot: Snapshot, notes: list[str]
+) -> Iterator[Component]:
+    for name, data in components.items():
+        if not isinstance(data, dict) or not _text(data, "group") or not _text(data, "flag"):
+            notes.append(
+                f"{source}: the component {name!r:.80} has no group or no flag and is left out."
+            )
+            continue
+        if data["group"] != group:
+            continue
+        found = data.get("source")
+        chart = found if isinstance(found, dict) else {}
+        path = _text(chart, "path")
+        yield Component(
+            name=str(name),
+            group=_text(data, "group"),
+            flag=_text(data, "flag"),
+            description=_text(data, "description"),
+            chart=path or _text(chart, "chart"),
+            repo_url=_text(chart, "repoURL"),
+            version=_chart_version(snapshot, path) if path else _text(chart, "version"),
+            namespace=_text(data, "namespace"),
+            source=source,
+        )
+
+
+def _chart_version(snapshot: Snapshot, path: str) -> str:
+    """The version in a chart's Chart.yaml; "" where it cannot be read, for it is only shown."""
+    file = snapshot.read(f"{path.strip('/')}/Chart.yaml")
+    try:
+        chart = _loaded(file) if file else None
+    except Refused:
+        return ""
+    return _text(chart, "version") if isinstance(chart, dict) else ""
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    return go_text(value) if isinstance(value, str | bool | int | float) else ""
+
+
+def _listed(sources: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(sources))
+    return unique[0] if len(unique) == 1 else f"{', '.join(unique[:-1])} and {unique[-1]}"
+
+
+# The selectors of live ApplicationSets
+
+
+def _at(data: Any, *keys: str) -> Any:
+    """What is at `keys` in an object of the hub; None where its shape is another."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _name_and_labels(application_set: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    labels = _at(application_set, "metadata", "labels")
+    return str(_at(application_set, "metadata", "name") or ""), labels if isinstance(
+        labels, Mapping
+    ) else {}
+
+
+def _cluster_generators(generators: Any) -> Iterator[Mapping[str, Any]]:
+    for generator in generators if isinstance(generators, list) else ():
+        if not isinstance(generator, Mapping):
+            continue
+        for kind, inner in generator.items():
+            if kind == "clusters" and isinstance(inner, Mapping):
+                yield inner
+            elif kind in ("matrix", "merge"):
+                yield from _cluster_generators(_at(inner, "generators"))
+        if isinstance(generator.get("selector"), Mapping):
+            yield {"selector": generator["selector"]}
+
+
+def _enabling_flags(selector: Any) -> list[str]:
+    """The flags that a selector wants to be "true", or to be there at all."""
+    labels, expressions = _at(selector, "matchLabels"), _at(selector, "matchExpressions")
+    flags = (
+        [str(key) for key, value in labels.items() if value == "true"]
+        if isinstance(labels, Mapping)
+        else []
+    )
+    for expression in expressions if isinstance(expressions, list) else ():
+        operator, values = _at(expression, "operator"), _at(expression, "values")
+        if operator == "Exists" or (operator == "In" and "true" in (values or ())):
+            flags.append(str(_at(expression, "key")))
+    return [
+        flag
+        for flag in flags
+        if flag.startswith(_FLAG_PREFIX) and not flag.startswith(_MODEL_PREFIX)
+    ]
+
+
+def _group_of(selector: Any) -> str:
+    """The group whose release label the selector asks for; "" where it asks for none."""
+    labels, expressions = _at(selector, "matchLabels"), _at(selector, "matchExpressions")
+    keys = set(labels) if isinstance(labels, Mapping) else set()
+    keys |= {
+        _at(expression, "key")
+        for expression in (expressions if isinstance(expressions, list) else ())
+    }
+    return next((group for group, label in RELEASE_LABELS.items() if label in keys), "")
+
+
+def _namespace(application_set: Mapping[str, Any], generator: Mapping[str, Any]) -> str:
+    for holder in (generator, _at(application_set, "spec")):
+        namespace = _at(holder, "template", "spec", "destination", "namespace")
+        if isinstance(namespace, str) and namespace and "{{" not in namespace:
+            return namespace
+    return ""

@@ -1,0 +1,256 @@
+"""The labels and annotations that a spoke's cluster secret will carry, each with where it comes from.
+
+What `charts/fleet-secret` of the fleet repository does is written down here once, as data: which
+keys of the member file become labels and annotations, which keys values may not set, and what the
+chart refuses. The tests hold this against the chart, rendered by Helm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onboarding.domain.errors import Refusal, Refused
+from onboarding.domain.hierarchy import Leaf, Origin, Resolved, resolve
+from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.member import FleetMember
+from onboarding.domain.names import LabelKey, LabelValue
+from onboarding.domain.snapshot import Snapshot
+from onboarding.domain.yamltext import remove_value, safe_scalar, set_value
+
+LABELS_KEYS = ("externalSecret", "labels")
+ANNOTATIONS_KEYS = ("externalSecret", "annotations")
+MEMBER_LAYER = "member file"
+CHART_LAYER = "fleet-secret chart"
+CHART_PATH = "charts/fleet-secret"
+
+FIXED_LABELS: Mapping[str, str] = {
+    "argocd.argoproj.io/secret-type": "cluster",
+    "fleet_member": "spoke",
+}
+"""What the chart puts on every spoke's cluster secret."""
+
+MEMBER_LABELS = (
+    "tenant",
+    "environment",
+    "use_remote_argo",
+    "enable_remote_addons",
+    "enable_remote_resources",
+)
+"""Keys of the member file that are labels of the same name, always."""
+
+OPTION_LABELS = ("use_fleet_ack", "use_argocd_ingress", "push_argo_secrets")
+"""Options of the member file that are labels of the same name where the file has them."""
+
+STATE_LABELS: Mapping[str, str] = {"handover": "fleet_handover", "offboarding": "fleet_offboarding"}
+"""Keys of the member file that, while they are "true", are the label beside them."""
+
+OPTION_ANNOTATIONS = ("addons_repo_basepath", "resources_repo_basepath")
+"""Options of the member file that are annotations of the same name where the file has them."""
+
+RESERVED_DOMAINS = ("argoproj.io", "kubernetes.io", "k8s.io", "external-secrets.io")
+"""No key below these domains is set by values: it would mean something to the hub."""
+
+RESERVED_KEYS = frozenset(
+    {
+        *MEMBER_LABELS,
+        *OPTION_LABELS,
+        *OPTION_ANNOTATIONS,
+        *STATE_LABELS.values(),
+        "fleet_member",
+        "fleet_repo_url",
+        "fleet_repo_revision",
+        "fleet_github_secret",
+        "fleet_github_secret_name",
+        "fleet_aws_region",
+        "clusterName",
+        "use_external_secrets",
+        "project",
+        "shard",
+    }
+)
+"""Keys that come from the member file or are the fleet's own."""
+
+_VALUE = re.compile(r"[ -~]{0,1024}")
+_TEMPLATE = re.compile(r"[\"'`\\]|\{\{|\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label or annotation of the cluster secret: its value, where it comes from, what it shadows."""
+
+    key: str
+    value: str
+    origin: Origin
+    shadowed: tuple[tuple[str, Origin], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLabels:
+    """The labels and annotations that a cluster secret will carry, sorted by key.
+
+    `problems` are sentences on what the chart refuses: while there is one, it renders nothing and
+    the cluster secret stays as it is.
+    """
+
+    labels: tuple[Label, ...]
+    annotations: tuple[Label, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def get(self, key: str) -> Label | None:
+        """The label with this key; None where the cluster secret will not have it."""
+        return next((label for label in self.labels if label.key == key), None)
+
+    def as_dict(self) -> dict[str, str]:
+        """The labels as a selector sees them."""
+        return {label.key: label.value for label in self.labels}
+
+
+def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved) -> ClusterLabels:
+    """What the fleet-secret chart puts on the cluster secret of a member.
+
+    `resolved` are the effective values of the layers of `FleetLayout.labels_paths(placement)`. Keys
+    that only the hub knows (its AWS region, which goes with githubSecret) are not predicted. What the
+    External Secrets Operator adds for itself is not either.
+    """
+    problems: list[str] = []
+    labels = _from_layers(resolved, LABELS_KEYS, "label", problems)
+    annotations = _from_layers(resolved, ANNOTATIONS_KEYS, "annotation", problems)
+    if _extra(member, "offboarding") == "true":
+        labels = {}  # a cluster that is leaving keeps only what says who it is
+    labels |= _from_member(member)
+    annotations |= {
+        key: Label(key, member.options[key], _member_origin(member, key))
+        for key in OPTION_ANNOTATIONS
+        if member.options.get(key)
+    }
+    if member.options.get("githubSecret") == "true":
+        for key, source, value in (
+            ("fleet_github_secret", "githubSecret", "true"),
+            (
+                "fleet_github_secret_name",
+                "githubSecretName",
+                member.options.get("githubSecretName", ""),
+            ),
+        ):
+            annotations[key] = Label(key, value, _member_origin(member, source))
+    return ClusterLabels(
+        labels=tuple(labels[key] for key in sorted(labels)),
+        annotations=tuple(annotations[key] for key in sorted(annotations)),
+        problems=(*member.notes, *problems),
+    )
+
+
+def inherited(placement: Placement, snapshot: Snapshot, layout: FleetLayout) -> Resolved:
+    """The effective label values without the cluster's own file: what it has where nothing is pinned."""
+    below = layout.labels_paths(placement)[:-1]
+    return resolve([(layer, snapshot.read(layer.path)) for layer in below])
+
+
+def reserved(key: str) -> str:
+    """Why a label key cannot be set by values, as a sentence; "" where it can."""
+    prefix, slash, _ = key.rpartition("/")
+    if any(prefix == domain or prefix.endswith(f".{domain}") for domain in RESERVED_DOMAINS):
+        return f"{key} is reserved: keys of {prefix} mean something to the hub itself. Choose another key."
+    if key in RESERVED_KEYS or (slash and prefix == "fleet"):
+        return f"{key} is reserved: it comes from the member file, or is the fleet's own. Choose another key."
+    return ""
+
+
+def edit_labels_text(text: str | None, pins: Mapping[str, str | None]) -> str | None:
+    """A cluster's labels file with pins set (text) and removed (None: inherit); None for no file.
+
+    A pin is written even where it equals what is inherited. `text` None is a file that does not
+    exist; it stays so where nothing is pinned. All else in the file stays as it is. Raises `Refused`
+    with every reserved or invalid key and value, and as `yamltext.set_value`.
+    """
+    _refuse_unless_allowed(pins)
+    edited = text
+    for key, value in pins.items():
+        keys = (*LABELS_KEYS, key)
+        if value is not None:
+            edited = set_value(edited or "", keys, value)
+        elif edited is not None:
+            edited = remove_value(edited, keys)
+    return edited
+
+
+def _refuse_unless_allowed(pins: Mapping[str, str | None]) -> None:
+    found: list[Refusal] = []
+    for key, value in pins.items():
+        try:
+            LabelKey(key)
+            if value is not None and (problem := reserved(key)):
+                raise Refused(problem, field=key, code="reserved")
+            if value is not None:
+                LabelValue(safe_scalar(value, key))
+        except Refused as refused:
+            found += [Refusal(each.message, field=key, code=each.code) for each in refused.refusals]
+    if found:
+        raise Refused.of(found)
+
+
+def _from_layers(
+    resolved: Resolved, above: tuple[str, ...], kind: str, problems: list[str]
+) -> dict[str, Label]:
+    """The labels that the values layers set, as far as the chart accepts them."""
+    found: dict[str, Label] = {}
+    for leaf in resolved.below(above):
+        key = leaf.keys[len(above)]
+        if problem := _problem(leaf, key, kind, len(above) + 1):
+            problems.append(f"{leaf.origin.path}, line {leaf.origin.line}: {problem}")
+            continue
+        shadowed = tuple(
+            (value, origin) for value, origin in leaf.shadowed if isinstance(value, str)
+        )
+        found[key] = Label(key, str(leaf.value), leaf.origin, shadowed)
+    return found
+
+
+def _problem(leaf: Leaf, key: str, kind: str, depth: int) -> str:
+    """Why the chart refuses what a layer sets, as a sentence; "" where it does not."""
+    value = leaf.value
+    if len(leaf.keys) != depth or not isinstance(value, str):
+        return f"the {kind} {key} is not text. Write its value in double quotes."
+    try:
+        LabelKey(key)
+        if kind == "label":
+            LabelValue(value)
+    except Refused as refused:
+        return f"the {kind} {key}: {refused}"
+    if not _VALUE.fullmatch(value) or _TEMPLATE.search(value):
+        return f"the {kind} {key} may hold one line of plain text only, without quotes, backslashes and double braces."
+    return reserved(key)
+
+
+def _from_member(member: FleetMember) -> dict[str, Label]:
+    """The labels that the member file and the chart itself give; nothing can stand in their place."""
+    texts = member.texts()
+    labels = {
+        key: Label(key, value, Origin(CHART_LAYER, CHART_PATH, 0))
+        for key, value in FIXED_LABELS.items()
+    }
+    for key in (
+        *MEMBER_LABELS,
+        *(option for option in OPTION_LABELS if member.options.get(option)),
+    ):
+        labels[key] = Label(key, texts[key], _member_origin(member, key))
+    source = (
+        "use_external_secrets" if member.options.get("use_external_secrets") else "use_remote_argo"
+    )
+    labels["use_external_secrets"] = Label(
+        "use_external_secrets", texts[source], _member_origin(member, source)
+    )
+    for key, label in STATE_LABELS.items():
+        if _extra(member, key) == "true":
+            labels[label] = Label(label, "true", _member_origin(member, key))
+    return labels
+
+
+def _extra(member: FleetMember, key: str) -> object:
+    return member.extra.get(key, "false")
+
+
+def _member_origin(member: FleetMember, key: str) -> Origin:
+    return Origin(MEMBER_LAYER, member.path, member.lines.get(key, 0))
