@@ -104,7 +104,9 @@ class FleetCopy:
         self.path(relative).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
     def build_dependencies(self) -> None:
-        """Does what Argo CD does before it renders the release channels for the first time at a commit."""
+        """Does what Argo CD does before it renders the release channels for the first time at a commit, on a clean checkout."""
+        shutil.rmtree(self.path("charts/release-channels/charts"), ignore_errors=True)
+        self.path("charts/release-channels/Chart.lock").unlink(missing_ok=True)
         self.helm.run("dependency", "build", self.path("charts/release-channels"))
 
     def application_sets(self, group: str, *, scope: str = "hub") -> dict[str, dict[str, Any]]:

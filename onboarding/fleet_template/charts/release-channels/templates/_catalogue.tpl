@@ -33,6 +33,9 @@ Gives the dependency's alias.
 {{- if and (or $entry.repoURL $entry.chart) (not (and $entry.repoURL $entry.chart)) -}}
   {{- fail (printf "%s needs both repoURL and chart to name a chart in a Helm repository" $where) -}}
 {{- end -}}
+{{- if and $entry.repoURL (eq $entry.chart "application-sets") -}}
+  {{- fail (printf "%s takes application-sets from a Helm repository; publish it under another name, because Helm finds dependencies by name and would mix it up with the folders of this repository" $where) -}}
+{{- end -}}
 {{- $chart := default "application-sets" $entry.chart -}}
 {{- $version := toString $entry.version -}}
 {{- $alias := printf "%s-%s" $chart (regexReplaceAll "[.+]" $version "-") -}}
