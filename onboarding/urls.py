@@ -2,6 +2,63 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from onboarding.views import (
+    administration,
+    changes,
+    clusters,
+    lint,
+    overview,
+    registration,
+    releases,
+    search,
+    system,
+    tenants,
+)
+
+cluster_urls = [
+    path("clusters/", clusters.cluster_list, name="cluster-list"),
+    path("clusters/register/", registration.cluster_register, name="cluster-register"),
+    path("clusters/register/preview/", registration.register_preview, name="register-preview"),
+    path("clusters/register/draft/", registration.register_draft, name="register-draft"),
+    path("clusters/register/secret/", registration.secret_check, name="secret-check"),
+    path("clusters/<slug:hub>/<slug:name>/", clusters.cluster_detail, name="cluster-detail"),
+    path("clusters/<slug:hub>/<slug:name>/edit/", registration.cluster_edit, name="cluster-edit"),
+]
+
+change_urls = [
+    path("changes/", changes.change_list, name="change-list"),
+    path("changes/<int:pk>/", changes.change_detail, name="change-detail"),
+    path("changes/<int:pk>/edit/", registration.change_edit, name="change-edit"),
+    path("changes/<int:pk>/approve/", changes.change_approve, name="change-approve"),
+    path("changes/<int:pk>/reject/", changes.change_reject, name="change-reject"),
+    path("changes/<int:pk>/withdraw/", changes.change_withdraw, name="change-withdraw"),
+    path("changes/<int:pk>/resubmit/", changes.change_resubmit, name="change-resubmit"),
+    path("changes/<int:pk>/comment/", changes.change_comment, name="change-comment"),
+    path("changes/<int:pk>/discard/", registration.draft_discard, name="draft-discard"),
+]
+
+administration_urls = [
+    path("admin/fleets/", administration.fleet_list, name="fleet-list"),
+    path("admin/fleets/add/", administration.fleet_form, name="fleet-add"),
+    path("admin/fleets/<slug:name>/", administration.fleet_form, name="fleet-edit"),
+    path("admin/fleets/<slug:name>/test/", administration.fleet_test, name="fleet-test"),
+    path("admin/hubs/", administration.hub_list, name="hub-list"),
+    path("admin/hubs/add/", administration.hub_form, name="hub-add"),
+    path("admin/hubs/<slug:name>/", administration.hub_form, name="hub-edit"),
+    path("admin/hubs/<slug:name>/test/", administration.hub_test, name="hub-test"),
+]
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    *cluster_urls,
+    *change_urls,
+    path("releases/", releases.release_list, name="release-list"),
+    path("tenants/", tenants.tenant_list, name="tenant-list"),
+    path("tenants/<slug:name>/", tenants.tenant_detail, name="tenant-detail"),
+    path("lint/", lint.lint, name="lint"),
+    path("search/", search.search, name="search"),
+    path("system/", system.system, name="system"),
+    *administration_urls,
+]

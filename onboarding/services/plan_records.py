@@ -6,7 +6,8 @@ from typing import Any
 
 from onboarding.domain import diff
 from onboarding.domain.labels import ClusterLabels, Label
-from onboarding.domain.plans import ApplicationForecast, FileEdit, Plan
+from onboarding.domain.plans import ApplicationForecast, FileEdit, Plan, ReadSet
+from onboarding.models import Change
 
 
 def columns(plan: Plan) -> dict[str, Any]:
@@ -39,6 +40,21 @@ def record(plan: Plan) -> dict[str, Any]:
             for warning in plan.warnings
         ],
     }
+
+
+def blobs(change: Change) -> dict[str, tuple[str, str]]:
+    """What the commit of the kept plan changes: path -> (blob before, blob after), "" for absent."""
+    return {
+        edit["path"]: (edit["before_blob"], edit["after_blob"]) for edit in change.plan.get("edits", ())
+    }
+
+
+def moved_paths(change: Change, plan: Plan) -> tuple[str, ...]:
+    """The paths that `plan` found otherwise than the plan that is kept with the change, sorted."""
+    before, now = ReadSet.from_data(change.read_set), plan.reads
+    files = {path for path, blob in before.files.items() if now.files.get(path, blob) != blob}
+    folders = {path for path, found in before.folders.items() if now.folders.get(path, found) != found}
+    return tuple(sorted(files | folders))
 
 
 def _edit(edit: FileEdit) -> dict[str, Any]:
