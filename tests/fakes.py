@@ -286,7 +286,7 @@ class FakeHub:
     def __init__(self, identity: str = "hub-uid-1") -> None:
         self.objects: dict[HubKind, dict[str, Mapping[str, Any]]] = {kind: {} for kind in HubKind}
         self.events: list[tuple[HubKind, int, HubEvent]] = []
-        self.version = 1
+        self.latest = 1
         self.oldest = 0
         self.asked: list[str] = []
         self.failing: FleetError | None = None
@@ -294,19 +294,19 @@ class FakeHub:
 
     def put(self, kind: HubKind, obj: Mapping[str, Any]) -> None:
         """Create or replace an object, as the hub's controllers do."""
-        self.version += 1
+        self.latest += 1
         name = obj["metadata"]["name"]
-        kept = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        kept = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.latest)}}
         event = HubEventType.MODIFIED if name in self.objects[kind] else HubEventType.ADDED
         self.objects[kind][name] = kept
-        self.events.append((kind, self.version, HubEvent(event, kept, str(self.version))))
+        self.events.append((kind, self.latest, HubEvent(event, kept, str(self.latest))))
 
     def remove(self, kind: HubKind, name: str) -> None:
         """Delete an object."""
-        self.version += 1
+        self.latest += 1
         gone = self.objects[kind].pop(name)
         self.events.append(
-            (kind, self.version, HubEvent(HubEventType.DELETED, gone, str(self.version)))
+            (kind, self.latest, HubEvent(HubEventType.DELETED, gone, str(self.latest)))
         )
 
     def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
@@ -316,7 +316,7 @@ class FakeHub:
         chosen = names[start : start + limit]
         following = str(start + limit) if start + limit < len(names) else ""
         return HubPage(
-            tuple(self.objects[kind][name] for name in chosen), following, str(self.version)
+            tuple(self.objects[kind][name] for name in chosen), following, str(self.latest)
         )
 
     def watch(self, kind: HubKind, *, resource_version: str, timeout: int) -> Iterator[HubEvent]:
@@ -334,6 +334,13 @@ class FakeHub:
     def identity(self) -> str:
         self._fail()
         return self._identity
+
+    def version(self) -> str:
+        self._fail()
+        return "v1.34.4"
+
+    def close(self) -> None:
+        """Nothing waits in memory."""
 
     def check(self) -> str:
         self._fail()

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from onboarding.demo import hub_objects as objects
 from onboarding.demo.hub_objects import Act, Stage
 from onboarding.demo.hub_store import ObjectStore
-from onboarding.demo.hub_world import WantedApplication, WantedMember, World, WorldReader
+from onboarding.demo.hub_world import NOTHING, WantedApplication, WantedMember, WorldReader
 from onboarding.domain.snapshot import Snapshot
 
 POLL_SECONDS = 20.0
@@ -95,7 +95,7 @@ class DemoHub:
         self._secrets = secrets
         self._faults = faults
         self._speed = speed
-        self._world: World | None = None
+        self._world = NOTHING
         self._read_at = 0.0
         self._first = True
         self._syncs: dict[str, _Sync] = {}
@@ -151,7 +151,7 @@ class DemoHub:
                 self._looking.clear()
                 self._read_at = now
                 self._read_git(now)
-            if self._world is None:
+            if self._world is NOTHING:
                 return
             self._advance_registrations(now)
             self._advance_applications(now)
@@ -159,11 +159,11 @@ class DemoHub:
 
     def _read_git(self, now: float) -> None:
         snapshot = self._repository()
-        if snapshot is not None and (self._world is None or snapshot.commit != self._world.commit):
+        if snapshot is not None and snapshot.commit != self._world.commit:
             self._world = self._reader.read(snapshot)
             self._take_members(now)
-        if self._world is not None:
-            self._put_sets(now)
+        if self._world is not NOTHING:
+            self._put_sets()
         ready = self._secrets.answers
         self.store.put(
             "secretstores",
@@ -173,7 +173,6 @@ class DemoHub:
         )
 
     def _take_members(self, now: float) -> None:
-        assert self._world is not None
         members = {member.cluster: member for member in self._world.members}
         for cluster, member in members.items():
             if cluster in self._registrations:
@@ -187,8 +186,7 @@ class DemoHub:
                 del self._registrations[cluster]
                 self.store.delete("externalsecrets", f"cluster-{cluster}")
 
-    def _put_sets(self, now: float) -> None:
-        assert self._world is not None
+    def _put_sets(self) -> None:
         counts = Counter(sync.wanted.application_set for sync in self._syncs.values())
         names = []
         for document in self._world.sets:
@@ -254,7 +252,6 @@ class DemoHub:
             registration.server = server
 
     def _advance_applications(self, now: float) -> None:
-        assert self._world is not None
         wanted = {each.name: each for each in self._wanted(now)}
         for name, application in wanted.items():
             sync = self._syncs.get(name)
@@ -276,7 +273,6 @@ class DemoHub:
                 self.store.put("applications", made)
 
     def _wanted(self, now: float) -> Iterator[WantedApplication]:
-        assert self._world is not None
         yield from self._world.hub_applications
         yield from (member.registration for member in self._world.members)
         for registration in self._registrations.values():
@@ -301,7 +297,6 @@ class DemoHub:
         return Stage.SETTLED
 
     def _act(self, sync: _Sync, now: float) -> Act:
-        assert self._world is not None
         stage, behaviour = self._stage(sync, now), self._behaviour(sync.wanted)
         if sync.wanted.component == "fleet-secret" and sync.wanted.cluster in self._registrations:
             ready = self._registrations[sync.wanted.cluster].ready
@@ -373,7 +368,7 @@ class DemoHub:
         return now - seconds
 
 
-_NOBODY = WantedApplication(*[""] * 14)
+_NOBODY = WantedApplication("", "", "", "", "", "", "", "", "", "", "", "", "", "")
 
 
 def _renders(wanted: WantedApplication) -> WantedApplication:

@@ -66,7 +66,7 @@ class DemoServer(ThreadingHTTPServer):
         """A client that goes away is no event worth a stack trace."""
 
 
-class _Answered(Exception):  # noqa: N818 -- carries an HTTP status out of nested functions
+class _Answered(Exception):
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
@@ -78,15 +78,15 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: DemoServer
 
-    def do_GET(self) -> None:  # noqa: N802 -- the name is http.server's
+    def do_GET(self) -> None:
         """Lists, watches, single objects and Argo CD's reads."""
         self._answer(self._get)
 
-    def do_PATCH(self) -> None:  # noqa: N802
+    def do_PATCH(self) -> None:
         """The refresh annotation of an ApplicationSet."""
         self._answer(self._patch)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Reviews of one's own rights."""
         self._answer(self._post)
 
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Answered(415, "UnsupportedMediaType", "use application/merge-patch+json")
         metadata = body.get("metadata")
         annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-        if set(body) != {"metadata"} or not isinstance(annotations, dict) or len(metadata) != 1:
+        if body != {"metadata": {"annotations": annotations}} or not isinstance(annotations, dict):
             raise _Answered(403, "Forbidden", "the demo hub takes annotations only")
         found = self.server.hub.annotate(name, annotations)
         if found is None:
@@ -153,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path[-1:] != ["selfsubjectaccessreviews"]:
             raise _Answered(405, "MethodNotAllowed", "the demo hub takes no new objects")
         spec = body.get("spec")
-        asked = spec.get("resourceAttributes") if isinstance(spec, dict) else {}
+        found = spec.get("resourceAttributes") if isinstance(spec, dict) else None
+        asked: dict[str, Any] = found if isinstance(found, dict) else {}
         verbs = {"get", "list", "watch"} | (
             {"patch"} if asked.get("resource") == "applicationsets" else set()
         )

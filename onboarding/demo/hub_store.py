@@ -15,7 +15,7 @@ from typing import Any
 _LOG_LENGTH = 10_000
 
 
-class TooOld(Exception):  # noqa: N818 -- a condition of the protocol, HTTP 410
+class TooOld(Exception):
     """The asked resource version is no longer in the log."""
 
 

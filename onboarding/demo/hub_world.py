@@ -84,6 +84,10 @@ class World:
     problems: tuple[str, ...]
 
 
+NOTHING = World("", (), (), (), REGISTRATION, ())
+"""Before the first commit."""
+
+
 class WorldReader:
     """Reads one hub's part of a repository."""
 

@@ -137,7 +137,7 @@ def scripted_server(ssl_context: Any = None) -> Iterator[ScriptedServer]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        do_GET = do_POST = do_PATCH = _answer  # noqa: N815 -- the names are http.server's
+        do_GET = do_POST = do_PATCH = _answer
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

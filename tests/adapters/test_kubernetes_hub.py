@@ -255,10 +255,10 @@ def test_it_says_when_a_watch_has_expired(
     server.on(
         "GET", APPLICATIONS, status(410, "Gone") if answer == "status" else stream(added, gone)
     )
-    seen = []
+    seen: list[str] = []
+    events = hub.watch(HubKind.APPLICATIONS, resource_version="1", timeout=5)
     with pytest.raises(ListExpired):
-        for event in hub.watch(HubKind.APPLICATIONS, resource_version="1", timeout=5):
-            seen.append(event.resource_version)  # noqa: PERF401 -- the list is kept when it raises
+        seen.extend(event.resource_version for event in events)
     assert seen == ([] if answer == "status" else ["11"])
 
 
@@ -343,7 +343,7 @@ def test_it_asks_an_application_set_to_look(server: ScriptedServer, hub: Kuberne
 
 def test_it_names_the_right_that_a_patch_lacks(server: ScriptedServer, hub: KubernetesHub) -> None:
     server.on("PATCH", f"{SETS}/addons", status(403, "Forbidden"))
-    with pytest.raises(Refused, match="patch applicationsets.argoproj.io addons"):
+    with pytest.raises(Refused, match=r"patch applicationsets\.argoproj\.io addons"):
         hub.ask_application_set_to_look("addons")
 
 

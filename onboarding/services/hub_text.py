@@ -1,0 +1,57 @@
+"""What a hub says, made fit to be stored and shown: clean, bounded, without a token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+_MESSAGE = 2000
+_SECRET = re.compile(
+    r"(?i)bearer\s+\S+|k8s-aws-v1\.\S+|\beyJ[\w-]{10,}(?:\.[\w-]+)*|(?<=//)[^/\s@]+@"
+    r"|(?<=password=)\S+|(?<=token=)\S+"
+)
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def text(value: object, limit: int = _MESSAGE) -> str:
+    """A hub's text, fit to be stored and shown: no control characters, no token, not too long."""
+    if not isinstance(value, str):
+        return ""
+    cut = value[: limit * 2]
+    return _SECRET.sub("***", _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", cut))[:limit]
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """A hub's JSON with every string cleaned; raises ValueError where it is nested too deeply."""
+    if depth > 40:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        return text(value, 20_000)
+    if isinstance(value, dict):
+        return {text(key, 500): clean(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list):
+        return [clean(each, depth + 1) for each in value]
+    return value
+
+
+def as_map(value: object) -> Mapping[str, Any]:
+    """The value where it is a map, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> Sequence[Any]:
+    """The value where it is a list, else an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def moment(value: object) -> datetime | None:
+    """A time as text, with its zone, or None."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -1,0 +1,176 @@
+"""Looking: after a delivery, tell Argo CD to read Git now instead of at its next poll."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+
+from onboarding.domain.errors import FleetError
+from onboarding.domain.layout import FleetLayout
+from onboarding.models import ApplicationStatus, Change, Delivery, Hub, HubObject
+from onboarding.ports import ArgoCD, Clock, HubKind, HubReader
+from onboarding.services.previews import layout_of
+
+_LOG = logging.getLogger(__name__)
+REGISTRATION = "fleet-hub-external-secrets"
+# A hub with thousands of Applications of one file is left to its own poll for the rest.
+_MOST_APPLICATIONS = 50
+_SECONDS_BETWEEN = 0.05
+_REMEMBERED_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Lookers:
+    """Who must look at Git after a change: ApplicationSets and Applications by name."""
+
+    application_sets: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom we told, how many had looked since the commit, and what went wrong."""
+
+    lookers: Lookers
+    skipped: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def tell_hub_of_change(
+    *,
+    change_id: int,
+    reader: Callable[[Hub], HubReader],
+    argocd: Callable[[Hub], ArgoCD],
+    clock: Clock,
+    pause: Callable[[float], None] = time.sleep,
+) -> Told:
+    """Ask all that a delivered change concerns to look now; failures are noted, none is raised.
+
+    A looker that was told after the change's commit is not told again, so that a batch of many
+    changes costs one look. What is not told is found by the hub's own poll.
+    """
+    change = Change.objects.select_related("hub", "fleet").filter(pk=change_id).first()
+    if change is None or change.hub is None:
+        return Told(Lookers())
+    lookers = who_looks(change=change)
+    committed = (
+        Delivery.objects.filter(change=change, committed_at__isnull=False)
+        .order_by("-committed_at")
+        .values_list("committed_at", flat=True)
+        .first()
+    )
+    since = (committed or clock.now()).timestamp()
+    ask_set, ask_application = _askers(change.hub, reader, argocd)
+    problems: list[str] = []
+    skipped = 0
+    for kind, names in (("set", lookers.application_sets), ("application", lookers.applications)):
+        for name in names:
+            key = f"looked:{change.hub.pk}:{kind}:{name}"
+            if (cache.get(key) or 0.0) > since:
+                skipped += 1
+                continue
+            told_at = clock.now().timestamp()
+            try:
+                (ask_set if kind == "set" else ask_application)(name)
+            except FleetError as error:
+                problems.append(str(error))
+                _LOG.warning("Hub %s was not told to look: %s", change.hub.name, error)
+                continue
+            cache.set(key, told_at, timeout=_REMEMBERED_SECONDS)
+            pause(_SECONDS_BETWEEN)
+    return Told(lookers, skipped, tuple(problems))
+
+
+def _askers(
+    hub: Hub, reader: Callable[[Hub], HubReader], argocd: Callable[[Hub], ArgoCD]
+) -> tuple[Callable[[str], None], Callable[[str], None]]:
+    """The two ways of asking; each API is connected once, and only where it is needed."""
+    connected = functools.cache(lambda: reader(hub)), functools.cache(lambda: argocd(hub))
+    return (
+        lambda name: connected[0]().ask_application_set_to_look(name),
+        lambda name: connected[1]().refresh_application(name),
+    )
+
+
+def who_looks(*, change: Change) -> Lookers:
+    """Whom a change concerns, from the files that it writes and what the hub was last seen to have.
+
+    A member file concerns the registration ApplicationSet; the versions file the bootstrap sets and
+    their Applications; a values file every Application of the cluster that reads it.
+    """
+    if change.hub is None:
+        return Lookers()
+    layout = layout_of(change.fleet)
+    sets: list[str] = []
+    applications: list[str] = []
+    values: set[str] = set()
+    for path in _paths(change, layout):
+        if layout.parse_member_path(path):
+            sets.extend(_registration_sets(change.hub, layout))
+        elif path == layout.releases:
+            bootstrap = ApplicationStatus.objects.filter(hub=change.hub, component="bootstrap")
+            sets.extend(
+                bootstrap.exclude(application_set="").values_list("application_set", flat=True)
+            )
+            applications.extend(bootstrap.values_list("name", flat=True))
+        else:
+            values.add(path)
+    if values:
+        applications.extend(_readers(change, values))
+    return Lookers(
+        application_sets=tuple(dict.fromkeys(sets)),
+        applications=tuple(dict.fromkeys(applications))[:_MOST_APPLICATIONS],
+    )
+
+
+def _paths(change: Change, layout: FleetLayout) -> Iterator[str]:
+    edits = change.plan.get("edits") if isinstance(change.plan, dict) else None
+    found = [edit.get("path") for edit in edits or () if isinstance(edit, dict)]
+    yield from (path for path in found if isinstance(path, str))
+
+
+def _registration_sets(hub: Hub, layout: FleetLayout) -> Sequence[str]:
+    rows = HubObject.objects.filter(hub=hub, kind=HubKind.APPLICATION_SETS.value)
+    root = layout.members_root()
+    found = [
+        row.name
+        for row in rows.only("name", "facts").iterator()
+        if any(path.startswith(root) for path in _git_paths(row.facts.get("spec", {})))
+    ]
+    return found or [REGISTRATION]
+
+
+def _git_paths(value: Any) -> Iterator[str]:
+    """The `path` of every file and directory that a set's Git generators read, however nested."""
+    if isinstance(value, Mapping):
+        git = value.get("git")
+        if isinstance(git, Mapping):
+            for entry in (*_entries(git.get("files")), *_entries(git.get("directories"))):
+                if isinstance(path := entry.get("path"), str):
+                    yield path
+        for key, each in value.items():
+            if key != "template":
+                yield from _git_paths(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _git_paths(each)
+
+
+def _entries(value: Any) -> Iterable[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _readers(change: Change, paths: set[str]) -> Iterator[str]:
+    """Applications of the change's cluster that read one of the files; the registration's first."""
+    found = ApplicationStatus.objects.filter(hub=change.hub).only("name", "facts")
+    registration = f"fleet-secret-{change.cluster_name}"
+    for row in [*found.filter(name=registration), *found.filter(cluster_name=change.cluster_name)]:
+        files = row.facts.get("value_files", ())
+        if any(file.removeprefix("$values/") in paths for file in files):
+            yield row.name

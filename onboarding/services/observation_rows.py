@@ -1,0 +1,387 @@
+"""Rows from what a hub says: only the facts that pages need, cleaned, the unreadable set aside.
+
+One object that cannot be read or stored becomes a row that says so; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, models, transaction
+
+from onboarding.domain.sync import (
+    ApplicationFacts,
+    Condition,
+    VerdictState,
+    application_facts,
+    verdict,
+)
+from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
+from onboarding.ports import HubKind
+from onboarding.services.hub_text import as_list, as_map, clean, moment, text
+
+STALE_AFTER = timedelta(minutes=3)
+"""How long an observation counts: several times the longest silence of a watch that works."""
+
+UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
+
+_CHUNK = 400
+_LIST = 20
+_FACTS_BYTES = 128 * 1024
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+Row = ApplicationStatus | HubObject
+_COLUMNS: Mapping[type[Row], tuple[str, ...]] = {
+    ApplicationStatus: (
+        "name",
+        "cluster_name",
+        "component",
+        "application_set",
+        "sync",
+        "health",
+        "verdict",
+        "reason",
+        "version",
+        "revision",
+        "facts",
+        "resource_version",
+        "generation",
+        "synced_at",
+        "healthy_at",
+        "seen_at",
+    ),
+    HubObject: (
+        "kind",
+        "name",
+        "facts",
+        "ready",
+        "message",
+        "resource_version",
+        "generation",
+        "seen_at",
+        "changed_at",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one batch did: rows written, rows that were the same, objects without a name."""
+
+    written: int = 0
+    same: int = 0
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every row of a batch shares."""
+
+    hub_id: int
+    kind: HubKind
+    generation: int
+    now: datetime
+
+
+def model_of(kind: HubKind) -> type[Row]:
+    """The table that a kind's rows are in."""
+    return ApplicationStatus if kind is HubKind.APPLICATIONS else HubObject
+
+
+def rows_of(hub_id: int, kind: HubKind) -> models.QuerySet[Any]:
+    """All rows of one kind of one hub."""
+    if kind is HubKind.APPLICATIONS:
+        return ApplicationStatus.objects.filter(hub_id=hub_id)
+    return HubObject.objects.filter(hub_id=hub_id, kind=kind.value)
+
+
+def store(context: Context, objects: Iterable[Mapping[str, Any]], *, ordered: bool) -> Stored:
+    """Write objects of one kind; call it inside a transaction.
+
+    `ordered` is a watch: an object that is older than its row is left out. A list is the truth and
+    replaces whatever the row says. Rows that say the same are only marked as seen.
+    """
+    newest: dict[str, Mapping[str, Any]] = {}
+    unreadable = 0
+    for item in objects:
+        found = uid_of(item)
+        if not found:
+            unreadable += 1
+        elif not (
+            ordered and found in newest and older(version_of(item), version_of(newest[found]))
+        ):
+            newest[found] = item
+    written = same = 0
+    names = list(newest)
+    for start in range(0, len(names), _CHUNK):
+        chunk = {name: newest[name] for name in names[start : start + _CHUNK]}
+        wrote, kept = _store_chunk(context, chunk, ordered=ordered)
+        written, same = written + wrote, same + kept
+    return Stored(written, same, unreadable)
+
+
+def _store_chunk(
+    context: Context, chunk: Mapping[str, Mapping[str, Any]], *, ordered: bool
+) -> tuple[int, int]:
+    known = {row.uid: row for row in rows_of(context.hub_id, context.kind).filter(uid__in=chunk)}
+    servers = _server_names(context, chunk.values())
+    changed: list[Row] = []
+    same: list[int] = []
+    for name, item in chunk.items():
+        old, version = known.get(name), version_of(item)
+        if ordered and old is not None and older(version, old.resource_version):
+            continue
+        if old is not None and version and version == old.resource_version:
+            same.append(old.pk)
+            continue
+        changed.append(row_for(context, name, item, old, servers))
+    _write(context.kind, changed)
+    rows_of(context.hub_id, context.kind).filter(pk__in=same).update(
+        seen_at=context.now, generation=context.generation
+    )
+    return len(changed), len(same)
+
+
+def _server_names(context: Context, items: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Cluster names for the API addresses that Applications name instead of a cluster."""
+    destinations = (as_map(as_map(item.get("spec")).get("destination")) for item in items)
+    asked = {text(one.get("server"), 253) for one in destinations if one.get("server")}
+    if not asked:
+        return {}
+    known = ClusterStatus.objects.filter(hub_id=context.hub_id, server__in=asked)
+    return dict(known.values_list("server", "name"))
+
+
+def row_for(
+    context: Context, uid: str, item: Mapping[str, Any], old: Any, servers: Mapping[str, str]
+) -> Row:
+    """The row of one object; where it cannot be read, one that is unknown and says so.
+
+    `servers` maps the API address that an Application may name to its cluster's name.
+    """
+    make: Callable[[Context, Mapping[str, Any], Any], Row] = (
+        _application if context.kind is HubKind.APPLICATIONS else _other
+    )
+    try:
+        row = make(context, item, old)
+        if len(json.dumps(row.facts, allow_nan=False)) > _FACTS_BYTES:
+            raise ValueError("too large")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        row = _set_aside(context, item, old)
+    if isinstance(row, ApplicationStatus):
+        row.cluster_name = servers.get(row.cluster_name, row.cluster_name)
+    row.hub_id, row.uid = context.hub_id, uid
+    row.resource_version = version_of(item)[:60]
+    row.generation, row.seen_at = context.generation, context.now
+    return row
+
+
+def _write(kind: HubKind, rows: Sequence[Row]) -> None:
+    """All rows in one statement; where the database refuses that, row by row, the bad one aside."""
+    if not rows:
+        return
+    try:
+        _upsert(kind, rows)
+    except (DatabaseError, ValueError):
+        for row in rows:
+            try:
+                _upsert(kind, [row])
+            except (DatabaseError, ValueError):
+                row.facts = {}
+                if isinstance(row, ApplicationStatus):
+                    row.verdict, row.reason = VerdictState.UNKNOWN.value, UNREADABLE
+                    row.sync = row.health = row.version = row.revision = ""
+                else:
+                    row.ready, row.message = None, UNREADABLE
+                _upsert(kind, [row])
+
+
+def _upsert(kind: HubKind, rows: Sequence[Row]) -> None:
+    model: Any = model_of(kind)
+    with transaction.atomic():
+        model.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["hub", "uid"],
+            update_fields=list(_COLUMNS[model]),
+            batch_size=_CHUNK // 4,
+        )
+
+
+def _application(context: Context, item: Mapping[str, Any], old: Any) -> ApplicationStatus:
+    facts = application_facts(item, seen_at=context.now)
+    judged = verdict(facts, now=context.now, stale_after=STALE_AFTER)
+    labels = as_map(as_map(item.get("metadata")).get("labels"))
+    commits = [one for one in facts.revisions if _COMMIT.fullmatch(one)]
+    revision = next(iter(commits or facts.revisions), "")[:120]
+    healthy = judged.state is VerdictState.HEALTHY
+    return ApplicationStatus(
+        name=text(facts.name, 253),
+        cluster_name=text(facts.destination, 253),
+        component=text(labels.get("fleet/component") or facts.application_set, 120),
+        application_set=text(facts.application_set, 253),
+        sync=text(facts.sync, 20),
+        health=text(facts.health, 20),
+        verdict=judged.state.value,
+        reason=text(judged.reason),
+        version=text(facts.version, 120),
+        revision=text(revision, 120),
+        facts=_application_data(facts, item, labels),
+        first_seen_at=old.first_seen_at if old else context.now,
+        synced_at=_synced_at(old, facts, judged.synced, revision, context.now),
+        healthy_at=((old and old.healthy_at) or context.now) if healthy else None,
+    )
+
+
+def _synced_at(
+    old: Any, facts: ApplicationFacts, synced: bool, revision: str, now: datetime
+) -> datetime | None:
+    if not synced:
+        return None
+    if old and old.synced_at and old.revision == revision:
+        kept: datetime = old.synced_at
+        return kept
+    return facts.operation_finished_at or now
+
+
+def _application_data(
+    facts: ApplicationFacts, item: Mapping[str, Any], labels: Mapping[str, Any]
+) -> dict[str, Any]:
+    spec = as_map(item.get("spec"))
+    sources = [*as_list(spec.get("sources")), spec.get("source")]
+    files = [
+        file
+        for source in sources
+        for file in as_list(as_map(as_map(source).get("helm")).get("valueFiles"))
+    ]
+    return {
+        "health_message": text(facts.health_message),
+        "revisions": [text(one, 120) for one in facts.revisions[:_LIST]],
+        "operation_phase": text(facts.operation_phase, 40),
+        "operation_message": text(facts.operation_message),
+        "operation_revisions": [text(one, 120) for one in facts.operation_revisions[:_LIST]],
+        "operation_finished_at": _moment(facts.operation_finished_at),
+        "reconciled_at": _moment(facts.reconciled_at),
+        "conditions": [[text(one.type, 80), text(one.message)] for one in facts.conditions[:_LIST]],
+        "destination": text(facts.destination, 500),
+        "namespace": text(facts.namespace, 253),
+        "deleting": facts.deleting,
+        "release": text(labels.get("fleet/release"), 63),
+        "group": text(labels.get("fleet/group"), 63),
+        "cluster": text(labels.get("fleet/cluster"), 63),
+        "value_files": [text(file, 300) for file in files[:40]],
+    }
+
+
+def facts_of(row: ApplicationStatus, *, heard_at: datetime | None) -> ApplicationFacts:
+    """The facts of a stored Application, for a verdict at the time of reading.
+
+    `heard_at` is when the hub's Applications were last heard of at all (`observations.heard_at`):
+    a watch that works and says nothing confirms what the row says.
+    """
+    data = row.facts
+    return ApplicationFacts(
+        name=row.name,
+        sync=row.sync,
+        health=row.health,
+        health_message=data.get("health_message", ""),
+        revisions=tuple(data.get("revisions", ())),
+        operation_phase=data.get("operation_phase", ""),
+        operation_message=data.get("operation_message", ""),
+        operation_revisions=tuple(data.get("operation_revisions", ())),
+        operation_finished_at=moment(data.get("operation_finished_at")),
+        reconciled_at=moment(data.get("reconciled_at")),
+        conditions=tuple(Condition(kind, message) for kind, message in data.get("conditions", ())),
+        destination=data.get("destination", ""),
+        namespace=data.get("namespace", ""),
+        version=row.version,
+        application_set=row.application_set,
+        deleting=bool(data.get("deleting")),
+        seen_at=max(row.seen_at, heard_at) if heard_at else row.seen_at,
+    )
+
+
+def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:
+    metadata, spec = as_map(item.get("metadata")), as_map(item.get("spec"))
+    labels = {
+        text(key, 317): text(value, 63)
+        for key, value in list(as_map(metadata.get("labels")).items())[:_LIST]
+    }
+    facts: dict[str, Any] = {
+        "metadata": {"name": text(metadata.get("name"), 253), "labels": labels}
+    }
+    conditions = {
+        text(one.get("type"), 80): one
+        for one in map(as_map, as_list(as_map(item.get("status")).get("conditions")))
+    }
+    if context.kind is HubKind.APPLICATION_SETS:
+        wanted = conditions.get("ErrorOccurred", {})
+        ready = None if not wanted else wanted.get("status") != "True"
+        facts["spec"] = {
+            key: spec[key] for key in ("goTemplate", "generators", "template") if key in spec
+        }
+    else:
+        wanted = conditions.get("Ready", {})
+        ready = None if not wanted else wanted.get("status") == "True"
+        facts["reason"] = text(wanted.get("reason"), 80)
+    if context.kind is HubKind.EXTERNAL_SECRETS:
+        facts["secrets"] = sorted(_remote_keys(spec))[:_LIST]
+        facts["target"] = text(as_map(spec.get("target")).get("name"), 253)
+        facts["store"] = text(as_map(spec.get("secretStoreRef")).get("name"), 253)
+    changed = wanted.get("lastTransitionTime")
+    return HubObject(
+        kind=context.kind.value,
+        name=text(metadata.get("name"), 253),
+        facts=clean(facts),
+        ready=ready,
+        message=text(wanted.get("message")),
+        changed_at=moment(changed) or (old.changed_at if old else None),
+    )
+
+
+def _remote_keys(spec: Mapping[str, Any]) -> set[str]:
+    one_by_one = (as_map(as_map(one).get("remoteRef")) for one in as_list(spec.get("data")))
+    whole = (as_map(as_map(one).get("extract")) for one in as_list(spec.get("dataFrom")))
+    return {text(one.get("key"), 600) for one in (*one_by_one, *whole) if one.get("key")}
+
+
+def _set_aside(context: Context, item: Mapping[str, Any], old: Any) -> Row:
+    name = text(as_map(item.get("metadata")).get("name"), 253)
+    if context.kind is HubKind.APPLICATIONS:
+        return ApplicationStatus(
+            name=name,
+            cluster_name=old.cluster_name if old else "",
+            component=old.component if old else "",
+            verdict=VerdictState.UNKNOWN.value,
+            reason=UNREADABLE,
+            first_seen_at=old.first_seen_at if old else context.now,
+        )
+    return HubObject(kind=context.kind.value, name=name, message=UNREADABLE)
+
+
+def uid_of(item: Mapping[str, Any]) -> str:
+    """What a row is keyed by: the object's UID, else its name; "" where it has neither."""
+    metadata = as_map(item.get("metadata"))
+    found, name = text(metadata.get("uid"), 100), text(metadata.get("name"), 90)
+    return found or (f"name:{name}" if name else "")
+
+
+def version_of(item: Mapping[str, Any]) -> str:
+    """The object's resource version, "" where it says none."""
+    return text(as_map(item.get("metadata")).get("resourceVersion"), 60)
+
+
+def older(version: str, than: str) -> bool:
+    """Whether a resource version is older than another one of the same hub, where both are numbers.
+
+    Source: Kubernetes made resource versions comparable (KEP-5504); any other form is taken as new.
+    """
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

@@ -1,0 +1,344 @@
+"""Observations: write down what the hubs say, each by one watcher, never more than they said.
+
+A kind is listed in full, marked with a new generation, and what the list did not name is swept;
+then a watch keeps it. All writing happens under the watch's fence: a watcher that lost it (paused,
+cut off) can write nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from onboarding.domain.errors import FleetError, Transient
+from onboarding.domain.lifecycle import DeliveryState
+from onboarding.models import Cluster, ClusterStatus, Delivery, Heartbeat, Hub, HubWatch
+from onboarding.ports import (
+    ArgoCD,
+    Clock,
+    HubEvent,
+    HubEventType,
+    HubKind,
+    HubReader,
+    ListExpired,
+    RegisteredCluster,
+)
+from onboarding.services import observation_rows as rows
+from onboarding.services.hub_text import as_map, moment, text
+from onboarding.services.looking import tell_hub_of_change
+
+__all__ = [
+    "Listing",
+    "LostWatch",
+    "Watch",
+    "apply_events",
+    "claim",
+    "clusters_interval",
+    "heard_at",
+    "keep",
+    "list_kind",
+    "observe_clusters",
+    "release",
+    "report_problem",
+    "tell_hub_of_change",
+]
+
+LEASE = timedelta(seconds=30)
+PAGE_SIZE = 250
+ONBOARDING_INTERVAL = timedelta(seconds=5)
+CALM_INTERVAL = timedelta(seconds=60)
+# How long after its commit a change counts as under way.
+_UNDER_WAY = timedelta(minutes=30)
+_HEARTBEAT = timedelta(seconds=5)
+
+
+class LostWatch(FleetError):
+    """Another watcher observes this hub now; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The right to write down what one hub says, as long as its fence is the newest."""
+
+    hub_id: int
+    hub_name: str
+    holder: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A full list that was written down: where a watch goes on, and whose list it was."""
+
+    kind: HubKind
+    resource_version: str
+    generation: int
+    identity: str
+    count: int
+    swept: int
+
+
+def claim(*, hub: Hub, holder: str, clock: Clock) -> Watch | None:
+    """Become the one watcher of a hub for the length of a lease; None while another one is.
+
+    `holder` names the process; the same name takes its own lease over with a new fence.
+    """
+    now = clock.now()
+    HubWatch.objects.get_or_create(hub=hub)
+    free = Q(until__isnull=True) | Q(until__lt=now) | Q(holder=holder) | Q(holder="")
+    with transaction.atomic():
+        taken = HubWatch.objects.filter(free, hub=hub).update(
+            holder=holder, fence=F("fence") + 1, until=now + LEASE
+        )
+        if not taken:
+            return None
+        fence = HubWatch.objects.values_list("fence", flat=True).get(hub=hub)
+    return Watch(hub_id=hub.pk, hub_name=hub.name, holder=holder, fence=fence)
+
+
+def keep(*, watch: Watch, clock: Clock) -> bool:
+    """Lengthen the lease; False where another watcher has taken it."""
+    mine = HubWatch.objects.filter(hub_id=watch.hub_id, fence=watch.fence)
+    return bool(mine.update(until=clock.now() + LEASE))
+
+
+def release(*, watch: Watch) -> None:
+    """Let another watcher begin at once; nothing happens where one already has."""
+    mine = HubWatch.objects.filter(hub_id=watch.hub_id, fence=watch.fence)
+    mine.update(until=None, holder="", fence=F("fence") + 1)
+
+
+def list_kind(
+    *, watch: Watch, kind: HubKind, reader: HubReader, clock: Clock, page_size: int = PAGE_SIZE
+) -> Listing:
+    """Read all objects of a kind, page by page, and sweep the rows of those that are gone.
+
+    Raises `LostWatch`, `ListExpired` (begin again) and what the reader raises; rows of pages that
+    were read before stay, and nothing is swept.
+    """
+    identity, version = reader.identity(), reader.version()
+    generation = _begin(watch, identity, version)
+    count, unreadable, token, resource_version = 0, 0, "", ""
+    while True:
+        page = reader.list_page(kind, limit=page_size, continue_token=token)
+        resource_version = resource_version or page.resource_version
+        with _writing(watch) as row:
+            _same_hub(row, identity)
+            context = _context(watch, kind, generation, clock.now())
+            stored = rows.store(context, page.items, ordered=False)
+        count, unreadable = count + len(page.items), unreadable + stored.unreadable
+        token = page.continue_token
+        if not token:
+            break
+    with _writing(watch) as row:
+        _same_hub(row, identity)
+        swept, _ = rows.rows_of(watch.hub_id, kind).filter(generation__lt=generation).delete()
+        now = clock.now()
+        row.kinds[kind.value] = {
+            "resource_version": resource_version,
+            "generation": generation,
+            "listed_at": now.isoformat(),
+            "count": count,
+            "unreadable": unreadable,
+        }
+        _heard(row, kind.value, now)
+    _beat(watch, kind.value, clock.now(), f"listed {count}")
+    return Listing(kind, resource_version, generation, identity, count, swept)
+
+
+def apply_events(
+    *, watch: Watch, listing: Listing, events: Sequence[HubEvent], clock: Clock
+) -> str:
+    """Write down a batch of events in order; returns the newest resource version ("" for none).
+
+    An empty batch says that the hub was heard. Events that come twice or late change nothing.
+    Raises `ListExpired` where the hub was exchanged or listed anew since, `LostWatch`.
+    """
+    newest = next((each.resource_version for each in reversed(events) if each.resource_version), "")
+    with _writing(watch) as row:
+        _same_hub(row, listing.identity)
+        kept = row.kinds.get(listing.kind.value, {})
+        if kept.get("generation") != listing.generation:
+            raise ListExpired(f"The hub {watch.hub_name} was listed anew.")
+        now = clock.now()
+        context = _context(watch, listing.kind, listing.generation, now)
+        for gone, batch in _runs(events):
+            if gone:
+                _delete(context, batch)
+            else:
+                rows.store(context, batch, ordered=True)
+        if newest:
+            kept["resource_version"] = newest
+        _heard(row, listing.kind.value, now)
+    _beat(watch, listing.kind.value, now, f"heard {len(events)}")
+    return newest
+
+
+def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
+    """Write down the clusters that Argo CD has registered; returns how many.
+
+    An empty answer is none: the hub itself is always registered, so it means a token that may see
+    nothing. Raises `Transient` then, `LostWatch`, and what the adapter raises.
+    """
+    found = argocd.clusters()
+    now = clock.now()
+    if not found:
+        raise Transient(
+            f"Argo CD of hub {watch.hub_name} shows no cluster at all, not even the hub. Check "
+            "that the account of its token has the policy 'clusters, get, *'."
+        )
+    with _writing(watch) as row:
+        known = {each.server: each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
+        statuses = [
+            _cluster(watch.hub_id, each, known.get(text(each.server, 500)), now) for each in found
+        ]
+        ClusterStatus.objects.bulk_create(
+            list({each.server: each for each in statuses}.values()),
+            update_conflicts=True,
+            unique_fields=["hub", "server"],
+            update_fields=[
+                "name", "labels", "annotations", "connection", "connection_message",
+                "connected_at", "version", "labels_changed_at", "seen_at",
+            ],
+            batch_size=100,
+        )  # fmt: skip
+        gone = known.keys() - {each.server for each in statuses}
+        for start in range(0, len(gone), 400):
+            ClusterStatus.objects.filter(
+                hub_id=watch.hub_id, server__in=sorted(gone)[start : start + 400]
+            ).delete()
+        row.clusters_seen_at = now
+        _heard(row, "clusters", now)
+    _beat(watch, "clusters", now, f"saw {len(found)}")
+    return len(found)
+
+
+def clusters_interval(*, hub: Hub, clock: Clock) -> timedelta:
+    """How soon Argo CD is asked again: every 5 s while a cluster is being onboarded, else 60 s."""
+    under_way = Delivery.objects.filter(change__hub=hub).filter(
+        Q(state__in=[DeliveryState.QUEUED.value, DeliveryState.PUSHING.value])
+        | Q(committed_at__gt=clock.now() - _UNDER_WAY)
+    )
+    registered = ClusterStatus.objects.filter(hub=hub).values("name")
+    missing = Cluster.objects.filter(hub_name=hub.name, problem="").exclude(name__in=registered)
+    return ONBOARDING_INTERVAL if under_way.exists() or missing.exists() else CALM_INTERVAL
+
+
+def report_problem(*, watch: Watch, part: str, problem: str, clock: Clock) -> None:
+    """Say on the hub's row why one part ("applications", "clusters", ...) is not observed now."""
+    with _writing(watch) as row:
+        row.kinds.setdefault(part, {})["problem"] = text(problem)
+        row.problem = text(problem)
+        row.problem_since = row.problem_since or clock.now()
+        row.save(update_fields=["kinds", "problem", "problem_since"])
+
+
+def heard_at(*, hub: Hub, part: str = HubKind.APPLICATIONS.value) -> datetime | None:
+    """When the hub was last heard of in one part, also where it had nothing new to say."""
+    kinds = HubWatch.objects.filter(hub=hub).values_list("kinds", flat=True).first()
+    return moment(as_map(as_map(kinds).get(part)).get("seen_at"))
+
+
+@contextmanager
+def _writing(watch: Watch) -> Iterator[HubWatch]:
+    """A transaction that holds the hub's row; raises before anything is written on an old fence."""
+    with transaction.atomic():
+        mine = HubWatch.objects.select_for_update().filter(hub_id=watch.hub_id, fence=watch.fence)
+        row = mine.first()
+        if row is None:
+            raise LostWatch(f"Another watcher observes hub {watch.hub_name} now.")
+        yield row
+
+
+def _begin(watch: Watch, identity: str, version: str) -> int:
+    with _writing(watch) as row:
+        if row.identity != identity:
+            # Another hub answers at this address: everything is listed anew, and swept by that.
+            row.identity, row.kinds = identity, {}
+        row.kinds.pop("configuration", None)
+        row.version, row.demo = version[:100], "demo" in version
+        row.generation += 1
+        row.save(update_fields=["identity", "kinds", "version", "demo", "generation"])
+        return row.generation
+
+
+def _same_hub(row: HubWatch, identity: str) -> None:
+    if row.identity != identity:
+        raise ListExpired("Another hub answers at this address now.")
+
+
+def _context(watch: Watch, kind: HubKind, generation: int, now: datetime) -> rows.Context:
+    return rows.Context(watch.hub_id, kind, generation, now)
+
+
+def _heard(row: HubWatch, part: str, now: datetime) -> None:
+    entry = row.kinds.setdefault(part, {})
+    entry["seen_at"] = now.isoformat()
+    entry["problem"] = ""
+    left = [each["problem"] for each in row.kinds.values() if each.get("problem")]
+    row.problem = left[0] if left else ""
+    row.problem_since = row.problem_since if left else None
+    row.seen_at = now
+    row.save(update_fields=["kinds", "problem", "problem_since", "seen_at", "clusters_seen_at"])
+
+
+def _beat(watch: Watch, part: str, now: datetime, detail: str) -> None:
+    """A sign of life after a completed round; at most one each few seconds is written."""
+    name = f"watch:{watch.hub_name}:{part}"
+    fresh = Heartbeat.objects.filter(part=name, at__gt=now - _HEARTBEAT, at__lte=now)
+    if not fresh.exists():
+        Heartbeat.objects.update_or_create(part=name, defaults={"at": now, "detail": detail})
+
+
+def _runs(events: Iterable[HubEvent]) -> Iterator[tuple[bool, list[Mapping[str, Any]]]]:
+    """Consecutive events of one sort (deletions, or all else), so that their order is kept."""
+    gone, batch = False, list[Mapping[str, Any]]()
+    for event in events:
+        if event.type is HubEventType.BOOKMARK:
+            continue
+        deletion = event.type is HubEventType.DELETED
+        if batch and deletion != gone:
+            yield gone, batch
+            batch = []
+        gone = deletion
+        batch.append(event.object)
+    if batch:
+        yield gone, batch
+
+
+def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> None:
+    asked = {uid: rows.version_of(item) for item in items if (uid := rows.uid_of(item))}
+    found = rows.rows_of(context.hub_id, context.kind).filter(uid__in=asked)
+    late = [
+        pk
+        for pk, uid, version in found.values_list("pk", "uid", "resource_version")
+        if rows.older(asked[uid], version)
+    ]
+    found.exclude(pk__in=late).delete()
+
+
+def _cluster(
+    hub_id: int, found: RegisteredCluster, old: ClusterStatus | None, now: datetime
+) -> ClusterStatus:
+    labels = {text(key, 317): text(value, 63) for key, value in found.labels.items()}
+    moved = old is None or old.labels != labels
+    return ClusterStatus(
+        hub_id=hub_id,
+        name=text(found.name, 253),
+        server=text(found.server, 500),
+        labels=labels,
+        annotations={text(key, 317): text(each) for key, each in found.annotations.items()},
+        connection=text(found.connection, 20),
+        connection_message=text(found.connection_message),
+        connected_at=found.connected_at,
+        version=text(found.version, 60),
+        first_seen_at=old.first_seen_at if old else now,
+        labels_changed_at=now if moved or old is None else old.labels_changed_at,
+        seen_at=now,
+    )

@@ -1,0 +1,307 @@
+"""Watching: the loops that keep observing one hub until they are stopped.
+
+Each kind of object has its own thread, one more polls Argo CD's clusters and one keeps the lease.
+A loop survives whatever a hub answers: it says on the hub's row what is wrong, waits longer after
+each failure, and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, close_old_connections, connection
+
+from onboarding.domain.errors import FleetError, Refused, Transient
+from onboarding.models import Hub
+from onboarding.ports import ArgoCD, Clock, HubEvent, HubKind, HubReader, ListExpired
+from onboarding.services import observations
+from onboarding.services.observations import Listing, LostWatch, Watch
+
+_LOG = logging.getLogger(__name__)
+WATCH_SECONDS = 25
+RELIST_EVERY = timedelta(minutes=10)
+CLUSTERS = "clusters"
+_BATCH = 400
+_GATHER_SECONDS = 0.2
+_TICK_SECONDS = 0.5
+_QUEUE_LENGTH = 2000
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to wait after failures in a row: doubling from `first` to `most`, with jitter."""
+
+    first: float = 1.0
+    most: float = 60.0
+    chance: random.Random = field(default_factory=random.Random)
+    failures: int = 0
+
+    def failed(self, retry_after: float | None = None) -> float:
+        """Seconds to wait now; never shorter than what the other side asked for."""
+        self.failures += 1
+        longest = min(self.most, self.first * float(2 ** min(self.failures - 1, 10)))
+        waited: float = longest * self.chance.uniform(0.5, 1.0)
+        return max(waited, min(retry_after or 0.0, 300.0))
+
+    def succeeded(self) -> None:
+        """Begin anew after the next failure."""
+        self.failures = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the loops of one hub share."""
+
+    watch: Watch
+    hub: Hub
+    reader: HubReader
+    argocd: ArgoCD
+    clock: Clock
+    stop: threading.Event
+    lost: threading.Event
+
+    @property
+    def over(self) -> bool:
+        """Whether the loops shall end."""
+        return self.stop.is_set() or self.lost.is_set()
+
+    def rest(self, seconds: float) -> None:
+        """Wait, but end at once where the loops shall end."""
+        waited = 0.0
+        while waited < seconds and not self.over:
+            step = min(_TICK_SECONDS, seconds - waited)
+            self.stop.wait(step)
+            waited += step
+
+
+class EventPump:
+    """Reads a watch in its own thread: what has come is written without waiting for more."""
+
+    def __init__(self, events: Callable[[], Iterator[HubEvent]]) -> None:
+        """`events` opens the watch; it is called in the pump's thread, started here."""
+        self._events = events
+        self._queue: queue.Queue[HubEvent | BaseException | None] = queue.Queue(_QUEUE_LENGTH)
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="event-pump")
+        self._thread.start()
+
+    def batches(self) -> Iterator[list[HubEvent]]:
+        """Batches as they come, an empty one about each half second of silence.
+
+        Ends with the watch; raises what the watch raised, after what came before it.
+        """
+        while True:
+            batch: list[HubEvent] = []
+            try:
+                found = self._queue.get(timeout=_TICK_SECONDS)
+                while isinstance(found, HubEvent):
+                    batch.append(found)
+                    if len(batch) >= _BATCH:
+                        break
+                    found = self._queue.get(timeout=_GATHER_SECONDS if len(batch) > 1 else 0.02)
+            except queue.Empty:
+                yield batch
+                continue
+            if batch:
+                yield batch
+            if isinstance(found, BaseException):
+                raise found
+            if found is None:
+                return
+
+    def give_up(self) -> None:
+        """Nobody reads any more: the thread ends with the next event."""
+        self._given_up.set()
+
+    def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            for event in self._events():
+                if not self._put(event):
+                    return
+        except Exception as error:  # raised again where the batches are read
+            end = error
+        self._put(end)
+
+    def _put(self, item: HubEvent | BaseException | None) -> bool:
+        while not self._given_up.is_set():
+            try:
+                self._queue.put(item, timeout=_TICK_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+class Loop:
+    """One thread's endless work on one part of a hub: rounds, with rests after failures."""
+
+    part = ""
+
+    def __init__(self, observed: Observed, *, chance: random.Random | None = None) -> None:
+        """`chance` gives the jitter; tests give their own."""
+        self._observed = observed
+        self._chance = chance or random.Random()  # noqa: S311 -- jitter is no secret
+        self._backoff = Backoff(chance=self._chance)
+
+    def run(self) -> None:
+        """Work until the loops shall end; no failure of hub or database ends it."""
+        try:
+            while not self._observed.over:
+                close_old_connections()
+                self._observed.rest(self._guarded())
+        finally:
+            connection.close()
+
+    def round(self) -> float:
+        """Do the work once; returns the seconds to rest."""
+        raise NotImplementedError
+
+    def _guarded(self) -> float:
+        try:
+            pause = self.round()
+        except LostWatch:
+            self._observed.lost.set()
+            return 0.0
+        except ListExpired:
+            # The usual end of an old list; a hub forgets for all its watchers at once: spread out.
+            return self._backoff.failed()
+        except Refused as error:
+            return self._failed(error, None)
+        except Transient as error:
+            return self._failed(error, error.retry_after)
+        except DatabaseError:
+            _LOG.exception("The %s of hub %s cannot be written", self.part, self._observed.hub.name)
+            connection.close()
+            return self._backoff.failed()
+        except Exception:
+            _LOG.exception("Unforeseen: %s of hub %s", self.part, self._observed.hub.name)
+            return self._failed(
+                Transient("The watcher met an error of its own; see its log."), None
+            )
+        return pause
+
+    def _failed(self, error: FleetError, retry_after: float | None) -> float:
+        pause = self._backoff.failed(retry_after)
+        # One broken connection is no news; a missing right is.
+        if isinstance(error, Refused) or self._backoff.failures > 1:
+            _LOG.warning("Hub %s, %s: %s", self._observed.hub.name, self.part, error)
+            try:
+                observations.report_problem(
+                    watch=self._observed.watch,
+                    part=self.part,
+                    problem=str(error),
+                    clock=self._observed.clock,
+                )
+            except LostWatch:
+                self._observed.lost.set()
+            except DatabaseError:
+                _LOG.exception("The problem of hub %s cannot be written", self._observed.hub.name)
+        return pause
+
+
+class KindLoop(Loop):
+    """Lists one kind in full, then follows its watch until it must be listed anew."""
+
+    def __init__(
+        self, observed: Observed, kind: HubKind, *, chance: random.Random | None = None
+    ) -> None:
+        """For one kind of object."""
+        super().__init__(observed, chance=chance)
+        self.part = kind.value
+        self._kind = kind
+
+    def round(self) -> float:
+        """One full list and the watches that follow it, for about ten minutes."""
+        observed = self._observed
+        listing = observations.list_kind(
+            watch=observed.watch, kind=self._kind, reader=observed.reader, clock=observed.clock
+        )
+        self._backoff.succeeded()
+        version = listing.resource_version
+        # A hub restored from a backup may be silent instead of refusing: list now and then.
+        until = observed.clock.now() + RELIST_EVERY * self._chance.uniform(0.8, 1.2)
+        while not observed.over and observed.clock.now() < until:
+            version = self._follow(listing, version, until)
+        return 0.0
+
+    def _follow(self, listing: Listing, version: str, until: datetime) -> str:
+        """One watch; where it broke, the next one goes on, if it is still the same hub."""
+        observed = self._observed
+        pump = EventPump(
+            lambda: observed.reader.watch(
+                self._kind, resource_version=version, timeout=WATCH_SECONDS
+            )
+        )
+        try:
+            for batch in pump.batches():
+                if observed.over:
+                    return version
+                if batch:
+                    version = self._apply(listing, batch) or version
+                    self._backoff.succeeded()
+                if observed.clock.now() >= until:
+                    return version
+            # The hub ended the watch as asked: it was there all the time.
+            self._apply(listing, [])
+            self._backoff.succeeded()
+        except Transient as error:
+            observed.rest(self._failed(error, error.retry_after))
+            if not observed.over and observed.reader.identity() != listing.identity:
+                raise ListExpired("Another hub answers at this address now.") from error
+        finally:
+            pump.give_up()
+        return version
+
+    def _apply(self, listing: Listing, batch: list[HubEvent]) -> str:
+        return observations.apply_events(
+            watch=self._observed.watch, listing=listing, events=batch, clock=self._observed.clock
+        )
+
+
+class ClustersLoop(Loop):
+    """Asks Argo CD for its registered clusters, often while one is being onboarded."""
+
+    part = CLUSTERS
+
+    def round(self) -> float:
+        """One look at all clusters, then at most a minute of rest; a new delivery ends it."""
+        observed = self._observed
+        observations.observe_clusters(
+            watch=observed.watch, argocd=observed.argocd, clock=observed.clock
+        )
+        self._backoff.succeeded()
+        short = observations.ONBOARDING_INTERVAL.total_seconds()
+        rested = 0.0
+        while not observed.over:
+            interval = observations.clusters_interval(hub=observed.hub, clock=observed.clock)
+            if rested + short > interval.total_seconds():
+                break
+            observed.rest(short)
+            rested += short
+        return 0.0
+
+
+class LeaseLoop(Loop):
+    """Keeps the watch ours; where it is lost, all loops of the hub end."""
+
+    part = "lease"
+
+    def round(self) -> float:
+        """Lengthen the lease once."""
+        if not observations.keep(watch=self._observed.watch, clock=self._observed.clock):
+            raise LostWatch(f"Another watcher observes hub {self._observed.hub.name} now.")
+        self._backoff.succeeded()
+        return observations.LEASE.total_seconds() / 3
+
+
+def loops_of(observed: Observed) -> tuple[Loop, ...]:
+    """All loops that observe one hub."""
+    kinds = tuple(KindLoop(observed, kind) for kind in HubKind)
+    return (*kinds, ClustersLoop(observed), LeaseLoop(observed))

@@ -1,0 +1,652 @@
+"""What the hubs say becomes rows: lists, watches, exchanged hubs, poison, and one writer only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from onboarding.domain.errors import Refused, Transient
+from onboarding.models import (
+    ApplicationStatus,
+    Cluster,
+    ClusterStatus,
+    Fleet,
+    Heartbeat,
+    Hub,
+    HubObject,
+    HubWatch,
+)
+from onboarding.ports import (
+    HubEvent,
+    HubEventType,
+    HubKind,
+    HubPage,
+    ListExpired,
+    RegisteredCluster,
+)
+from onboarding.services import observations
+from onboarding.services.observation_rows import UNREADABLE, facts_of
+from onboarding.services.observations import Listing, LostWatch, Watch
+from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
+
+pytestmark = pytest.mark.django_db
+
+COMMIT = "a" * 40
+CANARY = "eyJhbGciOiJSUzI1NiJ9.canary"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def hub() -> Hub:
+    fleet = Fleet.objects.create(name="fleet", repository_url="https://git.example.com/fleet.git")
+    return Hub.objects.create(fleet=fleet, name="hub-cluster")
+
+
+@pytest.fixture
+def watch(hub: Hub, clock: FakeClock) -> Watch:
+    found = observations.claim(hub=hub, holder="watcher-1", clock=clock)
+    assert found is not None
+    return found
+
+
+def application(name: str, version: str = "5", **status: Any) -> dict[str, Any]:
+    """A synced and healthy Application, but for the given parts of its status."""
+    return {
+        "metadata": {
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": version,
+            "labels": {"fleet/component": "metrics-server", "fleet/release": "default"},
+            "ownerReferences": [{"kind": "ApplicationSet", "name": "metrics-server"}],
+        },
+        "spec": {
+            "destination": {"name": "spoke-dev", "namespace": "kube-system"},
+            "sources": [
+                {
+                    "chart": "metrics-server",
+                    "targetRevision": "3.12.2",
+                    "helm": {"valueFiles": ["$values/addons/defaults/metrics-server/values.yaml"]},
+                }
+            ],
+        },
+        "status": {
+            "sync": {"status": "Synced", "revisions": ["3.12.2", COMMIT]},
+            "health": {"status": "Healthy"},
+            "operationState": {"phase": "Succeeded", "finishedAt": "2026-03-02T08:58:00Z"},
+            "reconciledAt": "2026-03-02T08:59:00Z",
+            **status,
+        },
+    }
+
+
+def event(kind: HubEventType, item: Mapping[str, Any]) -> HubEvent:
+    return HubEvent(kind, item, str(item["metadata"].get("resourceVersion", "")))
+
+
+def list_applications(watch: Watch, reader: FakeHub, clock: FakeClock, size: int = 2) -> Listing:
+    return observations.list_kind(
+        watch=watch, kind=HubKind.APPLICATIONS, reader=reader, clock=clock, page_size=size
+    )
+
+
+def names() -> list[str]:
+    return list(ApplicationStatus.objects.values_list("name", flat=True))
+
+
+# --- who may write -----------------------------------------------------------------------------
+
+
+def test_it_lets_one_watcher_observe_a_hub(hub: Hub, clock: FakeClock) -> None:
+    first = observations.claim(hub=hub, holder="watcher-1", clock=clock)
+    assert observations.claim(hub=hub, holder="watcher-2", clock=clock) is None
+    clock.advance(31)
+    second = observations.claim(hub=hub, holder="watcher-2", clock=clock)
+    assert first is not None
+    assert second is not None
+    assert second.fence == first.fence + 1
+    assert not observations.keep(watch=first, clock=clock)
+    assert observations.keep(watch=second, clock=clock)
+
+
+def test_it_keeps_a_lease_that_is_renewed(hub: Hub, watch: Watch, clock: FakeClock) -> None:
+    for _ in range(4):
+        clock.advance(20)
+        assert observations.keep(watch=watch, clock=clock)
+    assert observations.claim(hub=hub, holder="watcher-2", clock=clock) is None
+
+
+def test_it_lets_go_at_once_when_released(hub: Hub, watch: Watch, clock: FakeClock) -> None:
+    observations.release(watch=watch)
+    assert observations.claim(hub=hub, holder="watcher-2", clock=clock) is not None
+
+
+def test_it_writes_nothing_once_the_watch_is_lost(hub: Hub, watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, application("a"))
+    listing = list_applications(watch, reader, clock)
+    clock.advance(31)
+    observations.claim(hub=hub, holder="watcher-2", clock=clock)
+
+    changed = application("a", "99", health={"status": "Degraded"})
+    with pytest.raises(LostWatch):
+        observations.apply_events(
+            watch=watch,
+            listing=listing,
+            events=[event(HubEventType.MODIFIED, changed)],
+            clock=clock,
+        )
+    with pytest.raises(LostWatch):
+        list_applications(watch, reader, clock)
+    argocd = FakeArgoCD(known=[registered("spoke-dev")])
+    with pytest.raises(LostWatch):
+        observations.observe_clusters(watch=watch, argocd=argocd, clock=clock)
+    with pytest.raises(LostWatch):
+        observations.report_problem(watch=watch, part="x", problem="late", clock=clock)
+    observations.release(watch=watch)
+
+    assert ApplicationStatus.objects.get().health == "Healthy"
+    assert not ClusterStatus.objects.exists()
+    row = HubWatch.objects.get(hub=hub)
+    assert (row.problem, row.holder) == ("", "watcher-2")
+
+
+# --- full lists --------------------------------------------------------------------------------
+
+
+def test_it_writes_down_only_what_pages_need(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, application("metrics-server-spoke-dev"))
+    listing = list_applications(watch, reader, clock)
+
+    row = ApplicationStatus.objects.get()
+    assert (listing.count, listing.swept) == (1, 0)
+    assert (row.name, row.cluster_name, row.component, row.application_set) == (
+        "metrics-server-spoke-dev",
+        "spoke-dev",
+        "metrics-server",
+        "metrics-server",
+    )
+    assert (row.sync, row.health, row.verdict) == ("Synced", "Healthy", "healthy")
+    assert (row.version, row.revision) == ("3.12.2", COMMIT)
+    assert row.facts["value_files"] == ["$values/addons/defaults/metrics-server/values.yaml"]
+    assert row.facts["release"] == "default"
+    assert row.synced_at == datetime(2026, 3, 2, 8, 58, tzinfo=UTC)
+    assert (row.healthy_at, row.first_seen_at, row.seen_at) == (START, START, START)
+    facts = facts_of(row, heard_at=START + timedelta(seconds=9))
+    assert facts.operation_finished_at == row.synced_at
+    assert facts.seen_at == START + timedelta(seconds=9)
+
+
+def test_it_reads_every_page_and_sweeps_what_is_gone(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    for name in "abcde":
+        reader.put(HubKind.APPLICATIONS, application(name))
+    list_applications(watch, reader, clock)
+    reader.remove(HubKind.APPLICATIONS, "b")
+    reader.remove(HubKind.APPLICATIONS, "e")
+    listing = list_applications(watch, reader, clock)
+    assert (listing.count, listing.swept) == (3, 2)
+    assert names() == ["a", "c", "d"]
+
+
+def test_it_sweeps_nothing_of_another_kind_or_hub(watch: Watch, hub: Hub, clock: FakeClock) -> None:
+    other_hub = Hub.objects.create(fleet=hub.fleet, name="hub-two")
+    other = observations.claim(hub=other_hub, holder="watcher-1", clock=clock)
+    assert other is not None
+    reader, second = FakeHub(), FakeHub("hub-uid-2")
+    second.put(HubKind.APPLICATIONS, application("theirs"))
+    reader.put(HubKind.EXTERNAL_SECRETS, external_secret("cluster-spoke-dev"))
+    list_applications(other, second, clock)
+    observations.list_kind(watch=watch, kind=HubKind.EXTERNAL_SECRETS, reader=reader, clock=clock)
+    list_applications(watch, reader, clock)
+    observations.list_kind(watch=watch, kind=HubKind.SECRET_STORES, reader=reader, clock=clock)
+    assert names() == ["theirs"]
+    assert HubObject.objects.get().name == "cluster-spoke-dev"
+
+
+def test_it_sweeps_nothing_when_a_list_breaks_off(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    for name in "abc":
+        reader.put(HubKind.APPLICATIONS, application(name))
+    list_applications(watch, reader, clock)
+
+    class Breaking(FakeHub):
+        def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
+            if continue_token:
+                raise ListExpired("too old")
+            return HubPage((application("a", "50"),), "next", "60")
+
+    with pytest.raises(ListExpired):
+        list_applications(watch, Breaking(), clock)
+    assert names() == ["a", "b", "c"]
+
+
+def test_it_skips_rows_that_say_the_same(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    for number in range(30):
+        reader.put(HubKind.APPLICATIONS, application(f"app-{number:02}"))
+    list_applications(watch, reader, clock, size=30)
+    clock.advance(60)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        list_applications(watch, reader, clock, size=30)
+    inserted = [
+        each
+        for each in queries.captured_queries
+        if "INSERT INTO" in each["sql"] and "applicationstatus" in each["sql"]
+    ]
+    assert inserted == []
+    assert set(ApplicationStatus.objects.values_list("seen_at", flat=True)) == {clock.now()}
+    assert set(ApplicationStatus.objects.values_list("first_seen_at", flat=True)) == {START}
+
+
+def test_it_lists_anew_when_another_hub_answers(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, application("old"))
+    listing = list_applications(watch, reader, clock)
+    exchanged = FakeHub("hub-uid-2")
+    exchanged.put(HubKind.EXTERNAL_SECRETS, external_secret("cluster-new"))
+    observations.list_kind(
+        watch=watch, kind=HubKind.EXTERNAL_SECRETS, reader=exchanged, clock=clock
+    )
+    with pytest.raises(ListExpired):
+        observations.apply_events(watch=watch, listing=listing, events=[], clock=clock)
+    list_applications(watch, exchanged, clock)
+    assert names() == []
+    assert HubWatch.objects.get().identity == "hub-uid-2"
+
+
+def test_it_knows_a_demo_hub_by_its_version(watch: Watch, clock: FakeClock) -> None:
+    class Demo(FakeHub):
+        def version(self) -> str:
+            return "v1.34.4+demo"
+
+    list_applications(watch, FakeHub(), clock)
+    assert not HubWatch.objects.get().demo
+    list_applications(watch, Demo(), clock)
+    assert HubWatch.objects.get().demo
+    assert HubWatch.objects.get().version == "v1.34.4+demo"
+
+
+# --- watches -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listing(watch: Watch, clock: FakeClock) -> Listing:
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, application("a"))
+    reader.put(HubKind.APPLICATIONS, application("b"))
+    return list_applications(watch, reader, clock)
+
+
+def apply(watch: Watch, listing: Listing, clock: FakeClock, *events: HubEvent) -> str:
+    return observations.apply_events(watch=watch, listing=listing, events=events, clock=clock)
+
+
+def test_it_follows_additions_changes_and_deletions(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    newest = apply(
+        watch,
+        listing,
+        clock,
+        event(HubEventType.ADDED, application("c", "20")),
+        event(HubEventType.MODIFIED, application("a", "21", sync={"status": "OutOfSync"})),
+        event(HubEventType.DELETED, application("b", "22")),
+        HubEvent(HubEventType.BOOKMARK, {}, "30"),
+    )
+    assert newest == "30"
+    assert names() == ["a", "c"]
+    row = ApplicationStatus.objects.get(name="a")
+    assert (row.sync, row.verdict, row.synced_at, row.healthy_at) == (
+        "OutOfSync",
+        "out_of_sync",
+        None,
+        None,
+    )
+
+
+def test_it_ignores_events_that_come_twice_or_late(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    new = event(HubEventType.MODIFIED, application("a", "30", health={"status": "Degraded"}))
+    old = event(HubEventType.MODIFIED, application("a", "29"))
+    gone = event(HubEventType.DELETED, application("a", "28"))
+    apply(watch, listing, clock, new, old)
+    apply(watch, listing, clock, old, gone)
+    apply(watch, listing, clock, new)
+    row = ApplicationStatus.objects.get(name="a")
+    assert (row.health, row.resource_version) == ("Degraded", "30")
+
+
+def test_it_keeps_the_order_of_deletion_and_creation(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    again = application("a", "42")
+    again["metadata"]["uid"] = "uid-of-the-second-life"
+    apply(
+        watch,
+        listing,
+        clock,
+        event(HubEventType.DELETED, application("a", "41")),
+        event(HubEventType.ADDED, again),
+        event(HubEventType.ADDED, application("x", "43")),
+        event(HubEventType.DELETED, application("x", "44")),
+    )
+    assert names() == ["a", "b"]
+    assert ApplicationStatus.objects.get(name="a").uid == "uid-of-the-second-life"
+
+
+def test_it_keeps_rows_of_a_watch_when_the_next_list_has_them(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    apply(watch, listing, clock, event(HubEventType.ADDED, application("c", "20")))
+    assert ApplicationStatus.objects.get(name="c").generation == listing.generation
+
+
+def test_it_says_that_a_silent_hub_was_heard(
+    hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    clock.advance(40)
+    assert apply(watch, listing, clock) == ""
+    assert observations.heard_at(hub=hub) == clock.now()
+    assert ApplicationStatus.objects.get(name="a").seen_at == START
+
+
+def test_it_leaves_a_sign_of_life_for_a_completed_round(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    beat = Heartbeat.objects.get(part="watch:hub-cluster:applications")
+    assert (beat.at, beat.detail) == (START, "listed 2")
+    clock.advance(2)
+    apply(watch, listing, clock)
+    assert Heartbeat.objects.get(part=beat.part).at == START
+    clock.advance(4)
+    apply(watch, listing, clock)
+    assert Heartbeat.objects.get(part=beat.part).at == clock.now()
+
+
+def test_it_remembers_since_when_an_application_is_synced_and_healthy(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    clock.advance(100)
+    apply(watch, listing, clock, event(HubEventType.MODIFIED, application("a", "50")))
+    row = ApplicationStatus.objects.get(name="a")
+    assert (row.healthy_at, row.first_seen_at) == (START, START)
+    moved = application("a", "51")
+    moved["status"]["sync"]["revisions"] = ["3.12.2", "b" * 40]
+    moved["status"]["operationState"]["finishedAt"] = "2026-03-02T09:01:00Z"
+    moved["status"]["reconciledAt"] = "2026-03-02T09:01:30Z"
+    apply(watch, listing, clock, event(HubEventType.MODIFIED, moved))
+    row.refresh_from_db()
+    assert row.synced_at == datetime(2026, 3, 2, 9, 1, tzinfo=UTC)
+
+
+# --- poison ------------------------------------------------------------------------------------
+
+ROTTEN: list[Any] = [
+    {"metadata": {"name": "rotten", "uid": "u", "resourceVersion": "9"}, "status": "a text"},
+    {"metadata": {"name": "rotten", "uid": "u"}, "spec": [1], "status": {"sync": None}},
+    {"metadata": {"name": "rotten", "uid": "u", "labels": ["x"]}, "status": {"conditions": 7}},
+    {
+        "metadata": {"name": "rotten\x00\ud800", "uid": "u"},
+        "status": {"health": {"status": "\x00"}},
+    },
+    {"metadata": {"name": "rotten", "uid": "u"}, "status": {"sync": {"status": "S" * 900}}},
+    {"metadata": {"name": "rotten", "uid": "u"}, "spec": {"destination": {"name": "d" * 9000}}},
+    {"metadata": {"name": "rotten"}},
+]
+
+
+@pytest.mark.parametrize("item", ROTTEN)
+def test_it_shows_a_malformed_application_as_unknown_and_goes_on(
+    watch: Watch, clock: FakeClock, item: Any
+) -> None:
+    class Rotten(FakeHub):
+        def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
+            return HubPage((application("a"), item, application("z")), "", "60")
+
+    listing = list_applications(watch, Rotten(), clock)
+    assert listing.count == 3
+    rows = {row.name[:6]: row.verdict for row in ApplicationStatus.objects.all()}
+    assert rows == {"a": "healthy", "rotten": "unknown", "z": "healthy"}
+
+
+@pytest.mark.parametrize(
+    "item", [{}, {"metadata": None}, {"metadata": {"uid": 5}}, {"metadata": []}]
+)
+def test_it_counts_what_has_no_name(watch: Watch, clock: FakeClock, item: Any) -> None:
+    class Rotten(FakeHub):
+        def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
+            return HubPage((item, application("z")), "", "60")
+
+    list_applications(watch, Rotten(), clock)
+    assert names() == ["z"]
+    assert HubWatch.objects.get().kinds["applications"]["unreadable"] == 1
+
+
+def test_it_sets_an_application_set_aside_that_is_nested_too_deeply(
+    watch: Watch, clock: FakeClock
+) -> None:
+    nested: Any = {"git": {}}
+    for _ in range(100):
+        nested = {"matrix": {"generators": [nested]}}
+    reader = FakeHub()
+    for name, generators in (("bad", [nested]), ("good", [{"clusters": {}}])):
+        reader.put(
+            HubKind.APPLICATION_SETS,
+            {"metadata": {"name": name, "uid": name}, "spec": {"generators": generators}},
+        )
+    observations.list_kind(watch=watch, kind=HubKind.APPLICATION_SETS, reader=reader, clock=clock)
+    bad, good = HubObject.objects.order_by("name")
+    assert (bad.message, bad.facts, bad.ready) == (UNREADABLE, {}, None)
+    assert good.facts["spec"] == {"generators": [{"clusters": {}}]}
+
+
+def test_it_keeps_a_huge_application_small(watch: Watch, clock: FakeClock) -> None:
+    huge = application("huge", resources=[{"name": "r" * 1000}] * 1500)
+    huge["status"]["conditions"] = [{"type": "SyncError", "message": "m" * 50_000}] * 200
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, huge)
+    list_applications(watch, reader, clock)
+    row = ApplicationStatus.objects.get()
+    assert row.verdict == "failed"
+    assert len(str(row.facts)) < 60_000
+    assert len(row.reason) <= 2000
+
+
+def test_it_stores_no_credential(watch: Watch, clock: FakeClock) -> None:
+    item = application("a")
+    item["status"]["conditions"] = [
+        {
+            "type": "ComparisonError",
+            "message": f"failed with Bearer {CANARY} at https://u:{CANARY}@h",
+        }
+    ]
+    item["status"]["operationState"]["message"] = CANARY
+    item["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": CANARY}
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, item)
+    list_applications(watch, reader, clock)
+    row = ApplicationStatus.objects.values().get()
+    assert "canary" not in str(row)
+
+
+# --- other kinds -------------------------------------------------------------------------------
+
+
+def external_secret(name: str, **condition: str) -> dict[str, Any]:
+    ready = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "SecretSyncedError",
+        "message": "could not get secret data from provider",
+        "lastTransitionTime": "2026-03-02T08:00:00Z",
+        **condition,
+    }
+    return {
+        "metadata": {"name": name, "uid": name, "labels": {"fleet/cluster": "spoke-dev"}},
+        "spec": {
+            "secretStoreRef": {"name": "fleet-credentials"},
+            "data": [
+                {
+                    "secretKey": "server",
+                    "remoteRef": {"key": "fleet/spoke-dev", "property": "server"},
+                },
+                {
+                    "secretKey": "config",
+                    "remoteRef": {"key": "fleet/spoke-dev", "property": "config"},
+                },
+            ],
+            "target": {"name": name},
+        },
+        "status": {"conditions": [ready]},
+    }
+
+
+def test_it_reads_an_external_secret(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    reader.put(HubKind.EXTERNAL_SECRETS, external_secret("cluster-spoke-dev"))
+    observations.list_kind(watch=watch, kind=HubKind.EXTERNAL_SECRETS, reader=reader, clock=clock)
+    row = HubObject.objects.get()
+    assert (row.ready, row.message) == (False, "could not get secret data from provider")
+    assert row.facts["secrets"] == ["fleet/spoke-dev"]
+    assert row.facts["reason"] == "SecretSyncedError"
+    assert row.facts["metadata"]["labels"] == {"fleet/cluster": "spoke-dev"}
+    assert row.changed_at == datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+def test_it_reads_the_selectors_and_the_error_of_an_application_set(
+    watch: Watch, clock: FakeClock
+) -> None:
+    spec = {
+        "generators": [{"clusters": {"selector": {"matchLabels": {"enable_x": "true"}}}}],
+        "template": {"spec": {"project": "default"}},
+        "syncPolicy": {"preserveResourcesOnDeletion": True},
+    }
+    failed = {"type": "ErrorOccurred", "status": "True", "message": "nil value"}
+    reader = FakeHub()
+    reader.put(
+        HubKind.APPLICATION_SETS,
+        {"metadata": {"name": "x", "uid": "x"}, "spec": spec, "status": {"conditions": [failed]}},
+    )
+    observations.list_kind(watch=watch, kind=HubKind.APPLICATION_SETS, reader=reader, clock=clock)
+    row = HubObject.objects.get()
+    assert (row.ready, row.message) == (False, "nil value")
+    assert row.facts["spec"]["generators"] == spec["generators"]
+    assert "syncPolicy" not in row.facts["spec"]
+
+
+# --- registered clusters -----------------------------------------------------------------------
+
+
+def registered(name: str, **labels: str) -> RegisteredCluster:
+    return RegisteredCluster(
+        name=name,
+        server=f"https://{name}.example.com",
+        labels=labels,
+        annotations={},
+        connection="Successful",
+        connection_message="",
+        connected_at=START,
+        applications=3,
+        version="1.34",
+    )
+
+
+def test_it_follows_the_registered_clusters(watch: Watch, clock: FakeClock) -> None:
+    argocd = FakeArgoCD(known=[registered("a", tier="one"), registered("b")])
+    assert observations.observe_clusters(watch=watch, argocd=argocd, clock=clock) == 2
+    clock.advance(5)
+    argocd.known = [registered("a", tier="two"), registered("c")]
+    observations.observe_clusters(watch=watch, argocd=argocd, clock=clock)
+    found = {row.name: row for row in ClusterStatus.objects.all()}
+    assert sorted(found) == ["a", "c"]
+    assert found["a"].labels == {"tier": "two"}
+    assert (found["a"].first_seen_at, found["a"].labels_changed_at) == (START, clock.now())
+    clock.advance(5)
+    observations.observe_clusters(watch=watch, argocd=argocd, clock=clock)
+    found["a"].refresh_from_db()
+    assert found["a"].labels_changed_at == START + timedelta(seconds=5)
+    assert found["a"].seen_at == clock.now()
+
+
+def test_it_takes_no_cluster_at_all_for_a_lost_right(watch: Watch, clock: FakeClock) -> None:
+    observations.observe_clusters(
+        watch=watch, argocd=FakeArgoCD(known=[registered("a")]), clock=clock
+    )
+    with pytest.raises(Transient, match="clusters, get"):
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(), clock=clock)
+    assert ClusterStatus.objects.get().name == "a"
+
+
+def test_it_finds_the_cluster_of_an_application_that_names_an_address(
+    watch: Watch, clock: FakeClock
+) -> None:
+    observations.observe_clusters(
+        watch=watch, argocd=FakeArgoCD(known=[registered("spoke-dev")]), clock=clock
+    )
+    item = application("a")
+    item["spec"]["destination"] = {"server": "https://spoke-dev.example.com"}
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, item)
+    list_applications(watch, reader, clock)
+    assert ApplicationStatus.objects.get().cluster_name == "spoke-dev"
+
+
+def test_it_asks_often_only_while_a_cluster_is_being_onboarded(
+    hub: Hub, watch: Watch, clock: FakeClock
+) -> None:
+    def interval() -> float:
+        return observations.clusters_interval(hub=hub, clock=clock).total_seconds()
+
+    assert interval() == 60
+    Cluster.objects.create(fleet=hub.fleet, path="p", hub_name="hub-cluster", name="a")
+    assert interval() == 5
+    observations.observe_clusters(
+        watch=watch, argocd=FakeArgoCD(known=[registered("a")]), clock=clock
+    )
+    assert interval() == 60
+
+
+# --- problems ----------------------------------------------------------------------------------
+
+
+def test_it_says_what_is_wrong_until_that_part_works_again(
+    hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    clock.advance(10)
+    observations.report_problem(
+        watch=watch, part="clusters", problem="Argo CD is away.", clock=clock
+    )
+    clock.advance(10)
+    apply(watch, listing, clock)
+    row = HubWatch.objects.get(hub=hub)
+    assert (row.problem, row.problem_since) == ("Argo CD is away.", START + timedelta(seconds=10))
+    observations.observe_clusters(
+        watch=watch, argocd=FakeArgoCD(known=[registered("a")]), clock=clock
+    )
+    row.refresh_from_db()
+    assert (row.problem, row.problem_since) == ("", None)
+
+
+def test_it_keeps_the_rows_while_a_hub_is_away(
+    hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    away = FakeHub()
+    away.failing = Refused("The hub does not allow it.")
+    clock.advance(500)
+    with pytest.raises(Refused):
+        list_applications(watch, away, clock)
+    assert names() == ["a", "b"]
+    assert observations.heard_at(hub=hub) == START
