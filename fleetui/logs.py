@@ -56,6 +56,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
             "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"level": "WARNING"},  # requests are logged by django-structlog
             # The vendors' debug records carry request bodies and headers.
             "boto3": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
