@@ -60,7 +60,7 @@ def repository(fleet: Fleet) -> FleetRepository:
     key = (fleet.pk, threading.get_ident(), fleet.repository_url, fleet.branch)
     with _mirrors_lock:
         if key not in _mirrors:
-            allow_local = settings.ALLOW_LOCAL_REPOSITORIES
+            allow_local = settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES
             _mirrors[key] = GitRepository(
                 folder=_mirror_folder(fleet),
                 remote=GitRemote(

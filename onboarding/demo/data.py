@@ -16,7 +16,7 @@ from onboarding import wiring
 from onboarding.domain import labels
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
 from onboarding.domain.member import DeploymentModel, FleetMember, new_member_text
-from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
 from onboarding.models import Fleet, Hub
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
 from onboarding.services import indexing
@@ -149,7 +149,7 @@ def _edits(member: DemoMember) -> tuple[TreeEdit, ...]:
         tenant=placement.tenant,
         cluster=placement.cluster,
         environment=placement.environment,
-        secret_name=secret_name(member.cluster),
+        secret_name=SecretName(secret_name(member.cluster)),
         model=member.model,
         remote_resources=False,
         remote_addons=member.remote_addons,

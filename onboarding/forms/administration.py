@@ -74,7 +74,8 @@ class FleetForm(forms.Form):
     def clean_name(self) -> str:
         """Names are unique."""
         name: str = self.cleaned_data["name"]
-        if Fleet.objects.filter(name=name).exclude(pk=self.fleet.pk if self.fleet else None).exists():
+        taken = Fleet.objects.filter(name=name).values_list("pk", flat=True)
+        if set(taken) - {self.fleet.pk if self.fleet else 0}:
             raise forms.ValidationError("Another fleet has this name. Choose another one.")
         return name
 
@@ -126,7 +127,8 @@ class HubForm(forms.Form):
             name = HubName(self.cleaned_data["name"])
         except Refused as refused:
             raise forms.ValidationError(str(refused)) from refused
-        if Hub.objects.filter(name=name).exclude(pk=self.hub.pk if self.hub else None).exists():
+        taken = Hub.objects.filter(name=name).values_list("pk", flat=True)
+        if set(taken) - {self.hub.pk if self.hub else 0}:
             raise forms.ValidationError("Another hub has this name. Choose another one.")
         return name
 

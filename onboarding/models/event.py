@@ -36,7 +36,7 @@ class Event(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new event; refuse to rewrite an old one."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("An event is never changed after it was written.")
         super().save(*args, **kwargs)
 

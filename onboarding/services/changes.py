@@ -154,7 +154,7 @@ def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
             actor_is_author=_is_author(change, actor),
             actor_may=rights_of(actor),
         )
-        deliveries.stop_before_push(change=change)
+        deliveries.stop_before_push(change=change, at=now)
         Change.objects.filter(pk=change.pk).update(
             state=state.value, decided_at=now, settled_at=now, updated_at=now
         )

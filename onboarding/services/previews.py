@@ -38,13 +38,12 @@ def neighbours(*, fleet: Fleet, except_change: Change | None = None, except_path
     """
     by_name: dict[str, str] = {}
     by_secret: dict[str, str] = {}
-    open_changes = (
-        Change.objects.filter(kind=Change.Kind.REGISTER, settled_at__isnull=True)
-        .exclude(state=DecisionState.DRAFT.value)
-        .exclude(pk=except_change.pk if except_change else None)
-        .values_list("pk", "cluster_name", "secret_name")
+    open_changes = Change.objects.filter(kind=Change.Kind.REGISTER, settled_at__isnull=True).exclude(
+        state=DecisionState.DRAFT.value
     )
-    for pk, name, secret in open_changes:
+    if except_change is not None:
+        open_changes = open_changes.exclude(pk=except_change.pk)
+    for pk, name, secret in open_changes.values_list("pk", "cluster_name", "secret_name"):
         by_name[name] = by_secret[secret] = f"change #{pk}, which is still open"
     clusters = Cluster.objects.select_related("fleet").only("fleet__name", "path", "hub_name", "name", "secret_name")
     for cluster in clusters.iterator():

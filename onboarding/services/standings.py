@@ -169,7 +169,7 @@ def _write(old: Mapping[tuple[str, object], Standing], fresh: Mapping[tuple[str,
         gone = [row.pk for key, row in old.items() if key not in fresh]
         for start in range(0, len(gone), 500):
             Standing.objects.filter(pk__in=gone[start : start + 500]).delete()
-        Standing.objects.bulk_create([row for row in fresh.values() if row.pk is None], batch_size=500)
+        Standing.objects.bulk_create([row for row in fresh.values() if not row.pk], batch_size=500)
         Standing.objects.bulk_update([row for row in fresh.values() if row.pk], _COLUMNS, batch_size=300)
 
 
@@ -375,5 +375,5 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     total = told.applications
     row.applications = total.total if total else 0
     row.synced, row.healthy = (total.synced, total.healthy) if total else (0, 0)
-    row.counts = {each.title: count for each, count in total.counts.items()} if total else {}
+    row.counts = {each.word: count for each, count in total.counts.items()} if total else {}
     row.seen_at, row.computed_at = told.seen_at, now

@@ -73,7 +73,7 @@ def _of_tab(request: HttpRequest, visible: QuerySet[Change], tab: str) -> QueryS
     if tab == "me":
         return visible.filter(pk__in=waits_for(request).values("pk"))
     if tab == "mine":
-        return visible.filter(participants__user_id=request.user.pk, participants__role="author").distinct()
+        return visible.filter(participants__user_id=request.user.pk or 0, participants__role="author").distinct()
     return visible
 
 
@@ -103,7 +103,7 @@ def _latest_deliveries(rows: list[Change]) -> dict[int, Delivery]:
 
 def _word(name: str, value: str) -> str:
     if name == "state":
-        return DecisionState(value).title
+        return DecisionState(value).word
     return str(Change.Kind(value).label) if name == "kind" else value
 
 

@@ -66,10 +66,10 @@ def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
         url=reverse("change-edit" if state is DecisionState.DRAFT else "change-detail", args=[change.pk]),
         title=title_of(change),
         kind=change.get_kind_display(),
-        state=state.title,
+        state=state.word,
         requester=change.requester.get_full_name() or change.requester.get_username(),
         at=change.submitted_at or change.updated_at,
-        delivery=DeliveryState(delivery.state).title if delivery else "",
+        delivery=DeliveryState(delivery.state).word if delivery else "",
         waits_for=_waits_for(state, delivery),
         clusters=change.cluster_name,
         is_destructive=change.destructive,
@@ -91,7 +91,7 @@ def change_page(change: Change, *, user: User, tab: str, now: datetime, errors: 
         number=change.pk,
         title=title_of(change),
         kind=change.get_kind_display(),
-        state=state.title,
+        state=state.word,
         requester=change.requester.get_full_name() or change.requester.get_username(),
         at=change.submitted_at or change.created_at,
         tab=shown,
@@ -134,7 +134,7 @@ def _waits_for(state: DecisionState, delivery: DeliveryRow | None) -> str:
 
 
 def _tabs(here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | None) -> tuple[Tab, ...]:
-    word = DeliveryState(delivery.state).title if delivery else ""
+    word = DeliveryState(delivery.state).word if delivery else ""
     return (
         Tab("plan", "Plan", f"{here}?tab=plan"),
         Tab("diff", "Diff", f"{here}?tab=diff", count=plan_files),
@@ -177,7 +177,7 @@ def _denied(change: Change, *, author: bool, user: User) -> str:
 def _delivery(row: DeliveryRow, now: datetime) -> Delivery:
     state = DeliveryState(row.state)
     return Delivery(
-        state=state.title,
+        state=state.word,
         reason=row.reason,
         advice=_advice(state),
         commit=row.commit if state is DeliveryState.COMMITTED else "",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.progress import ClusterState
-from onboarding.models import Cluster, Fleet, Standing
+from onboarding.models import Cluster, Fleet
 from onboarding.services.rights import rights_of
 from onboarding.views import listing
 from onboarding.views.pages import ClusterListPage, Facet
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, row_of, standings
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, StandingRows, row_of, standings
 
 FACETS = (
     ("shown", "State"),
@@ -77,8 +77,8 @@ def cluster_list_page(request: HttpRequest, fleet: Fleet | None, *, now: datetim
 
 
 def filtered(
-    request: HttpRequest, rows: QuerySet[Standing]
-) -> tuple[QuerySet[Standing], dict[str, list[str]]]:
+    request: HttpRequest, rows: StandingRows
+) -> tuple[StandingRows, dict[str, list[str]]]:
     """The rows that the URL's search and facets leave, and what was chosen: column -> values."""
     names = [_parameter(column) for column, _ in FACETS]
     chosen = {
@@ -91,7 +91,7 @@ def filtered(
     return found, chosen
 
 
-def _searched(rows: QuerySet[Standing], query: str) -> QuerySet[Standing]:
+def _searched(rows: StandingRows, query: str) -> StandingRows:
     for word in query.split()[:5]:
         rows = rows.filter(
             Q(name__icontains=word)
@@ -106,7 +106,7 @@ def _parameter(column: str) -> str:
     return next((name for name, target in PARAMETERS.items() if target == column), column)
 
 
-def _facets(rows: QuerySet[Standing], chosen: dict[str, list[str]]) -> tuple[Facet, ...]:
+def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ...]:
     found = listing.facets(
         rows,
         chosen,

@@ -160,7 +160,7 @@ def _application_row(row: ApplicationStatus, hub: Hub | None) -> ApplicationRow:
         component=row.component,
         sync=row.sync or "Unknown",
         health=row.health or "Unknown",
-        state=VerdictState(row.verdict).title if row.verdict else "Unknown",
+        state=VerdictState(row.verdict).word if row.verdict else "Unknown",
         version=row.version,
         message=row.reason,
         seen_at=row.seen_at,
@@ -173,7 +173,7 @@ def _argocd(hub: Hub | None, path: str) -> str:
 
 
 def _counts(total: Rollup | None) -> tuple[Count, ...]:
-    return tuple(Count(state.title, count) for state, count in total.counts.items()) if total else ()
+    return tuple(Count(state.word, count) for state, count in total.counts.items()) if total else ()
 
 
 def _channels(cluster: Cluster) -> tuple[Channel, ...]:

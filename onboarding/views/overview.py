@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db.models import Count as CountOf
-from django.db.models import Min, QuerySet
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
-from onboarding.models import Change, Delivery, Fleet, Hub, Standing
+from onboarding.models import Change, Delivery, Fleet, Hub
 from onboarding.services.rights import rights_of
 from onboarding.views import access, freshness
 from onboarding.views.change_page import row_of as change_row
@@ -30,7 +30,7 @@ from onboarding.views.pages import (
     Waiting,
 )
 from onboarding.views.partials import page_or_part
-from onboarding.views.standing_rows import ORDER, counts_by_state, list_url, standings
+from onboarding.views.standing_rows import ORDER, StandingRows, counts_by_state, list_url, standings
 
 BAD = (
     ClusterState.FAILED,
@@ -81,7 +81,7 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
     )
 
 
-def _verdict(fleet: Fleet | None, rows: QuerySet[Standing]) -> tuple[str, str]:
+def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
     """The fleet's worst news in one word and one sentence."""
     if fleet is None:
         return "Unknown", "No fleet is configured yet."
@@ -102,7 +102,7 @@ def _verdict(fleet: Fleet | None, rows: QuerySet[Standing]) -> tuple[str, str]:
     return "Healthy", f"All {total} clusters are healthy."
 
 
-def _stats(request: HttpRequest, rows: QuerySet[Standing]) -> tuple[Stat, ...]:
+def _stats(request: HttpRequest, rows: StandingRows) -> tuple[Stat, ...]:
     mine = waits_for(request)
     queued = Delivery.objects.exclude(state=DeliveryState.COMMITTED.value).exclude(state=DeliveryState.FAILED.value)
     failed = Delivery.objects.filter(state=DeliveryState.FAILED.value, change__settled_at__isnull=True).count()
@@ -125,7 +125,7 @@ def _since(moment: datetime | None) -> str:
     return f"oldest since {moment:%d %b %H:%M} UTC" if moment else ""
 
 
-def _stages(rows: QuerySet[Standing]) -> tuple[StageCount, ...]:
+def _stages(rows: StandingRows) -> tuple[StageCount, ...]:
     """How many clusters are on their way, by the stage they stand at."""
     moving = rows.exclude(shown=ClusterState.HEALTHY.value).exclude(stage="")
     found = {stage: (count, oldest) for stage, count, oldest in _by_stage(moving)}
@@ -136,7 +136,7 @@ def _stages(rows: QuerySet[Standing]) -> tuple[StageCount, ...]:
     )
 
 
-def _by_stage(rows: QuerySet[Standing]) -> list[tuple[str, int, datetime | None]]:
+def _by_stage(rows: StandingRows) -> list[tuple[str, int, datetime | None]]:
     grouped = rows.order_by().values("stage").annotate(count=CountOf("pk"), oldest=Min("since"))
     return [(row["stage"], row["count"], row["oldest"]) for row in grouped]
 
@@ -154,7 +154,7 @@ def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
     )
 
 
-def _problems(rows: QuerySet[Standing]) -> tuple[Problem, ...]:
+def _problems(rows: StandingRows) -> tuple[Problem, ...]:
     """Causes with the number of clusters that suffer from each: the same sentence is the same cause."""
     bad = rows.filter(shown__in=[state.value for state in BAD])
     grouped = bad.order_by().values("shown", "sentence").annotate(count=CountOf("pk"), since=Min("since"))
@@ -172,7 +172,7 @@ def _problems(rows: QuerySet[Standing]) -> tuple[Problem, ...]:
     )
 
 
-def _breakdown(rows: QuerySet[Standing], title: str, column: str) -> Breakdown:
+def _breakdown(rows: StandingRows, title: str, column: str) -> Breakdown:
     values = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True).distinct()[:12]
     return Breakdown(
         title=title,

@@ -270,7 +270,6 @@ def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:
         cancel_url=_crumbs(subject)[-1].url,
         draft_saved_at=subject.change.updated_at if subject.change and subject.is_draft else None,
         hidden=_hidden(subject),
-        problem=" ".join(form.non_field_errors()),
     )
 
 

@@ -227,5 +227,5 @@ def _answer(
         now=words.get(inherited.value, inherited.value) if inherited else "",
         origin=inherited.path if inherited else "",
         note=note,
-        errors=tuple(bound.errors),
+        errors=tuple(str(error) for error in bound.errors),
     )

@@ -60,7 +60,7 @@ def _changes(request: HttpRequest, query: str) -> list[Hit]:
             title=f"#{row.pk} {title_of(row)}",
             url=reverse("change-detail", args=[row.pk]),
             detail=f"asked for by {row.requester.get_username()}",
-            word=DecisionState(row.state).title,
+            word=DecisionState(row.state).word,
         )
         for row in rows.select_related("requester")[:MOST]
     ]
@@ -74,7 +74,7 @@ def _applications(query: str) -> list[Hit]:
             title=row.name,
             url=reverse("cluster-detail", args=[row.hub.name, row.cluster_name]) if row.cluster_name else "",
             detail=f"{row.component} {row.version} on {row.hub.name}".strip(),
-            word=VerdictState(row.verdict).title if row.verdict else "Unknown",
+            word=VerdictState(row.verdict).word if row.verdict else "Unknown",
         )
         for row in rows
     ]

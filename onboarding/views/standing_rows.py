@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models import Count as CountOf
@@ -15,6 +16,9 @@ from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.models import Fleet, Standing
 from onboarding.views.pages import Channel, ClusterRow, Count, Link
 
+StandingRows = QuerySet[Any]
+"""Standings with the annotation `shown`, which the type checker cannot follow through a query set."""
+
 STALE_AFTER = timedelta(minutes=2)
 """A standing that nobody recomputed for this long says nothing about now."""
 
@@ -22,7 +26,7 @@ CHANNEL_COLUMNS = {label: f"{group}_release" for group, label in RELEASE_LABELS.
 ORDER = {state.value: number for number, state in enumerate(ClusterState)}
 
 
-def standings(fleet: Fleet | None, now: datetime) -> QuerySet[Standing]:
+def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
     """The fleet's standings, each with `shown`: its state, or stale where it is too old to be believed.
 
     Counting and filtering by `shown` keeps a stopped watcher from leaving a green page behind.
@@ -80,7 +84,7 @@ def channels_of(standing: Standing) -> tuple[Channel, ...]:
     )
 
 
-def counts_by_state(rows: QuerySet[Standing], *, query: Mapping[str, str] | None = None) -> tuple[Count, ...]:
+def counts_by_state(rows: StandingRows, *, query: Mapping[str, str] | None = None) -> tuple[Count, ...]:
     """How many clusters are in each state, each with the link to exactly those; `rows` as `standings` gives them."""
     counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
     return tuple(
