@@ -17,6 +17,7 @@ import json_merge_patch
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.goyaml import go_text
+from onboarding.domain.labels import reserved
 from onboarding.domain.layout import FleetLayout
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
@@ -32,8 +33,8 @@ _COMPONENT_LABEL = "fleet/component"
 class Component:
     """One component that a cluster can have.
 
-    `flag` is the label that enables it by the value "true"; `chart` is a path in the repository or a
-    chart's name in `repo_url`; `source` says where all this was read. What is not known is "".
+    `flag` is the label that enables it by the value "true"; `chart` is a path in the repository or
+    a chart's name in `repo_url`; `source` says where all this was read. What is not known is "".
     """
 
     name: str
@@ -46,11 +47,17 @@ class Component:
     namespace: str = ""
     source: str = ""
 
+    @property
+    def can_be_pinned(self) -> bool:
+        """Whether values may set the flag; some, such as `use_remote_argo`, come from the member file."""
+        return not reserved(self.flag)
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The components on offer; `origin` is the sentence for the page, `live` whether the hub said it.
+    """The components on offer, and `origin`, the sentence for the page on where they were read.
 
+    `live` tells whether the hub said it;
     `unread` are the asked groups whose wrapper chart could not be read from the repository.
     """
 
@@ -98,7 +105,7 @@ def catalogue_from_wrapper(
 
 
 def catalogue_from_selectors(application_sets: Sequence[Mapping[str, Any]]) -> Catalogue:
-    """The catalogue as far as live ApplicationSets show it: the `enable_*` labels that they select on.
+    """The catalogue as far as live ApplicationSets show it: the `enable_*` labels they select on.
 
     Every generator is looked into, however deep inside matrix and merge generators. A selector that
     asks for a flag to be absent or false offers nothing.
@@ -123,7 +130,7 @@ def catalogue_from_selectors(application_sets: Sequence[Mapping[str, Any]]) -> C
     count = len({component.source for component in components})
     sets = "one ApplicationSet" if count == 1 else f"{count} ApplicationSets"
     origin = (
-        f"Read from the selectors of {sets} on the hub; descriptions and versions are not known there."
+        f"Read from the selectors of {sets} on the hub, which know no descriptions and versions."
         if components
         else "Neither the fleet repository nor an ApplicationSet on the hub names a component."
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class SecretPresence(StrEnum):
-    """The six answers to "is the secret there?"; only the first three are answers about the secret."""
+    """The six answers to "is the secret there?"; only the first three are about the secret."""
 
     PRESENT = "present"
     ABSENT = "absent"

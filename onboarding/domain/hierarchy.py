@@ -1,4 +1,4 @@
-"""The hierarchy of values: layers become effective values, each with the file and line it comes from.
+"""The hierarchy of values: layers become effective values, each with the file it comes from.
 
 Layers are laid over each other as Helm lays one values file over another (`mergeMaps` of Helm
 3.18): maps merge, everything else replaces, and null takes away what the lower layers said.
@@ -18,7 +18,7 @@ from onboarding.domain.yamlread import Located, MalformedYaml, YamlProblem, load
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value comes from: the layer, the file and the line of its key (0: not from a line)."""
+    """Where a value comes from: layer, file and line of its key (line 0: from no line)."""
 
     layer: LayerName | str
     path: str

@@ -1,4 +1,4 @@
-"""The labels and annotations that a spoke's cluster secret will carry, each with where it comes from.
+"""The labels and annotations that a spoke's cluster secret will carry, each with its origin.
 
 What `charts/fleet-secret` of the fleet repository does is written down here once, as data: which
 keys of the member file become labels and annotations, which keys values may not set, and what the
@@ -78,7 +78,7 @@ _TEMPLATE = re.compile(r"[\"'`\\]|\{\{|\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label or annotation of the cluster secret: its value, where it comes from, what it shadows."""
+    """One label or annotation: its value, where it comes from and what it shadows."""
 
     key: str
     value: str
@@ -110,9 +110,9 @@ class ClusterLabels:
 def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved) -> ClusterLabels:
     """What the fleet-secret chart puts on the cluster secret of a member.
 
-    `resolved` are the effective values of the layers of `FleetLayout.labels_paths(placement)`. Keys
-    that only the hub knows (its AWS region, which goes with githubSecret) are not predicted. What the
-    External Secrets Operator adds for itself is not either.
+    `resolved` are the effective values of the layers of `FleetLayout.labels_paths(placement)`. Not
+    predicted are keys that only the hub knows (its AWS region, which goes with githubSecret), and
+    what the External Secrets Operator adds for itself.
     """
     problems: list[str] = []
     labels = _from_layers(resolved, LABELS_KEYS, "label", problems)
@@ -143,7 +143,7 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
 
 
 def inherited(placement: Placement, snapshot: Snapshot, layout: FleetLayout) -> Resolved:
-    """The effective label values without the cluster's own file: what it has where nothing is pinned."""
+    """The effective label values without the cluster's own file: what it has without any pin."""
     below = layout.labels_paths(placement)[:-1]
     return resolve([(layer, snapshot.read(layer.path)) for layer in below])
 
@@ -152,9 +152,9 @@ def reserved(key: str) -> str:
     """Why a label key cannot be set by values, as a sentence; "" where it can."""
     prefix, slash, _ = key.rpartition("/")
     if any(prefix == domain or prefix.endswith(f".{domain}") for domain in RESERVED_DOMAINS):
-        return f"{key} is reserved: keys of {prefix} mean something to the hub itself. Choose another key."
+        return f"{key} is reserved: keys of {prefix} mean something to the hub. Choose another one."
     if key in RESERVED_KEYS or (slash and prefix == "fleet"):
-        return f"{key} is reserved: it comes from the member file, or is the fleet's own. Choose another key."
+        return f"{key} is reserved for the member file and the fleet itself. Choose another one."
     return ""
 
 
@@ -162,8 +162,8 @@ def edit_labels_text(text: str | None, pins: Mapping[str, str | None]) -> str | 
     """A cluster's labels file with pins set (text) and removed (None: inherit); None for no file.
 
     A pin is written even where it equals what is inherited. `text` None is a file that does not
-    exist; it stays so where nothing is pinned. All else in the file stays as it is. Raises `Refused`
-    with every reserved or invalid key and value, and as `yamltext.set_value`.
+    exist; it stays so where nothing is pinned. All else in the file stays as it is. Raises
+    `Refused` with every reserved or invalid key and value, and as `yamltext.set_value`.
     """
     _refuse_unless_allowed(pins)
     edited = text
@@ -220,12 +220,15 @@ def _problem(leaf: Leaf, key: str, kind: str, depth: int) -> str:
     except Refused as refused:
         return f"the {kind} {key}: {refused}"
     if not _VALUE.fullmatch(value) or _TEMPLATE.search(value):
-        return f"the {kind} {key} may hold one line of plain text only, without quotes, backslashes and double braces."
+        return (
+            f"the {kind} {key} may hold one line of plain text only, without quotes, backslashes "
+            "and double braces."
+        )
     return reserved(key)
 
 
 def _from_member(member: FleetMember) -> dict[str, Label]:
-    """The labels that the member file and the chart itself give; nothing can stand in their place."""
+    """The labels of the member file and of the chart itself; nothing can stand in their place."""
     texts = member.texts()
     labels = {
         key: Label(key, value, Origin(CHART_LAYER, CHART_PATH, 0))

@@ -37,7 +37,7 @@ class LayerName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer: its name and the pattern of its files, such as `{base}/defaults/{component}/values.yaml`."""
+    """One layer: its name and its files' pattern (`{base}/defaults/{component}/values.yaml`)."""
 
     name: LayerName
     pattern: str
@@ -83,7 +83,7 @@ def _fill(pattern: str, values: Mapping[str, str]) -> str:
     inside = posixpath.normpath(path) == path and path.startswith(fixed)
     if not inside or not all(_SEGMENT.fullmatch(part) for part in path.split("/")):
         raise Refused(
-            f"{path!r:.200} is not a path inside the fleet repository; check the names that it is made of.",
+            f"{path!r:.200} is not a path inside the fleet repository; check the names in it.",
             code="unsafe_path",
         )
     return path
@@ -126,11 +126,11 @@ class FleetLayout:
         return _fill(self._folder_before("cluster"), {"hub": HubName(hub)})
 
     def members_root(self) -> str:
-        """The folder below which the members of all hubs are; "" where the pattern has no fixed folder."""
+        """The folder below which the members of all hubs are; "" for the whole repository."""
         return self._folder_before("hub")
 
     def parse_member_path(self, path: str) -> tuple[HubName, ClusterName] | None:
-        """The hub and cluster that a path belongs to, or None where it is no fleet member's path."""
+        """The hub and cluster that a path belongs to; None where it is no fleet member's path."""
         found = self._member_pattern.fullmatch(path)
         if not found:
             return None
@@ -166,7 +166,7 @@ class FleetLayout:
         )
 
     def labels_paths(self, placement: Placement) -> tuple[LayerPath, ...]:
-        """The files that decide the cluster secret's labels for one placement, lowest layer first."""
+        """The files that decide a cluster secret's labels for one placement, lowest layer first."""
         return self.layer_paths(placement, self.labels_component, group=LABELS_GROUP)
 
     def cluster_labels_path(self, placement: Placement) -> str:
@@ -190,7 +190,7 @@ class FleetLayout:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> FleetLayout:
-        """Read a layout from configuration: `name`, `title`, `layers` and `bases`, the rest optional.
+        """Read a layout from configuration: `name`, `layers` and `bases`, the rest optional.
 
         Refuses unknown keys, unknown placeholders, paths that leave the repository and a layout
         whose highest layer does not belong to one cluster alone.
@@ -243,7 +243,7 @@ def _layer(layout: str, item: object) -> Layer:
 
 
 def _check_pattern(layout: str, pattern: str, allowed: frozenset[str]) -> set[str]:
-    """The placeholders of a pattern; refuses one that is unknown or whose path leaves the repository."""
+    """The placeholders of a pattern; refuses unknown ones and paths that leave the repository."""
     used = set(_PLACEHOLDER.findall(pattern))
     if unknown := sorted(used - allowed):
         raise _bad_layout(

@@ -126,9 +126,9 @@ def check_member(member: FleetMember) -> tuple[Refusal, ...]:
             if wanted:
                 found.append(
                     Refusal(
-                        f"Remote {name} need the distributed model: with the centralized one the hub would leave "
-                        f"{name} to an Argo CD that is not there, and nobody would deploy them. Choose the "
-                        f"distributed model, or switch remote {name} off.",
+                        f"Remote {name} need the distributed model: with the centralized one the "
+                        f"hub would leave {name} to an Argo CD that is not there, and nobody would "
+                        f"deploy them. Choose the distributed model, or switch remote {name} off.",
                         field=f"remote_{name}",
                         code="nobody_deploys",
                     )
@@ -167,8 +167,8 @@ def _check_options(member: FleetMember) -> list[Refusal]:
         elif key in BASE_PATH_GROUPS and value and (not _FOLDER.fullmatch(value) or ".." in value):
             found.append(
                 Refusal(
-                    f"{key} must be a folder of the fleet repository, such as addons or teams/addons, without a "
-                    "slash at either end.",
+                    f"{key} must be a folder of the fleet repository, such as addons or "
+                    "teams/addons, without a slash at either end.",
                     field=key,
                     code="invalid_path",
                 )
@@ -251,8 +251,8 @@ class _Reader:
             return ""
         text = go_text(value)
         self.notes.append(
-            f'{key} on line {self._lines[key]} is not in quotes and reads as {text}; write "{text}", for the '
-            "fleet's chart accepts only text."
+            f"{key} on line {self._lines[key]} is not in quotes and reads as {text}; write "
+            f'"{text}", for the fleet\'s chart accepts only text.'
         )
         return text
 
@@ -286,8 +286,8 @@ class _Reader:
         name = self._path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         if cluster and name and name != cluster:
             self.notes.append(
-                f"clusterName is {cluster}, but the file is called {name}; the fleet's chart refuses a member "
-                "whose file has another name."
+                f"clusterName is {cluster}, but the file is called {name}; the fleet's chart refuses "
+                "a member whose file has another name."
             )
 
 

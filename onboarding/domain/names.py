@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from onboarding.domain.errors import Refused
 
-# DNS-1123 label: what Kubernetes accepts as an object's name part and, in 63 characters, as a label value.
+# DNS-1123 label: what Kubernetes accepts in a name and, in 63 characters, as a label value.
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 # Secrets Manager: 1 to 512 of these characters; a full ARN is accepted too.
 _SECRET_NAME = re.compile(
@@ -42,14 +42,14 @@ class _Name(str):
             raise Refused(f"{cls.noun} is missing. Enter one.", field=cls.field, code="required")
         if len(value) > 63:
             raise Refused(
-                f"{cls.noun} has {len(value)} characters; Kubernetes allows 63. Choose a shorter one.",
+                f"{cls.noun} has {len(value)} characters; Kubernetes allows 63. Shorten it.",
                 field=cls.field,
                 code="too_long",
             )
         if not _DNS_LABEL.fullmatch(value):
             raise Refused(
-                f"{cls.noun} may hold only lowercase letters a to z, digits and hyphens, and must begin and end "
-                f"with a letter or digit (for example {cls._example()}).",
+                f"{cls.noun} may hold only lowercase letters a to z, digits and hyphens, and must "
+                f"begin and end with a letter or digit (for example {cls._example()}).",
                 field=cls.field,
                 code="invalid_name",
             )
@@ -87,7 +87,8 @@ class TenantName(_Name):
         super()._check(value)
         if value in ("defaults", "fleet"):
             raise Refused(
-                f"Tenant cannot be called {value}: that name belongs to the fleet itself. Choose another one.",
+                f"Tenant cannot be called {value}: that name belongs to the fleet itself. "
+                "Choose another one.",
                 field=cls.field,
                 code="reserved",
             )
@@ -128,13 +129,15 @@ class SecretName(_Name):
     def _check(cls, value: str) -> None:
         if not value:
             raise Refused(
-                "Secret name is missing. Enter the name of the cluster's secret in AWS Secrets Manager.",
+                "Secret name is missing. Enter the name of the cluster's secret in AWS Secrets "
+                "Manager.",
                 field=cls.field,
                 code="required",
             )
         if not _SECRET_NAME.fullmatch(value) or ".." in value:
             raise Refused(
-                "Secret name may hold letters, digits and / _ + = . @ - (at most 512), or be a full secret ARN.",
+                "Secret name may hold letters, digits and / _ + = . @ - (at most 512), or be a "
+                "full secret ARN.",
                 field=cls.field,
                 code="invalid_name",
             )
@@ -168,7 +171,8 @@ class LabelValue(_Name):
     def _check(cls, value: str) -> None:
         if not _LABEL_VALUE.fullmatch(value):
             raise Refused(
-                f"{value!r:.80} is not a Kubernetes label value: at most 63 letters, digits and . _ - are allowed.",
+                f"{value!r:.80} is not a Kubernetes label value: at most 63 letters, digits and "
+                ". _ - are allowed, with a letter or digit at both ends.",
                 field=cls.field,
                 code="invalid_name",
             )

@@ -42,7 +42,7 @@ class ReleaseEntry:
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """All release channels of a fleet; `notes` are sentences on entries that could not be understood."""
+    """All release channels of a fleet; `notes` say which entries could not be understood."""
 
     path: str
     groups: Mapping[str, tuple[ReleaseEntry, ...]] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class _Reader:
         if text["path"] and (text["repoURL"] or text["chart"]):
             self._note(
                 line,
-                f"entry {position} of {group} has a path and a chart repository; it may have only one",
+                f"entry {position} of {group} has a path and a chart repository; keep only one",
             )
             return None
         return ReleaseEntry(

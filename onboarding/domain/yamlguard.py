@@ -17,12 +17,12 @@ _CR = "\r"
 
 
 class EditFailed(Refused):
-    """A file could not be changed as meant; nothing was changed. The file must be edited by hand."""
+    """A file could not be changed as meant, and was not; it must be edited by hand."""
 
     def __init__(self, keys: Sequence[str], reason: str) -> None:
         super().__init__(
-            f"{'.'.join(keys)!r:.200} could not be changed without touching the rest of the file: {reason} "
-            "Nothing was written; edit the file by hand.",
+            f"{'.'.join(keys)!r:.200} could not be changed without touching the rest of the file: "
+            f"{reason} Nothing was written; edit the file by hand.",
             code="edit_failed",
         )
 
@@ -44,7 +44,7 @@ def _strictly_same(left: object, right: object) -> bool:
 
 
 class Body:
-    """A text on its way through an edit: line ends and byte order mark laid aside, then put back."""
+    """A text on its way through an edit: line ends and byte order mark laid aside for a while."""
 
     def __init__(self, text: str) -> None:
         self._original = text
@@ -62,8 +62,8 @@ class Body:
     ) -> str:
         """The edited text with its own line ends again, after it was proved to be what was meant.
 
-        `keys` is what was set or removed. Raises `EditFailed` where the text says something else than
-        `meant`, where a line changed that does not belong to `keys`, and where a comment is lost.
+        `keys` is what was set or removed. Raises `EditFailed` where the text says something else
+        than `meant`, where a line changed that is not of `keys`, and where a comment is lost.
         """
         result = self._bom + self._with_line_ends(edited)
         try:

@@ -90,7 +90,7 @@ class Located:
         return self._marks.get(id(node), {}).get(key)
 
     def span(self, keys: Sequence[str], *, of: int) -> range:
-        """The lines (counted from 0) of the deepest part of `keys` that exists, of a text with `of` lines.
+        """The lines (from 0) of the deepest part of `keys` that exists, of a text with `of` lines.
 
         They end before the next key that is not inside; comments that follow belong to the span.
         """
@@ -323,7 +323,7 @@ class _Builder:
             if key in own:
                 raise self._fault(
                     name,
-                    f"the key {key!r:.80} is already on line {own[key].line}; only one of the two can count.",
+                    f"the key {key!r:.80} is already on line {own[key].line}; only one can count.",
                 )
             own[key] = marks[key] = Mark(mark.line + 1, mark.column + 1)
             found[key] = self._node(next(self._events))

@@ -3,7 +3,8 @@
 A file of the fleet repository belongs to its owners: their comments, quotes and blank lines stay
 byte for byte. So a document is never loaded and dumped; `yaml-edit` changes the text, and then
 the text is read again and compared with what was meant, and every line that the edit has no
-business with is compared with what was there (`yamlguard`). A difference is an error, never a result.
+business with is compared with what was there (`yamlguard`). A difference is an error, never a
+result.
 
 Everything written is double-quoted: no reader of YAML takes it for a boolean, a number or a date.
 """
@@ -67,21 +68,21 @@ def safe_scalar(value: str, field: str) -> str:
     """
     if len(value) > MAX_SCALAR:
         raise Refused(
-            f"This value has {len(value)} characters; at most {MAX_SCALAR} are allowed. Shorten it.",
+            f"This value has {len(value)} characters; {MAX_SCALAR} are allowed. Shorten it.",
             field=field,
             code="too_long",
         )
     if "{" in value or "}" in value:
         raise Refused(
-            "This value has a brace. The fleet's charts would take {{ for a template and run it, so braces are "
-            "not allowed. Remove it.",
+            "This value has a brace. The fleet's charts would take {{ for a template and run it, so "
+            "braces are not allowed. Remove it.",
             field=field,
             code="template",
         )
     if not _SAFE.fullmatch(value) or value != value.strip():
         raise Refused(
-            "This value has a character that is not allowed: use printable ASCII on one line, without quotes, "
-            "backslashes and spaces at the ends.",
+            "This value has a character that is not allowed: use printable ASCII on one line, "
+            "without quotes, backslashes and spaces at the ends.",
             field=field,
             code="unsafe_value",
         )
@@ -129,7 +130,7 @@ def remove_value(text: str, keys: Sequence[str]) -> str:
 
 
 def new_text(tree: Tree) -> str:
-    """The text of a new file, or of a part that is appended: block maps, two spaces, double quotes."""
+    """The text of a new file or an appended part: block maps, two spaces, double quotes."""
     return "".join(f"{line}\n" for line in _lines(tree, ""))
 
 
@@ -266,7 +267,7 @@ def _remove(mapping: yaml_edit.Mapping, keys: Sequence[str]) -> None:
 
 
 def _removable(text: str, before: Any, keys: Sequence[str]) -> Sequence[str]:
-    """How much goes with the key: the highest map above it that holds nothing else, not even a comment."""
+    """How much goes with the key: the highest map above that holds nothing else, nor a comment."""
     file = yaml_edit.YamlFile.parse(text)
     document = file.document()
     mapping = document.as_mapping() if document else None
