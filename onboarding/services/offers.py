@@ -145,7 +145,11 @@ def _flag_groups(
         catalogue = components.catalogue_from_wrapper(known, {group: chosen[group]}, snapshot, layout)
         if catalogue is None:
             catalogue = components.catalogue_from_selectors(live_sets(hub_name=hub))
-        flags = tuple(_flag(component, below) for component in catalogue.components if component.group == group)
+        flags = tuple(
+            _flag(component, below)
+            for component in catalogue.components
+            if component.group == group and component.can_be_pinned
+        )
         if flags:
             groups.append(FlagGroup(group=group, origin=catalogue.origin, flags=flags))
     return tuple(groups)
