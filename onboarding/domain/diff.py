@@ -1,0 +1,186 @@
+"""One value, three views: a plan's unified diff, its commit message and its digest."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.intents import RegisterCluster
+from onboarding.domain.plans import ApplicationForecast, FileEdit, Impact, Plan, sha256
+
+DIGEST_FORMAT = 1
+"""The version of what a digest covers; it changes with the shape of `digest_data`."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def unified(what: FileEdit | Plan) -> str:
+    """The unified diff of one edit, or of all edits of a plan, in the form that `git diff` prints.
+
+    Line ends stay visible as they are in the file; "" where nothing changes.
+    """
+    edits = what.edits if isinstance(what, Plan) else (what,)
+    return "".join(line for edit in edits for line in _lines(edit))
+
+
+def _lines(edit: FileEdit) -> Iterator[str]:
+    before = "/dev/null" if edit.before is None else f"a/{edit.path}"
+    for line in difflib.unified_diff(
+        _split(edit.before or ""), _split(edit.after), before, f"b/{edit.path}"
+    ):
+        yield line
+        if not line.endswith("\n"):
+            yield "\n\\ No newline at end of file\n"
+
+
+def _split(text: str) -> list[str]:
+    """Lines as Git counts them: only a line feed ends one, so a carriage return is shown."""
+    return [line for line in re.split(r"(?<=\n)", text) if line]
+
+
+def commit_message(
+    plan: Plan,
+    *,
+    change_id: str,
+    requester: str,
+    approvers: Sequence[str],
+    digest: str,
+) -> str:
+    """Subject, body and trailers of the commit that delivers a plan.
+
+    `change_id` and `digest` are what the remote is searched for afterwards; people are named as
+    `Name <address>` or by their user name. Raises `Refused` where a trailer would be empty, or
+    where a name could begin a line or trailer of its own.
+    """
+    placement = plan.intent.placement
+    register = isinstance(plan.intent, RegisterCluster)
+    verb = "Register" if register else "Edit"
+    trailers = [
+        _trailer("Change-Id", change_id),
+        _trailer("Requested-by", requester),
+        *(_trailer("Approved-by", approver) for approver in sorted(set(approvers))),
+        _trailer("Plan-Digest", digest),
+    ]
+    body = [
+        f"Tenant {placement.tenant}, environment {placement.environment}, "
+        f"{plan.intent.model.name.lower()} model.",
+        *_summary(plan.impact),
+    ]
+    subject = f"{verb} cluster {placement.cluster} on hub {placement.hub}"
+    return "\n".join([subject, "", *body, "", *trailers, ""])
+
+
+def _summary(impact: Impact) -> Iterator[str]:
+    parts = (
+        ("Appears", [one.name for one in impact.appear if not one.from_hub]),
+        ("Changes", [after.name for _, after in impact.change if not after.from_hub]),
+        ("Disappears", [one.name for one in impact.disappear if not one.from_hub]),
+    )
+    for word, names in parts:
+        if names:
+            more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+            yield f"{word}: {', '.join(sorted(names)[:20])}{more}."
+
+
+def _trailer(key: str, value: str) -> str:
+    if not value.strip() or _CONTROL.search(value):
+        raise Refused(
+            f"{key} of the commit must be one line of text.", field="", code="invalid_trailer"
+        )
+    return f"{key}: {value.strip()}"
+
+
+def digest(
+    plan: Plan,
+    *,
+    fleet: str,
+    hub: str,
+    change_id: str,
+    revision: int,
+    requester: str,
+    editors: Iterable[str],
+    policy_version: str,
+) -> str:
+    """The digest that an approval is bound to: `sha256:<hex>` of canonical JSON.
+
+    Covers what is written, what the hub will do with it, who asked and under which rules; nothing
+    that was read from a hub or a clock, and not the commit that it was computed at, so that an
+    unrelated commit leaves it alone. The order of editors, edits and Applications does not matter.
+    """
+    return sha256(
+        digest_data(
+            plan,
+            fleet=fleet,
+            hub=hub,
+            change_id=change_id,
+            revision=revision,
+            requester=requester,
+            editors=editors,
+            policy_version=policy_version,
+        )
+    )
+
+
+def digest_data(
+    plan: Plan,
+    *,
+    fleet: str,
+    hub: str,
+    change_id: str,
+    revision: int,
+    requester: str,
+    editors: Iterable[str],
+    policy_version: str,
+) -> dict[str, object]:
+    """What `digest` hashes, as plain data: the evidence that a reviewer can recompute."""
+    return {
+        "format": DIGEST_FORMAT,
+        "fleet": fleet,
+        "hub": hub,
+        "change": change_id,
+        "revision": revision,
+        "requester": requester,
+        "editors": sorted(set(editors)),
+        "policy": policy_version,
+        "edits": [
+            {"path": edit.path, "before": edit.before_blob or None, "after": edit.after_blob}
+            for edit in sorted(plan.edits, key=lambda edit: edit.path)
+        ],
+        "labels": {label.key: label.value for label in plan.labels_after.labels},
+        "annotations": {label.key: label.value for label in plan.labels_after.annotations},
+        "applications": _applications(plan.impact),
+        "applications_complete": plan.impact.complete,
+    }
+
+
+def _applications(impact: Impact) -> dict[str, object]:
+    return {
+        "appear": _sorted(_application(one) for one in impact.appear if not one.from_hub),
+        "change": _sorted(
+            {"before": _application(before), "after": _application(after)}
+            for before, after in impact.change
+            if not after.from_hub
+        ),
+        "disappear": _sorted(_application(one) for one in impact.disappear if not one.from_hub),
+    }
+
+
+def _sorted(items: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    return sorted(items, key=repr)
+
+
+def _application(one: ApplicationForecast) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "component": one.component,
+        "version": one.version,
+        "destination": one.destination,
+        "namespace": one.namespace,
+        "chart": one.chart,
+        "repository": one.repo_url,
+        "deployed_by": one.deployed_by.value,
+        "values": one.values_digest,
+        "deletes_resources": one.deletes_resources,
+    }

@@ -1,0 +1,269 @@
+"""Which Applications of a cluster appear, change or disappear, computed from Git.
+
+An Application is called `<component>-<cluster>`; it exists while the cluster's release label
+chooses a release of the group and the component's flag is "true". Where a group's catalogue lies
+in another repository, the hub's live ApplicationSets tell the rest, marked as not from Git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
+from onboarding.domain.errors import Refused
+from onboarding.domain.hierarchy import resolve
+from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.member import DeploymentModel, FleetMember
+from onboarding.domain.plans import (
+    ApplicationForecast,
+    DeployedBy,
+    Impact,
+    PlanWarning,
+    canonical_json,
+    sha256,
+)
+from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
+from onboarding.domain.selectors import Match, application_set_match, label_keys
+from onboarding.domain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """A cluster at one side of a change: its member document and the labels it has with it."""
+
+    member: FleetMember
+    labels: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Forecaster:
+    """Reads what a forecast needs from one snapshot, each thing once.
+
+    `warnings` gathers what was found on the way and should be known; `unread` the groups whose
+    catalogue Git could not tell.
+    """
+
+    placement: Placement
+    releases: Releases
+    snapshot: Snapshot
+    layout: FleetLayout
+    warnings: list[PlanWarning] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    _catalogues: dict[tuple[str, str], Catalogue | None] = field(default_factory=dict)
+    _values: dict[tuple[str, str, str, Placement], str] = field(default_factory=dict)
+
+    def flags(self) -> frozenset[str]:
+        """The flags of all catalogues that were read so far."""
+        found = (one for one in self._catalogues.values() if one)
+        return frozenset(component.flag for one in found for component in one.components)
+
+    def applications(self, view: ClusterView | None) -> tuple[ApplicationForecast, ...]:
+        """The Applications that a cluster has by Git, sorted by name; none for no cluster."""
+        if view is None:
+            return ()
+        found = [
+            self._forecast(component, entry, view)
+            for group, label in RELEASE_LABELS.items()
+            if (entry := self.releases.entry(group, view.labels.get(label, ""))) is not None
+            for component in self._enabled(group, entry, view.labels)
+        ]
+        return tuple(sorted(found, key=ApplicationForecast.identity))
+
+    def _enabled(
+        self, group: str, entry: ReleaseEntry, labels: Mapping[str, str]
+    ) -> Sequence[Component]:
+        catalogue = self._catalogue(group, entry)
+        if catalogue is None:
+            self.unread[group] = entry.type
+            return ()
+        return [one for one in catalogue.components if labels.get(one.flag) == "true"]
+
+    def _catalogue(self, group: str, entry: ReleaseEntry) -> Catalogue | None:
+        key = (group, entry.type)
+        if key not in self._catalogues:
+            try:
+                found = catalogue_from_wrapper(
+                    self.releases, {group: entry.type}, self.snapshot, self.layout
+                )
+            except Refused as refused:
+                self.warnings.append(PlanWarning(str(refused), "catalogue_unreadable"))
+                found = None
+            notes = found.notes if found else ()
+            self.warnings += [PlanWarning(note, "catalogue_note") for note in notes]
+            self._catalogues[key] = found
+        return self._catalogues[key]
+
+    def _forecast(
+        self, component: Component, entry: ReleaseEntry, view: ClusterView
+    ) -> ApplicationForecast:
+        by = deployed_by(view.member, component.group)
+        cluster = self.placement.cluster
+        own = " by the cluster's own Argo CD" if by is DeployedBy.CLUSTER else ""
+        release = f"{RELEASE_LABELS[component.group]} is {entry.type}"
+        return ApplicationForecast(
+            name=f"{component.name}-{cluster}",
+            component=component.name,
+            group=component.group,
+            version=component.version,
+            destination="in-cluster" if by is DeployedBy.CLUSTER else str(cluster),
+            namespace=component.namespace,
+            cause=f"Deployed{own} because {component.flag} is true and {release}.",
+            chart=component.chart,
+            repo_url=component.repo_url,
+            deployed_by=by,
+            values_digest=self._values_digest(component, entry, view.member),
+        )
+
+    def _values_digest(self, component: Component, entry: ReleaseEntry, member: FleetMember) -> str:
+        placement = member.placement(self.placement.hub)
+        key = (component.group, component.name, entry.type, placement)
+        if key not in self._values:
+            self._values[key] = self._read_values(component, entry, placement)
+        return self._values[key]
+
+    def _read_values(self, component: Component, entry: ReleaseEntry, placement: Placement) -> str:
+        try:
+            paths = self.layout.layer_paths(placement, component.name, group=component.group)
+        except Refused as refused:
+            self.warnings.append(PlanWarning(str(refused), "values_unknown"))
+            return sha256({"release": _plain(entry.values)})
+        layers = [(one, self.snapshot.read(one.path)) for one in paths]
+        try:
+            values: object = resolve(layers).values()
+            canonical_json(values)
+        except (Refused, TypeError, ValueError) as error:
+            # The files as they are still tell one state from another.
+            said = str(error) if isinstance(error, Refused) else f"{component.name} has odd values."
+            self.warnings.append(
+                PlanWarning(
+                    f"{said} Its Application will fail until that is mended.", "values_unreadable"
+                )
+            )
+            values = [[one.path, file.blob] for one, file in layers if file]
+        return sha256({"release": _plain(entry.values), "values": values})
+
+
+def _plain(values: Mapping[str, object]) -> object:
+    try:
+        canonical_json(dict(values))
+    except (TypeError, ValueError):
+        return repr(sorted(values.items(), key=repr))
+    return dict(values)
+
+
+def deployed_by(member: FleetMember, group: str) -> DeployedBy:
+    """Whose Argo CD deploys a group: the own one of a distributed cluster whose flag says so.
+
+    Monitoring has no remote flag and stays with the hub.
+    """
+    remote = {"addons": member.remote_addons, "resources": member.remote_resources}
+    own = member.model is DeploymentModel.DISTRIBUTED and remote.get(group, False)
+    return DeployedBy.CLUSTER if own else DeployedBy.HUB
+
+
+def forecast(
+    before: ClusterView | None,
+    after: ClusterView,
+    forecaster: Forecaster,
+    *,
+    live_sets: Sequence[Mapping[str, object]] = (),
+) -> Impact:
+    """What a change does to a cluster's Applications.
+
+    `before` is None for a cluster that joins. An Application that goes from the hub to the
+    cluster's own Argo CD disappears there and appears here. Whatever disappears takes its
+    resources with it, as far as Git can tell. `complete` is false where a catalogue could not be
+    read from Git; the live ApplicationSets then fill in, without becoming part of the digest.
+    """
+    old = {one.identity(): one for one in forecaster.applications(before)}
+    new = {one.identity(): one for one in forecaster.applications(after)}
+    live_old, live_new, doubtful = _live(before, after, forecaster, live_sets)
+    old |= live_old
+    new |= live_new
+    return Impact(
+        appear=tuple(one for key, one in new.items() if key not in old),
+        change=tuple(
+            (old[key], one)
+            for key, one in new.items()
+            if key in old and old[key].substance() != one.substance()
+        ),
+        disappear=tuple(_leaving(one, after) for key, one in old.items() if key not in new),
+        complete=not forecaster.unread,
+        note=_note(forecaster.unread, doubtful),
+    )
+
+
+def _leaving(one: ApplicationForecast, after: ClusterView) -> ApplicationForecast:
+    moved = deployed_by(after.member, one.group) is not one.deployed_by
+    cause = (
+        f"It no longer belongs to the {one.deployed_by.value}'s Argo CD; its resources may be "
+        "deleted before the other one makes them again."
+        if moved
+        else "Nothing selects it any more; its resources on the cluster are deleted."
+    )
+    return replace(one, cause=cause, deletes_resources=True)
+
+
+_Found = dict[tuple[str, str], ApplicationForecast]
+
+
+def _live(
+    before: ClusterView | None,
+    after: ClusterView,
+    forecaster: Forecaster,
+    live_sets: Sequence[Mapping[str, object]],
+) -> tuple[_Found, _Found, int]:
+    """What the live sets make before and after, and how many of them labels cannot decide."""
+    old: _Found = {}
+    new: _Found = {}
+    doubtful = 0
+    if not forecaster.unread:
+        return old, new, doubtful
+    told = {RELEASE_LABELS[group] for group in RELEASE_LABELS if group not in forecaster.unread}
+    told |= forecaster.flags()
+    for one in live_sets:
+        if label_keys(one) & told:
+            continue
+        was = application_set_match(one, before.labels) if before else Match.NO
+        will = application_set_match(one, after.labels)
+        doubtful += Match.UNKNOWN in {was, will}
+        made = _from_hub(one, forecaster)
+        # A doubtful set never counts as a reason to say that something appears or goes away.
+        if Match.UNKNOWN in {was, will} or not made.component:
+            continue
+        if was is Match.YES:
+            old[made.identity()] = made
+        if will is Match.YES:
+            new[made.identity()] = made
+    return old, new, doubtful
+
+
+def _from_hub(application_set: Mapping[str, object], forecaster: Forecaster) -> ApplicationForecast:
+    metadata = application_set.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else application_set.get("name")
+    component = name if isinstance(name, str) else ""
+    keys = label_keys(application_set)
+    groups = [group for group, label in RELEASE_LABELS.items() if label in keys]
+    unread = sorted(forecaster.unread)
+    return ApplicationForecast(
+        name=f"{component}-{forecaster.placement.cluster}",
+        component=component,
+        group=next(iter(groups), unread[0] if len(unread) == 1 else ""),
+        version="",
+        destination=str(forecaster.placement.cluster),
+        namespace="",
+        cause=f"The hub's ApplicationSet {component} selects it; only the hub can confirm that.",
+        from_hub=True,
+    )
+
+
+def _note(unread: Mapping[str, str], doubtful: int) -> str:
+    if not unread:
+        return ""
+    groups = ", ".join(f"{group} ({release})" for group, release in sorted(unread.items()))
+    extra = f" {doubtful} ApplicationSets cannot be judged by labels alone." if doubtful else ""
+    return (
+        f"The components of {groups} are not described in this repository: only the hub can "
+        f"confirm which Applications they make.{extra}"
+    )

@@ -1,0 +1,111 @@
+"""What somebody wants of a cluster: register it, or edit a registered one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.layout import Placement
+from onboarding.domain.member import DeploymentModel
+from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+
+FORMAT = 1
+"""The version of `to_data`; rows of an older one must stay readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ClusterIntent:
+    """What a cluster shall be, completely but for its labels.
+
+    `options` holds the optional member keys that shall be set, all of them: one that a member file
+    has and `options` lacks is removed. `pins` maps a label key to the value it is pinned to, or to
+    None to inherit it; a label that it does not name is left as it is.
+    """
+
+    kind: ClassVar[str]
+
+    placement: Placement
+    secret_name: str
+    model: DeploymentModel
+    remote_addons: bool = False
+    remote_resources: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    pins: Mapping[str, str | None] = field(default_factory=dict)
+
+    def to_data(self) -> dict[str, Any]:
+        """The intent as plain data for the database; `intent_from_data` reads it back."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "hub": str(self.placement.hub),
+            "cluster": str(self.placement.cluster),
+            "tenant": str(self.placement.tenant),
+            "environment": str(self.placement.environment),
+            "secret_name": str(self.secret_name),
+            "model": self.model.value,
+            "remote_addons": self.remote_addons,
+            "remote_resources": self.remote_resources,
+            "options": {key: str(value) for key, value in sorted(self.options.items())},
+            "pins": {
+                str(key): None if value is None else str(value)
+                for key, value in sorted(self.pins.items())
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterCluster(_ClusterIntent):
+    """A new spoke cluster shall join the fleet."""
+
+    kind: ClassVar[str] = "register"
+
+
+@dataclass(frozen=True, slots=True)
+class EditCluster(_ClusterIntent):
+    """A registered cluster's model, remote flags, channels, components or options shall change.
+
+    Its placement names which one; name, hub, tenant and environment are fixed after registration.
+    """
+
+    kind: ClassVar[str] = "edit"
+
+
+Intent = RegisterCluster | EditCluster
+
+
+def intent_from_data(data: Mapping[str, Any]) -> Intent:
+    """Read back what `to_data` wrote.
+
+    Raises `Refused` (code `unknown_intent`) for a kind or format of another version, or for data
+    that misses a part; every name is parsed again, for a row is no safer than a form.
+    """
+    kinds: Mapping[object, type[RegisterCluster | EditCluster]] = {
+        one.kind: one for one in (RegisterCluster, EditCluster)
+    }
+    make = kinds.get(data.get("kind"))
+    if make is None or data.get("format") != FORMAT:
+        raise Refused(
+            "This change was stored by another version of Fleet UI. Request it again.",
+            code="unknown_intent",
+        )
+    try:
+        return make(
+            placement=Placement(
+                hub=HubName(data["hub"]),
+                cluster=ClusterName(data["cluster"]),
+                tenant=TenantName(data["tenant"]),
+                environment=Environment(data["environment"]),
+            ),
+            secret_name=data["secret_name"],
+            model=DeploymentModel(data["model"]),
+            remote_addons=data["remote_addons"] is True,
+            remote_resources=data["remote_resources"] is True,
+            options=dict(data["options"]),
+            pins=dict(data["pins"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(
+            "This stored change is not complete. Request it again.", code="unknown_intent"
+        ) from error
