@@ -26,7 +26,7 @@ class RenderFailed(Exception):
 
 
 def find_helm() -> Path:
-    """The helm command: `FLEETUI_HELM`, a Helm 3 on PATH, the cache of built programs, or built now with Go."""
+    """The helm command: `FLEETUI_HELM`, a Helm 3 on PATH, from the cache, or built now with Go."""
     if named := os.environ.get("FLEETUI_HELM"):
         if not os.access(named, os.X_OK):
             raise HelmMissing(f"FLEETUI_HELM names {named}, which cannot be run.")
@@ -37,18 +37,25 @@ def find_helm() -> Path:
     try:
         binaries.ensure("helm")
     except (binaries.GoMissing, binaries.BuildFailed) as problem:
-        raise HelmMissing(f"The charts are not rendered: no Helm 3 is on PATH, and it cannot be built. {problem}") from problem
+        raise HelmMissing(
+            f"The charts are not rendered: no Helm 3 is on PATH, and it cannot be built. {problem}"
+        ) from problem
     return binaries.path("helm")
 
 
 def _version(command: str) -> str:
-    answer = subprocess.run([command, "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [command, "version", "--template", "{{.Version}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return answer.stdout.strip()
 
 
 @dataclass(frozen=True)
 class Helm:
-    """Runs one helm command with its own folders, so that nothing of the user's configuration plays a part."""
+    """Runs helm with folders of its own, so that no configuration of the user plays a part."""
 
     command: Path
     home: Path
@@ -63,16 +70,25 @@ class Helm:
             "HELM_DATA_HOME": str(self.home / "data"),
         }
         done = subprocess.run(
-            [str(self.command), *map(str, arguments)], env=environment, capture_output=True, text=True, check=False
+            [str(self.command), *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RenderFailed(done.stderr + done.stdout)
         return done.stdout
 
     def template(
-        self, chart: Path, *, values: Sequence[Path] = (), data: Mapping[str, Any] | None = None, scratch: Path | None = None
+        self,
+        chart: Path,
+        *,
+        values: Sequence[Path] = (),
+        data: Mapping[str, Any] | None = None,
+        scratch: Path | None = None,
     ) -> list[dict[str, Any]]:
-        """The objects that a chart renders: values files lowest first, `data` over them, as Argo CD does it."""
+        """The objects of a chart: values files lowest first, `data` over them, as in Argo CD."""
         arguments: list[str | Path] = ["template", "test", chart]
         for file in values:
             arguments += ["--values", file]
@@ -104,7 +120,7 @@ class FleetCopy:
         self.path(relative).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
     def build_dependencies(self) -> None:
-        """Does what Argo CD does before it renders the release channels for the first time at a commit, on a clean checkout."""
+        """What Argo CD does before it first renders the release channels, on a clean checkout."""
         shutil.rmtree(self.path("charts/release-channels/charts"), ignore_errors=True)
         self.path("charts/release-channels/Chart.lock").unlink(missing_ok=True)
         self.helm.run("dependency", "build", self.path("charts/release-channels"))
@@ -118,15 +134,26 @@ class FleetCopy:
                 self.path(f"addons/bootstrap/{group}.yaml"),
                 self.path("fleet/bootstrap/versions/applicationSets.yaml"),
             ],
-            data={"scope": scope, "repository": {"url": "https://git.example/fleet.git", "revision": "main"}},
+            data={
+                "scope": scope,
+                "repository": {"url": "https://git.example/fleet.git", "revision": "main"},
+            },
         )
         assert {found["kind"] for found in objects} <= {"ApplicationSet"}
         return {found["metadata"]["name"]: found for found in objects}
 
-    def layers(self, component: str, *, base: str, tenant: str, environment: str, cluster: str) -> list[Path]:
-        """The values files of a component that exist, lowest first, by the layout that the repository itself declares."""
+    def layers(
+        self, component: str, *, base: str, tenant: str, environment: str, cluster: str
+    ) -> list[Path]:
+        """The values files of a component that exist, lowest first, by the layout in the fleet."""
         files = []
         for pattern in self.read("addons/bootstrap/layout.yaml")["layout"]["valueFiles"]:
-            names = {"base": base, "tenant": tenant, "environment": environment, "cluster": cluster, "component": component}
+            names = {
+                "base": base,
+                "tenant": tenant,
+                "environment": environment,
+                "cluster": cluster,
+                "component": component,
+            }
             files.append(self.path(pattern.format(**names)))
         return [file for file in files if file.exists()]

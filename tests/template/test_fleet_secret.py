@@ -1,4 +1,4 @@
-"""Registration: what one member file and its values layers become, and what is refused on the way."""
+"""Registration: what a member file and its values layers become, and what is refused."""
 
 from __future__ import annotations
 
@@ -35,10 +35,18 @@ FIXED = {
 LITERAL = re.compile(r'\{\{ "([^"\\{}]*)" \}\}')
 
 
-def render(fleet: FleetCopy, *, member: dict[str, Any] = MEMBER, layers: list[Path] | None = None, **data: Any) -> dict[str, Any]:
+def render(
+    fleet: FleetCopy,
+    *,
+    member: dict[str, Any] = MEMBER,
+    layers: list[Path] | None = None,
+    **data: Any,
+) -> dict[str, Any]:
     """The one object that charts/fleet-secret renders for a member."""
     inline = {"memberFile": "spoke-a", "member": member, **data}
-    (found,) = fleet.helm.template(fleet.path("charts/fleet-secret"), values=layers or [], data=inline)
+    (found,) = fleet.helm.template(
+        fleet.path("charts/fleet-secret"), values=layers or [], data=inline
+    )
     assert problems(found) == []
     return found
 
@@ -51,7 +59,7 @@ def refused(fleet: FleetCopy, **data: Any) -> str:
 
 
 def literals(mapping: dict[str, str]) -> dict[str, str]:
-    """The values of templated metadata, each of which must be one string literal and nothing else."""
+    """The values of templated metadata; each must be one string literal and nothing else."""
     found = {key: LITERAL.fullmatch(value) for key, value in mapping.items()}
     assert all(found.values()), mapping
     return {key: match[1] for key, match in found.items() if match}
@@ -63,7 +71,11 @@ def metadata(found: dict[str, Any], kind: str = "labels") -> dict[str, str]:
 
 def test_it_makes_an_external_secret_with_the_fleets_own_labels(shipped: FleetCopy) -> None:
     found = render(shipped)
-    assert (found["kind"], found["metadata"]["name"], found["spec"]["target"]["name"]) == ("ExternalSecret", "cluster-spoke-a", "cluster-spoke-a")
+    assert (found["kind"], found["metadata"]["name"], found["spec"]["target"]["name"]) == (
+        "ExternalSecret",
+        "cluster-spoke-a",
+        "cluster-spoke-a",
+    )
     assert metadata(found) == FIXED
     assert metadata(found, "annotations") == {}
     assert found["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": "fleet-credentials"}
@@ -71,19 +83,36 @@ def test_it_makes_an_external_secret_with_the_fleets_own_labels(shipped: FleetCo
 
 def test_it_takes_two_keys_from_the_secret_and_no_labels(shipped: FleetCopy) -> None:
     spec = render(shipped)["spec"]
-    assert [(one["secretKey"], one["remoteRef"]) for one in spec["data"]] == [
-        ("server", {"key": "fleet/spoke-a", "property": "server"}),
-        ("config", {"key": "fleet/spoke-a", "property": "config"}),
-    ]
-    assert "dataFrom" not in spec and "templateFrom" not in spec["target"]["template"]
-    assert spec["target"]["template"]["data"] == {"name": '{{ "spoke-a" }}', "server": "{{ .server }}", "config": "{{ .config }}"}
-    assert (spec["target"]["creationPolicy"], spec["target"]["deletionPolicy"]) == ("Owner", "Retain")
+    assert [
+        (one["secretKey"], one["remoteRef"]["key"], one["remoteRef"]["property"])
+        for one in spec["data"]
+    ] == [("server", "fleet/spoke-a", "server"), ("config", "fleet/spoke-a", "config")]
+    assert "dataFrom" not in spec
+    assert "templateFrom" not in spec["target"]["template"]
+    assert spec["target"]["template"]["data"] == {
+        "name": '{{ "spoke-a" }}',
+        "server": "{{ .server }}",
+        "config": "{{ .config }}",
+    }
+    assert (spec["target"]["creationPolicy"], spec["target"]["deletionPolicy"]) == (
+        "Owner",
+        "Retain",
+    )
 
 
 def test_it_lays_the_five_layers_over_each_other(fleet: FleetCopy) -> None:
     where = "tenants/tenant1/clusters/spoke-a/fleet/fleet-secret/values.yaml"
-    fleet.write(f"addons/{where}", {"externalSecret": {"labels": {"resourcesRelease": "release1", "enable_quota_defaults": None}}})
-    layers = fleet.layers("fleet/fleet-secret", base="addons", tenant="tenant1", environment="dev", cluster="spoke-a")
+    fleet.write(
+        f"addons/{where}",
+        {
+            "externalSecret": {
+                "labels": {"resourcesRelease": "release1", "enable_quota_defaults": None}
+            }
+        },
+    )
+    layers = fleet.layers(
+        "fleet/fleet-secret", base="addons", tenant="tenant1", environment="dev", cluster="spoke-a"
+    )
     assert len(layers) == 5
     found = render(fleet, layers=layers)
     assert metadata(found) == {
@@ -102,16 +131,35 @@ def test_it_lays_the_five_layers_over_each_other(fleet: FleetCopy) -> None:
 
 @pytest.mark.parametrize("tenant", ["tenant1", "tenant2"])
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
-def test_it_registers_a_cluster_of_every_tenant_and_environment(shipped: FleetCopy, tenant: str, environment: str) -> None:
-    layers = shipped.layers("fleet/fleet-secret", base="addons", tenant=tenant, environment=environment, cluster="spoke-a")
+def test_it_registers_a_cluster_of_every_tenant_and_environment(
+    shipped: FleetCopy, tenant: str, environment: str
+) -> None:
+    layers = shipped.layers(
+        "fleet/fleet-secret",
+        base="addons",
+        tenant=tenant,
+        environment=environment,
+        cluster="spoke-a",
+    )
     assert len(layers) == 4
-    labels = metadata(render(shipped, layers=layers, member={**MEMBER, "tenant": tenant, "environment": environment}))
+    labels = metadata(
+        render(
+            shipped, layers=layers, member={**MEMBER, "tenant": tenant, "environment": environment}
+        )
+    )
     assert (labels["tenant"], labels["environment"]) == (tenant, environment)
     assert {"addonsRelease", "resourcesRelease", "monitoringRelease", "fleetRelease"} <= set(labels)
 
 
 def test_it_puts_the_member_files_switches_on_the_cluster_secret(shipped: FleetCopy) -> None:
-    member = {**DISTRIBUTED, "use_fleet_ack": "true", "use_argocd_ingress": "false", "push_argo_secrets": "true", "addons_repo_basepath": "team/addons", "handover": "true"}
+    member = {
+        **DISTRIBUTED,
+        "use_fleet_ack": "true",
+        "use_argocd_ingress": "false",
+        "push_argo_secrets": "true",
+        "addons_repo_basepath": "team/addons",
+        "handover": "true",
+    }
     found = render(shipped, member=member)
     assert metadata(found) == {
         **FIXED,
@@ -126,14 +174,28 @@ def test_it_puts_the_member_files_switches_on_the_cluster_secret(shipped: FleetC
     assert metadata(found, "annotations") == {"addons_repo_basepath": "team/addons"}
 
 
-def test_it_lets_a_centralized_spoke_have_the_operator_and_a_distributed_one_bring_its_own(shipped: FleetCopy) -> None:
-    assert metadata(render(shipped, member={**MEMBER, "use_external_secrets": "true"}))["use_external_secrets"] == "true"
-    assert metadata(render(shipped, member={**DISTRIBUTED, "use_external_secrets": "false"}))["use_external_secrets"] == "false"
+def test_it_lets_a_centralized_spoke_have_the_operator_and_a_distributed_one_bring_its_own(
+    shipped: FleetCopy,
+) -> None:
+    assert (
+        metadata(render(shipped, member={**MEMBER, "use_external_secrets": "true"}))[
+            "use_external_secrets"
+        ]
+        == "true"
+    )
+    assert (
+        metadata(render(shipped, member={**DISTRIBUTED, "use_external_secrets": "false"}))[
+            "use_external_secrets"
+        ]
+        == "false"
+    )
 
 
 def test_it_gives_a_leaving_cluster_none_of_the_labels_that_deploy(shipped: FleetCopy) -> None:
     labels = {"addonsRelease": "default", "enable_cluster_info": "true"}
-    found = render(shipped, member={**MEMBER, "offboarding": "true"}, externalSecret={"labels": labels})
+    found = render(
+        shipped, member={**MEMBER, "offboarding": "true"}, externalSecret={"labels": labels}
+    )
     assert metadata(found) == {**FIXED, "fleet_offboarding": "true"}
 
 
@@ -147,67 +209,151 @@ def test_it_tells_a_spoke_where_its_git_credentials_are(shipped: FleetCopy) -> N
     assert "no annotation fleet_aws_region" in refused(shipped, member=member)
 
 
-def test_it_makes_the_spokes_own_cluster_secret_with_the_same_labels_and_no_credentials(shipped: FleetCopy) -> None:
+def test_it_makes_the_spokes_own_cluster_secret_with_the_same_labels_and_no_credentials(
+    shipped: FleetCopy,
+) -> None:
     labels = {"addonsRelease": "default", "enable_cluster_info": "true"}
     hub = render(shipped, member=DISTRIBUTED, externalSecret={"labels": labels})
     member = {key: value for key, value in DISTRIBUTED.items() if key != "secretManagerSecretName"}
     repository = {"url": "https://git.example/fleet.git", "revision": "main"}
-    spoke = render(shipped, member=member, memberFile="", target="spoke", repository=repository, externalSecret={"labels": labels})
+    spoke = render(
+        shipped,
+        member=member,
+        memberFile="",
+        target="spoke",
+        repository=repository,
+        externalSecret={"labels": labels},
+    )
     assert (spoke["kind"], spoke["metadata"]["name"]) == ("Secret", "cluster-spoke-a")
     assert spoke["metadata"]["labels"] == metadata(hub)
-    assert spoke["metadata"]["annotations"] == {"fleet_repo_url": "https://git.example/fleet.git", "fleet_repo_revision": "main"}
-    assert spoke["stringData"] == {"name": "spoke-a", "server": "https://kubernetes.default.svc", "config": '{"tlsClientConfig":{"insecure":false}}'}
+    assert spoke["metadata"]["annotations"] == {
+        "fleet_repo_url": "https://git.example/fleet.git",
+        "fleet_repo_revision": "main",
+    }
+    assert spoke["stringData"] == {
+        "name": "spoke-a",
+        "server": "https://kubernetes.default.svc",
+        "config": '{"tlsClientConfig":{"insecure":false}}',
+    }
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        "{{ .config }}", '{{ printf "%s" .config }}', "{{", "}}", 'a"b', "a'b", "a`b", "a\\b", "a\nb", "a\rb", "a\tb", "a\x00b", "a\x7fb",
-        '"}} {{ .config }} {{"', "' }}\nserver: x", "\u202etrue", "trüe", "\u2028", "-true", "true-", "tr ue", "x" * 64, "$(x)", "<b>",
+        "{{ .config }}",
+        '{{ printf "%s" .config }}',
+        "{{",
+        "}}",
+        'a"b',
+        "a'b",
+        "a`b",
+        "a\\b",
+        "a\nb",
+        "a\rb",
+        "a\tb",
+        "a\x00b",
+        "a\x7fb",
+        '"}} {{ .config }} {{"',
+        "' }}\nserver: x",
+        "\u202etrue",
+        "trüe",
+        "\u2028",
+        "-true",
+        "true-",
+        "tr ue",
+        "x" * 64,
+        "$(x)",
+        "<b>",
     ],
-)  # fmt: skip
-def test_it_refuses_a_label_value_that_could_be_more_than_a_label(shipped: FleetCopy, value: str) -> None:
+)
+def test_it_refuses_a_label_value_that_could_be_more_than_a_label(
+    shipped: FleetCopy, value: str
+) -> None:
     said = refused(shipped, externalSecret={"labels": {"note": value}})
     assert 'fleet member spoke-a: the label "note"' in said
 
 
 @pytest.mark.parametrize(
     "value",
-    ["{{ .config }}", "x {{.server}} y", "{{", "}}", 'a"b', "a'b", "a`b", "a\\b", "a\nb", "a\tb", "a\x1bb", "\u202e", "ü", "x" * 1025],
-)  # fmt: skip
-def test_it_refuses_an_annotation_value_that_could_be_a_template(shipped: FleetCopy, value: str) -> None:
-    assert "passes through a template that sees the credentials" in refused(shipped, externalSecret={"annotations": {"note": value}})
+    [
+        "{{ .config }}",
+        "x {{.server}} y",
+        "{{",
+        "}}",
+        'a"b',
+        "a'b",
+        "a`b",
+        "a\\b",
+        "a\nb",
+        "a\tb",
+        "a\x1bb",
+        "\u202e",
+        "ü",
+        "x" * 1025,
+    ],
+)
+def test_it_refuses_an_annotation_value_that_could_be_a_template(
+    shipped: FleetCopy, value: str
+) -> None:
+    assert "passes through a template that sees the credentials" in refused(
+        shipped, externalSecret={"annotations": {"note": value}}
+    )
 
 
-@pytest.mark.parametrize("value", ["", "plain text, with punctuation: <a href=x> & more; 100% {single}", "x" * 1024])
+@pytest.mark.parametrize(
+    "value", ["", "plain text, with punctuation: <a href=x> & more; 100% {single}", "x" * 1024]
+)
 def test_it_keeps_an_annotation_that_is_only_text(shipped: FleetCopy, value: str) -> None:
     found = render(shipped, externalSecret={"annotations": {"note": value}})
     template = found["spec"]["target"]["template"]["metadata"]["annotations"]["note"]
-    assert template == '{{ "%s" }}' % value
+    assert template == '{{ "' + value + '" }}'
 
 
 @pytest.mark.parametrize("kind", ["labels", "annotations"])
 @pytest.mark.parametrize(
     "key",
     [
-        "argocd.argoproj.io/secret-type", "argocd.argoproj.io/skip-reconcile", "argoproj.io/x", "kubernetes.io/metadata.name", "node.kubernetes.io/x",
-        "app.k8s.io/x", "reconcile.external-secrets.io/managed", "fleet_member", "tenant", "environment", "use_remote_argo", "enable_remote_addons",
-        "enable_remote_resources", "use_external_secrets", "fleet_repo_url", "fleet_repo_revision", "fleet_handover", "fleet_offboarding",
-        "addons_repo_basepath", "resources_repo_basepath", "fleet/cluster", "project", "shard",
+        "argocd.argoproj.io/secret-type",
+        "argocd.argoproj.io/skip-reconcile",
+        "argoproj.io/x",
+        "kubernetes.io/metadata.name",
+        "node.kubernetes.io/x",
+        "app.k8s.io/x",
+        "reconcile.external-secrets.io/managed",
+        "fleet_member",
+        "tenant",
+        "environment",
+        "use_remote_argo",
+        "enable_remote_addons",
+        "enable_remote_resources",
+        "use_external_secrets",
+        "fleet_repo_url",
+        "fleet_repo_revision",
+        "fleet_handover",
+        "fleet_offboarding",
+        "addons_repo_basepath",
+        "resources_repo_basepath",
+        "fleet/cluster",
+        "project",
+        "shard",
     ],
-)  # fmt: skip
+)
 def test_it_refuses_reserved_keys(shipped: FleetCopy, kind: str, key: str) -> None:
     assert "is reserved" in refused(shipped, externalSecret={kind: {key: "x"}})
 
 
-@pytest.mark.parametrize("key", ["{{ .config }}", "a b", "a\nb", 'a"b', "-a", "a/b/c", "A.io/x", "/x", "x" * 64, ""])
+@pytest.mark.parametrize(
+    "key", ["{{ .config }}", "a b", "a\nb", 'a"b', "-a", "a/b/c", "A.io/x", "/x", "x" * 64, ""]
+)
 def test_it_refuses_what_is_no_key(shipped: FleetCopy, key: str) -> None:
     assert "is not a Kubernetes key" in refused(shipped, externalSecret={"labels": {key: "x"}})
 
 
 @pytest.mark.parametrize("value", [True, 1, 1.10, ["x"], {"x": "y"}])
 def test_it_refuses_labels_that_are_not_strings(shipped: FleetCopy, value: Any) -> None:
-    assert "is not a string; write its value in double quotes" in refused(shipped, externalSecret={"labels": {"note": value}})
+    assert "is not a string; write its value in double quotes" in refused(
+        shipped, externalSecret={"labels": {"note": value}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,35 +370,51 @@ def test_it_refuses_labels_that_are_not_strings(shipped: FleetCopy, value: Any) 
         ({"environment": "a/b"}, "is not a name"),
         ({"environment": "x" * 64}, "is not a name"),
         ({"clusterName": "spoke-b"}, 'clusterName is "spoke-b" but the file is spoke-a.yaml'),
-        ({"enable_remote_addons": "true"}, 'enable_remote_addons is "true" while use_remote_argo is "false"'),
+        (
+            {"enable_remote_addons": "true"},
+            'enable_remote_addons is "true" while use_remote_argo is "false"',
+        ),
         ({"secretManagerSecretName": "a/../b"}, "is not the name of a secret"),
         ({"secretManagerSecretName": "{{ .x }}"}, "is not the name of a secret"),
         ({"addons_repo_basepath": "../other"}, "is not a folder of the fleet repository"),
         ({"resources_repo_basepath": "/etc"}, "is not a folder of the fleet repository"),
         ({"addons_repo_basepath": "a/"}, "is not a folder of the fleet repository"),
         ({"githubSecret": "true"}, "githubSecretName is missing"),
+        (
+            {"use_remote_argo": "true", "offboarding": "true"},
+            "hand its groups back to the hub first",
+        ),
     ],
 )
-def test_it_refuses_a_member_file_in_words(shipped: FleetCopy, change: dict[str, Any], sentence: str) -> None:
+def test_it_refuses_a_member_file_in_words(
+    shipped: FleetCopy, change: dict[str, Any], sentence: str
+) -> None:
     member = {key: value for key, value in {**MEMBER, **change}.items() if value is not None}
     assert sentence in refused(shipped, member=member)
 
 
 def test_it_does_not_pass_over_an_empty_member_in_silence(shipped: FleetCopy) -> None:
-    """Argo CD gives a chart no values at all where it cannot write them; nothing rendered would look like success."""
+    """Argo CD drops values that it cannot write; to render nothing would look like success."""
     assert "there is no fleet member to register" in refused(shipped, member={})
 
 
 def registration() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((TEMPLATE / "fleet/fleet-bootstrap/fleet-hub-external-secrets.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = yaml.safe_load(
+        (TEMPLATE / "fleet/fleet-bootstrap/fleet-hub-external-secrets.yaml").read_text(
+            encoding="utf-8"
+        )
+    )
     return found
 
 
 def test_it_lets_the_hub_speak_first_in_the_matrix() -> None:
-    """In a matrix the first generator wins, so that a member file cannot say which repository is read."""
+    """In a matrix the first generator wins, so a member file cannot redirect the repository."""
     outer = registration()["spec"]["generators"][0]["matrix"]["generators"]
-    assert list(outer[0]) == ["matrix"] and list(outer[0]["matrix"]["generators"][0]) == ["clusters"]
-    assert outer[1]["git"]["files"] == [{"path": "fleet/fleet-bootstrap/fleet-members/{{ .name }}/*.yaml"}]
+    assert list(outer[0]) == ["matrix"]
+    assert list(outer[0]["matrix"]["generators"][0]) == ["clusters"]
+    assert outer[1]["git"]["files"] == [
+        {"path": "fleet/fleet-bootstrap/fleet-members/{{ .name }}/*.yaml"}
+    ]
 
 
 def test_it_never_fails_on_what_a_member_file_lacks() -> None:

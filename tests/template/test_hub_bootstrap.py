@@ -37,7 +37,8 @@ def test_it_has_the_placeholders_that_the_readme_lists() -> None:
 def test_it_has_one_document_that_is_repeated_for_each_tenant() -> None:
     documents = FILE.read_text(encoding="utf-8").split("\n---\n")
     with_tenant = [one for one in documents if "${TENANT}" in one]
-    assert len(with_tenant) == 1 and "kind: AppProject" in with_tenant[0]
+    assert len(with_tenant) == 1
+    assert "kind: AppProject" in with_tenant[0]
 
 
 def test_it_brings_what_a_bare_hub_needs() -> None:
@@ -50,10 +51,15 @@ def test_it_brings_what_a_bare_hub_needs() -> None:
         ("Application", "fleet-root"),
     }
     for one in found.values():
-        assert problems(one) == [] and one["metadata"]["namespace"] == "argocd"
+        assert problems(one) == []
+        assert one["metadata"]["namespace"] == "argocd"
     secret = found["Secret", "cluster-hub-1"]
     assert secret["metadata"]["labels"]["fleet_member"] == "hub-cluster"
-    assert secret["metadata"]["annotations"] == {"fleet_repo_url": VALUES["REPOSITORY_URL"], "fleet_repo_revision": "main", "fleet_aws_region": "eu-west-1"}
+    assert secret["metadata"]["annotations"] == {
+        "fleet_repo_url": VALUES["REPOSITORY_URL"],
+        "fleet_repo_revision": "main",
+        "fleet_aws_region": "eu-west-1",
+    }
     assert secret["stringData"]["name"] == "hub-1"
 
 
@@ -69,5 +75,11 @@ def test_it_deletes_nothing_with_the_root() -> None:
 
 def test_it_reads_the_bootstrap_sets_and_not_the_versions() -> None:
     source = filled()["Application", "fleet-root"]["spec"]["source"]
-    assert source["path"] == "fleet/bootstrap" and "directory" not in source
-    assert sorted(file.name for file in (TEMPLATE / "fleet/bootstrap").glob("*.yaml")) == ["addons.yaml", "fleetv2.yaml", "monitoring.yaml", "resources.yaml"]
+    assert source["path"] == "fleet/bootstrap"
+    assert "directory" not in source
+    assert sorted(file.name for file in (TEMPLATE / "fleet/bootstrap").glob("*.yaml")) == [
+        "addons.yaml",
+        "fleetv2.yaml",
+        "monitoring.yaml",
+        "resources.yaml",
+    ]

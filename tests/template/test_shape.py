@@ -22,7 +22,10 @@ def read(relative: str) -> dict:
 
 
 def wrappers() -> dict[str, dict]:
-    return {folder: read(f"charts/{folder}/values.yaml")["components"] for folder in ("application-sets", "application-sets-0.4")}
+    return {
+        folder: read(f"charts/{folder}/values.yaml")["components"]
+        for folder in ("application-sets", "application-sets-0.4")
+    }
 
 
 def plain_files() -> list[Path]:
@@ -42,7 +45,10 @@ def test_it_names_versions_that_the_wrapper_charts_have() -> None:
         assert releases[group][0]["type"] == "default"
         for entry in releases[group]:
             chart = read(f"{entry['path']}/Chart.yaml")
-            assert (chart["name"], chart["version"]) == ("application-sets", entry["version"]), (group, entry)
+            assert (chart["name"], chart["version"]) == ("application-sets", entry["version"]), (
+                group,
+                entry,
+            )
 
 
 def test_it_lists_every_version_of_the_wrapper_as_a_dependency_of_the_release_channels() -> None:
@@ -56,10 +62,14 @@ def test_it_lists_every_version_of_the_wrapper_as_a_dependency_of_the_release_ch
     }
 
 
-def test_it_ships_two_versions_of_the_wrapper_that_differ_in_components_versions_and_values() -> None:
+def test_it_ships_two_versions_of_the_wrapper_that_differ_in_components_versions_and_values() -> (
+    None
+):
     old, new = wrappers().values()
     assert set(new) - set(old) == {"external-dns", "reader-role"}
-    assert not set(old) - set(new), "a component that a version drops would be removed from clusters that move to it"
+    assert not set(old) - set(new), (
+        "a component that a version drops would be removed from clusters that move to it"
+    )
     assert old["metrics-server"]["source"]["version"] != new["metrics-server"]["source"]["version"]
     assert old["cluster-info"]["values"] != new["cluster-info"]["values"]
 
@@ -68,7 +78,7 @@ def test_it_ships_two_versions_of_the_wrapper_that_differ_in_components_versions
 def test_it_describes_each_component_fully(folder: str) -> None:
     for name, component in wrappers()[folder].items():
         assert component["group"] in GROUPS, name
-        assert len(component["description"]) > 10 and component["description"].endswith("."), name
+        assert re.fullmatch(r"\S.{10,}\.", component["description"]), name
         assert component["namespace"], name
         if component["group"] == "fleet":
             assert component["flag"] in {"use_remote_argo", "use_external_secrets"}, name
@@ -76,7 +86,8 @@ def test_it_describes_each_component_fully(folder: str) -> None:
             assert component["flag"] == "enable_" + name.replace("-", "_"), name
         source = component["source"]
         if "path" in source:
-            assert set(source) == {"path"} and (TEMPLATE / source["path"] / "Chart.yaml").exists(), name
+            assert set(source) == {"path"}, name
+            assert (TEMPLATE / source["path"] / "Chart.yaml").exists(), name
         else:
             assert set(source) == {"repoURL", "chart", "version"}, name
             assert re.fullmatch(r"v?\d+\.\d+\.\d+", str(source["version"])), name
@@ -95,7 +106,7 @@ def test_it_declares_the_layout_that_the_product_writes() -> None:
 
 
 def test_it_ships_only_values_files_that_some_cluster_reads() -> None:
-    """A values file that no path reads is the commonest silent error; the example must not have one."""
+    """A values file that nothing reads is the commonest silent error."""
     patterns = read("addons/bootstrap/layout.yaml")["layout"]["valueFiles"]
     components = {name: one for version in wrappers().values() for name, one in version.items()}
     bases = read("addons/bootstrap/layout.yaml")["layout"]["bases"]
@@ -104,14 +115,21 @@ def test_it_ships_only_values_files_that_some_cluster_reads() -> None:
         base = bases[components[name]["group"]] if name in components else "addons"
         for tenant in ("tenant1", "tenant2"):
             for environment in ("dev", "staging", "prod"):
-                fill = {"base": base, "tenant": tenant, "environment": environment, "cluster": "some", "component": name}
+                fill = {
+                    "base": base,
+                    "tenant": tenant,
+                    "environment": environment,
+                    "cluster": "some",
+                    "component": name,
+                }
                 readable |= {pattern.format(**fill) for pattern in patterns}
     shipped = {
         str(file.relative_to(TEMPLATE))
         for base in ("addons", "resources", "monitoring")
         for file in (TEMPLATE / base).rglob("values.yaml")
     }
-    assert shipped and not shipped - readable
+    assert shipped
+    assert not shipped - readable
 
 
 @pytest.mark.parametrize("base", ["addons", "resources", "monitoring"])
@@ -119,15 +137,19 @@ def test_it_tells_the_owner_of_each_layer_what_the_file_is_for(base: str) -> Non
     files = sorted((TEMPLATE / base).rglob("values.yaml"))
     assert files
     for file in files:
-        first = file.read_text(encoding="utf-8").splitlines()[0]
-        assert first.startswith("# ") and "Layer " in file.read_text(encoding="utf-8"), file
+        assert re.match(r"# .*\bLayer [1-5] of 5\b", file.read_text(encoding="utf-8")), file
 
 
 def test_it_offers_labels_that_something_selects_on() -> None:
     flags = {one["flag"] for version in wrappers().values() for one in version.values()}
-    releases = {f"{group}Release": {entry["type"] for entry in entries} for group, entries in read(VERSIONS)["releases"].items()}
+    releases = {
+        f"{group}Release": {entry["type"] for entry in entries}
+        for group, entries in read(VERSIONS)["releases"].items()
+    }
     for file in sorted((TEMPLATE / "addons").rglob("fleet/fleet-secret/values.yaml")):
-        for key, value in (yaml.safe_load(file.read_text(encoding="utf-8"))["externalSecret"].get("labels") or {}).items():
+        for key, value in (
+            yaml.safe_load(file.read_text(encoding="utf-8"))["externalSecret"].get("labels") or {}
+        ).items():
             assert isinstance(value, str), (file, key)
             assert value in releases[key] if key in releases else key in flags, (file, key)
 
@@ -136,13 +158,34 @@ def test_it_offers_labels_that_something_selects_on() -> None:
 def test_it_ships_bootstrap_sets_that_argo_cd_accepts(file: str) -> None:
     found = read(f"fleet/bootstrap/{file}.yaml")
     assert problems(found) == []
-    assert found["spec"]["generators"] == [{"clusters": {"selector": {"matchLabels": {"fleet_member": "hub-cluster"}}}}]
-    assert found["spec"]["syncPolicy"] == {"preserveResourcesOnDeletion": True}, "losing a label must not delete a fleet"
+    assert found["spec"]["generators"] == [
+        {"clusters": {"selector": {"matchLabels": {"fleet_member": "hub-cluster"}}}}
+    ]
+    assert found["spec"]["syncPolicy"] == {"preserveResourcesOnDeletion": True}, (
+        "losing a label must not delete a fleet"
+    )
 
 
-@pytest.mark.parametrize("file", ["fleet-hub-external-secrets", "members-application-sets/addons", "members-application-sets/resources"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "fleet-hub-external-secrets",
+        "members-application-sets/addons",
+        "members-application-sets/resources",
+    ],
+)
 def test_it_ships_registration_and_member_sets_that_argo_cd_accepts(file: str) -> None:
     assert problems(read(f"fleet/fleet-bootstrap/{file}.yaml")) == []
+
+
+def test_it_never_gives_up_a_sync_of_its_own() -> None:
+    for file in sorted((TEMPLATE / "fleet").rglob("*.yaml")):
+        found = (
+            {} if "templates" in file.parts else yaml.safe_load(file.read_text(encoding="utf-8"))
+        )
+        if found.get("kind") == "ApplicationSet":
+            retry = found["spec"]["template"]["spec"]["syncPolicy"]["retry"]
+            assert (retry["limit"], retry["refresh"]) == (-1, True), file
 
 
 def test_it_leaves_monitoring_to_the_hub() -> None:

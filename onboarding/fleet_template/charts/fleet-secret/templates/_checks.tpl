@@ -54,6 +54,9 @@ execute with the credentials in reach.
     {{- end -}}
   {{- end -}}
 {{- end -}}
+{{- if and (eq .Values.target "hub") (eq $member.use_remote_argo "true") (eq (default "false" $member.offboarding) "true") -}}
+  {{- fail (printf "%s: offboarding is \"true\" while the spoke manages itself; hand its groups back to the hub first, so that its own Argo CD does not go before what it deployed" $where) -}}
+{{- end -}}
 {{- if and (eq $member.use_remote_argo "true") (eq (default "true" $member.use_external_secrets) "false") (eq (default "false" $member.githubSecret) "true") -}}
   {{- fail (printf "%s: githubSecret is \"true\", which needs the External Secrets Operator on the spoke, but use_external_secrets is \"false\"" $where) -}}
 {{- end -}}
