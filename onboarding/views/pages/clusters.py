@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from onboarding.views.pages.changes import ChangeRow
-from onboarding.views.pages.common import Count, HistoryEntry, Link, Listing, Origin, Tab
+from onboarding.views.pages.common import Column, Count, HistoryEntry, Link, Listing, Origin, Tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class ClusterRow:
 class ClusterListPage:
     """The clusters of the fleet. `is_fleet_empty`: there are none at all, filter or not.
 
-    The listing's columns are, in this order: State, Cluster, Tenant (also Environment), Hub (also
-    Model), Channels, Applications, Seen, Change.
+    The listing's columns are, in this order: State, Cluster, Tenant, Environment, Hub, Model,
+    Channels, Applications, Seen, Change.
     """
 
     rows: tuple[ClusterRow, ...]
@@ -59,6 +59,17 @@ class ClusterListPage:
     export_url: str = ""
     refresh_url: str = ""
     problems: tuple[str, ...] = ()
+
+    @property
+    def heads(self) -> tuple[Column, ...]:
+        """The column heads as drawn: Environment stands with Tenant, and Model with Hub."""
+        heads: list[Column] = []
+        for column in self.listing.columns:
+            if column.label in {"Environment", "Model"} and heads:
+                heads[-1] = replace(heads[-1], also=column)
+            else:
+                heads.append(column)
+        return tuple(heads)
 
 
 @dataclass(frozen=True, slots=True)
