@@ -412,8 +412,10 @@ def test_it_lets_the_hub_speak_first_in_the_matrix() -> None:
     outer = registration()["spec"]["generators"][0]["matrix"]["generators"]
     assert list(outer[0]) == ["matrix"]
     assert list(outer[0]["matrix"]["generators"][0]) == ["clusters"]
+    members = "fleet/fleet-bootstrap/fleet-members/{{ .name }}"
     assert outer[1]["git"]["files"] == [
-        {"path": "fleet/fleet-bootstrap/fleet-members/{{ .name }}/*.yaml"}
+        {"path": f"{members}/*.yaml"},
+        {"path": f"{members}/*/*.yaml", "exclude": True},
     ]
 
 
