@@ -332,7 +332,8 @@ def test_it_sees_a_cluster_that_people_added_on_another_hub(stage: Stage) -> Non
     stage.human(
         theirs,
         "tenant: team-b\nclusterName: spoke-a\nenvironment: dev\nsecretManagerSecretName: other\n"
-        'use_remote_argo: "false"\nenable_remote_resources: "false"\nenable_remote_addons: "false"\n',
+        'use_remote_argo: "false"\n'
+        'enable_remote_resources: "false"\nenable_remote_addons: "false"\n',
     )()
     assert stage.deliver().lapsed == (change.pk,)
     assert "hub-b" in Delivery.objects.get(change=change).reason
