@@ -142,6 +142,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(run_every=5),
         "options": {"expires": 5},
     },
+    "refresh-standings": {
+        "task": "onboarding.refresh_standings",
+        "schedule": schedule(run_every=2),
+        "options": {"expires": 2},
+    },
     "refresh-fleets": {
         "task": "onboarding.refresh_fleets",
         "schedule": schedule(run_every=30),

@@ -13,7 +13,7 @@ from celery import shared_task
 from onboarding import wiring
 from onboarding.domain.errors import Transient
 from onboarding.models import Fleet
-from onboarding.services import deliveries, observations, refreshing
+from onboarding.services import deliveries, observations, refreshing, standings
 
 
 @shared_task(
@@ -65,6 +65,13 @@ def refresh_fleets(**_: Any) -> None:
     queue = wiring.queue()
     for fleet_id in Fleet.objects.values_list("pk", flat=True):
         queue.wake("onboarding.refresh_fleet", fleet_id=fleet_id)
+
+
+@shared_task(name="onboarding.refresh_standings")
+def refresh_standings(**_: Any) -> None:
+    """Compose anew how every cluster stands."""
+    for fleet in Fleet.objects.all():
+        standings.recompute(fleet=fleet, clock=wiring.clock())
 
 
 @shared_task(name="onboarding.sweep")

@@ -7,7 +7,7 @@ module gathers those rows for many clusters at once and keeps the answer for the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,7 +56,6 @@ _COLUMNS = [
     "counts",
     "seen_at",
     "since",
-    "computed_at",
 ]
 
 
@@ -75,6 +74,7 @@ class HubView:
     def __init__(self, hub: Hub | None) -> None:
         """Read the hub's rows once; `hub` None is a hub that nobody configured."""
         self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
+        self.problem = "" if hub else "No hub of this name is configured here."
         self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
         self.registrations: dict[str, ApplicationStatus] = {}
         self.registered: dict[str, ClusterStatus] = {}
@@ -133,6 +133,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
     unseen = HubView(None)
     asked, deliveries = _changes(fleet)
     old = {_key(row): row for row in Standing.objects.filter(fleet=fleet)}
+    before = {row.pk: _content(row) for row in old.values()}
     fresh: dict[tuple[str, object], Standing] = {}
     for cluster in Cluster.objects.filter(fleet=fleet):
         about = asked.pop((cluster.hub_name, cluster.name), _Asked())
@@ -160,17 +161,44 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
-    _write(old, fresh)
+    _write(old, before, fresh, now)
     return len(fresh)
 
 
-def _write(old: Mapping[tuple[str, object], Standing], fresh: Mapping[tuple[str, object], Standing]) -> None:
+def _write(
+    old: Mapping[tuple[str, object], Standing],
+    before: Mapping[int, tuple[object, ...]],
+    fresh: Mapping[tuple[str, object], Standing],
+    now: datetime,
+) -> None:
+    """Write what differs; what stayed as it was only gets the new time, all of it in one statement."""
+    same, changed, new = [], [], []
+    for row in fresh.values():
+        row.computed_at = now
+        if not row.pk:
+            new.append(row)
+        elif before[row.pk] == _content(row):
+            same.append(row.pk)
+        else:
+            changed.append(row)
+    gone = [row.pk for key, row in old.items() if key not in fresh]
     with transaction.atomic():
-        gone = [row.pk for key, row in old.items() if key not in fresh]
-        for start in range(0, len(gone), 500):
-            Standing.objects.filter(pk__in=gone[start : start + 500]).delete()
-        Standing.objects.bulk_create([row for row in fresh.values() if not row.pk], batch_size=500)
-        Standing.objects.bulk_update([row for row in fresh.values() if row.pk], _COLUMNS, batch_size=300)
+        for some in batched(gone):
+            Standing.objects.filter(pk__in=some).delete()
+        for some in batched(same):
+            Standing.objects.filter(pk__in=some).update(computed_at=now)
+        Standing.objects.bulk_create(new, batch_size=500)
+        Standing.objects.bulk_update(changed, [*_COLUMNS, "computed_at"], batch_size=300)
+
+
+def batched(keys: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+    """The keys in parts that every database takes as parameters of one statement."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def _content(row: Standing) -> tuple[object, ...]:
+    return (row.change_id, *(getattr(row, name) for name in _COLUMNS if name != "change"))
 
 
 @dataclass(slots=True)
@@ -246,7 +274,7 @@ def _facts(
         committed_at=delivery.committed_at if delivery and decided else None,
         in_git=cluster is not None,
         hub_seen_at=watch.seen_at if watch else None,
-        hub_problem=watch.problem if watch else "No hub of this name is configured.",
+        hub_problem=watch.problem if watch else seen.problem,
         noticed_at=registration.first_seen_at if registration else None,
         registration_problem=_registration_problem(cluster, registration, seen),
         external_secret=_external_secret(name, seen),
@@ -376,4 +404,4 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     row.applications = total.total if total else 0
     row.synced, row.healthy = (total.synced, total.healthy) if total else (0, 0)
     row.counts = {each.word: count for each, count in total.counts.items()} if total else {}
-    row.seen_at, row.computed_at = told.seen_at, now
+    row.seen_at = told.seen_at

@@ -22,7 +22,7 @@ class Tone(StrEnum):
 
 _WORDS: dict[Tone, str] = {
     Tone.GREEN: "healthy, synced, approved, merged, well, connected, successful,"
-    " succeeded, present, passed, running, ready, done, ok",
+    " succeeded, present, passed, running, ready, done, ok, works",
     Tone.AMBER: "out of sync, outofsync, missing, selects nothing, lapsed, waiting for approval,"
     " pending deletion, throttled, warning, late, destructive, absent, not checked, attention",
     Tone.RED: "degraded, failed, error, rejected, refused, denied, unreachable, not found,"
@@ -30,7 +30,7 @@ _WORDS: dict[Tone, str] = {
     Tone.BLUE: "progressing, submitted, queued, pushing, committed, in review, registering, deploying,"
     " checking, waiting, in progress, info, changes",
     Tone.VIOLET: "suspended, paused, leaving, held",
-    Tone.GREY: "unknown, stale, draft, withdrawn, gone, not available, never seen, todo, none",
+    Tone.GREY: "unknown, stale, draft, withdrawn, gone, not available, never seen, todo, none, idle",
 }
 
 _TONE_OF: dict[str, Tone] = {

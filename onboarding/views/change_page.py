@@ -153,7 +153,7 @@ def _decision(
         revision=change.revision,
         approve_url=reverse("change-approve", args=[change.pk]) if Act.APPROVE in acts and can_decide else "",
         reject_url=reverse("change-reject", args=[change.pk]) if Act.REJECT in acts and can_decide else "",
-        withdraw_url=reverse("change-withdraw", args=[change.pk]) if Act.WITHDRAW in acts and author else "",
+        withdraw_url=reverse("change-withdraw", args=[change.pk]) if Act.WITHDRAW in acts and author and not change.settled_at else "",
         submit_url=reverse("change-resubmit", args=[change.pk])
         if Act.SUBMIT in acts and change.state == DecisionState.LAPSED.value
         else "",

@@ -93,8 +93,7 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
     for state in BAD:
         count = rows.filter(shown=state.value).count()
         if count:
-            noun = "cluster is" if count == 1 else "clusters are"
-            return state.word, f"{count} of {total} {noun} {state.word.lower()}."
+            return state.word, f"{count} of {total} clusters: {state.word.lower()}."
     under_way = total - rows.filter(shown=ClusterState.HEALTHY.value).count()
     if under_way:
         noun = "cluster is" if under_way == 1 else "clusters are"

@@ -114,7 +114,7 @@ def _watchers(now: datetime) -> tuple[Part, ...]:
 def _loops(now: datetime) -> tuple[Part, ...]:
     return tuple(
         Part(
-            name=beat.part,
+            name=_name_of(beat.part),
             state="Works" if _recent(beat.at, now) else "Stale",
             sentence="Completed its last loop." if _recent(beat.at, now) else "Has not completed a loop for a while.",
             last_success=beat.at,
@@ -122,6 +122,15 @@ def _loops(now: datetime) -> tuple[Part, ...]:
         )
         for beat in Heartbeat.objects.exclude(part__startswith="index:")
     )
+
+
+def _name_of(part: str) -> str:
+    """A heartbeat's part in words: `watch:hub:applications` is what the watcher does there."""
+    kind, _, rest = part.partition(":")
+    if kind == "watch":
+        hub, _, what = rest.partition(":")
+        return f"Watch of {what} on {hub}"
+    return part.capitalize()
 
 
 def _events() -> tuple[HistoryEntry, ...]:
