@@ -14,10 +14,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from onboarding.demo.hub_acting import DemoHub, Secrets
+from onboarding.demo.hub_acting import DemoHub
 from onboarding.demo.hub_objects import BEHAVIOURS
 from onboarding.demo.hub_server import DemoServer
-from onboarding.demo.hub_sources import EndpointSecrets, NoSecrets, open_snapshot
+from onboarding.demo.hub_sources import EndpointSecrets, NoSecrets, Secrets, open_snapshot
 from onboarding.demo.hub_world import WorldReader
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import LAYOUTS

@@ -11,13 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from onboarding.demo import hub_objects as objects
 from onboarding.demo.hub_objects import Act, Stage
+from onboarding.demo.hub_sources import DatedSnapshot, Secrets
 from onboarding.demo.hub_store import ObjectStore
 from onboarding.demo.hub_world import NOTHING, WantedApplication, WantedMember, WorldReader
-from onboarding.domain.snapshot import Snapshot
 
 POLL_SECONDS = 20.0
 REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
@@ -26,19 +26,8 @@ HUB_SERVER = "https://kubernetes.default.svc"
 _BEGIN, _APPLIED = 1.0, 2.5
 _FIRST_LOOK, _NEXT_LOOK, _SECRET_REFRESH = 0.5, 3.0, 60.0
 _AGE_DAYS = 30
-
-
-class Secrets(Protocol):
-    """The secrets that the hub's operator can read."""
-
-    def server_of(self, name: str) -> str | None:
-        """The spoke's API address in the secret, or None where it cannot be read."""
-        ...
-
-    @property
-    def answers(self) -> bool:
-        """Whether the service answered the last time."""
-        ...
+# How long after the hub's beginning what appears counts as having been there.
+_FILLED_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -55,15 +44,20 @@ class _Sync:
 
 @dataclass(slots=True)
 class _Registration:
-    """One member under way from its ExternalSecret to a registered cluster."""
+    """One member under way from its ExternalSecret to a registered cluster.
+
+    `old` members were there before the hub began, `matched` ones have had their Applications made.
+    """
 
     member: WantedMember
     created: float
+    old: bool
     ready: bool | None = None
     since: float = 0.0
     looked: float = 0.0
     server: str = ""
     registered: float = 0.0
+    matched: bool = False
 
 
 class DemoHub:
@@ -76,7 +70,7 @@ class DemoHub:
         namespace: str,
         region: str,
         reader: WorldReader,
-        repository: Callable[[], Snapshot | None],
+        repository: Callable[[], DatedSnapshot | None],
         secrets: Secrets,
         faults: Mapping[str, str],
         speed: float,
@@ -97,7 +91,7 @@ class DemoHub:
         self._speed = speed
         self._world = NOTHING
         self._read_at = 0.0
-        self._first = True
+        self._silent_until = 0.0
         self._syncs: dict[str, _Sync] = {}
         self._registrations: dict[str, _Registration] = {}
         self._looking = threading.Event()
@@ -147,7 +141,10 @@ class DemoHub:
         """Do what is due now: read Git, look at secrets, move every Application on."""
         with self._lock:
             now = self._now()
-            if self._looking.is_set() or now - self._read_at >= POLL_SECONDS:
+            # A demo is filled a moment after its hub began; nobody should wait for that.
+            poll = POLL_SECONDS if self._registrations else 1.0
+            reading = self._looking.is_set() or now - self._read_at >= poll
+            if reading:
                 self._looking.clear()
                 self._read_at = now
                 self._read_git(now)
@@ -155,15 +152,14 @@ class DemoHub:
                 return
             self._advance_registrations(now)
             self._advance_applications(now)
-            self._first = False
+            if reading:
+                self._put_sets()
 
     def _read_git(self, now: float) -> None:
         snapshot = self._repository()
         if snapshot is not None and snapshot.commit != self._world.commit:
             self._world = self._reader.read(snapshot)
-            self._take_members(now)
-        if self._world is not NOTHING:
-            self._put_sets()
+            self._take_members(now, snapshot.committed_at)
         ready = self._secrets.answers
         self.store.put(
             "secretstores",
@@ -172,14 +168,16 @@ class DemoHub:
             ),
         )
 
-    def _take_members(self, now: float) -> None:
+    def _take_members(self, now: float, committed_at: float) -> None:
+        # The first members that are found were there before: nothing is onboarded for the demo.
+        old = not self._registrations and committed_at < self._begun + _FILLED_SECONDS
         members = {member.cluster: member for member in self._world.members}
         for cluster, member in members.items():
             if cluster in self._registrations:
                 self._registrations[cluster].member = member
             else:
-                created = self._age(cluster, now) if self._first else 0.0
-                self._registrations[cluster] = _Registration(member, created)
+                created = self._age(cluster, now) if old else 0.0
+                self._registrations[cluster] = _Registration(member, created, old)
         for cluster in [each for each in self._registrations if each not in members]:
             # As the shipped registration does: without the leaving mark the secret stays.
             if self._registrations[cluster].member.leaving:
@@ -214,6 +212,8 @@ class DemoHub:
 
     def _advance_registrations(self, now: float) -> None:
         for registration in self._registrations.values():
+            if registration.member.registration.problem:
+                continue
             if not registration.created:
                 sync = self._syncs.get(registration.member.registration.name)
                 if sync is None or self._stage(sync, now) in {Stage.OUT_OF_SYNC, Stage.RUNNING}:
@@ -241,12 +241,15 @@ class DemoHub:
         else:
             pause = _SECRET_REFRESH if registration.ready else _NEXT_LOOK / self._speed
             due = registration.looked + pause
-        if now < due:
+        if now < max(due, self._silent_until):
             return
         server = self._secrets.server_of(registration.member.secret_name)
+        if not self._secrets.answers:
+            self._silent_until = now + _NEXT_LOOK
         ready = server is not None
         if ready != registration.ready:
-            registration.since = registration.created if self._first else now
+            began_now = now < self._begun + _FILLED_SECONDS
+            registration.since = registration.created if registration.old and began_now else now
         registration.ready, registration.looked = ready, now
         if server:
             registration.server = server
@@ -262,6 +265,7 @@ class DemoHub:
                 sync.number += 1
             else:
                 sync.wanted = application
+        self._mark_matched(now)
         for name in [each for each in self._syncs if each not in wanted]:
             del self._syncs[name]
             self.store.delete("applications", name)
@@ -281,9 +285,20 @@ class DemoHub:
             if registration.registered and now >= noticed:
                 yield from registration.member.applications
 
+    def _mark_matched(self, now: float) -> None:
+        for registration in self._registrations.values():
+            if registration.registered and now >= registration.registered + 1.0 / self._speed:
+                registration.matched = True
+
     def _begin(self, wanted: WantedApplication, now: float) -> _Sync:
-        # What is there at the first look was there before: it is not synced again for the demo.
-        begun = self._age(wanted.cluster, self._begun) if self._first else now
+        registration = self._registrations.get(wanted.cluster)
+        if registration is None:
+            settled = True  # the hub's own
+        else:
+            own = wanted.destination != wanted.cluster
+            settled = registration.old and not registration.matched
+            settled = settled and (own or registration.registered < self._begun)
+        begun = self._age(wanted.cluster, self._begun) if settled else now
         return _Sync(wanted, created=begun, changed=begun, fresh=True, number=1)
 
     def _stage(self, sync: _Sync, now: float) -> Stage:

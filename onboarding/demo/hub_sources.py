@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
-from onboarding.domain.snapshot import SnapshotFile
+from onboarding.domain.snapshot import Snapshot, SnapshotFile
+
+
+class DatedSnapshot(Snapshot, Protocol):
+    """A snapshot that knows when its commit was made."""
+
+    @property
+    def committed_at(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+
+class Secrets(Protocol):
+    """The secrets that the hub's operator can read."""
+
+    def server_of(self, name: str) -> str | None:
+        """The spoke's API address in the secret, or None where it cannot be read."""
+        ...
+
+    @property
+    def answers(self) -> bool:
+        """Whether the service answered the last time."""
+        ...
 
 
 class RepositorySnapshot:
@@ -17,12 +39,18 @@ class RepositorySnapshot:
         self._repository = repository
         self._tree = commit.tree
         self._commit = str(commit.id)
+        self._committed_at = float(commit.commit_time)
         self._paths: tuple[str, ...] | None = None
 
     @property
     def commit(self) -> str:
         """The commit's SHA."""
         return self._commit
+
+    @property
+    def committed_at(self) -> float:
+        """When the commit was made, in seconds since 1970."""
+        return self._committed_at
 
     def read(self, path: str) -> SnapshotFile | None:
         """The file at `path`; a folder, link or submodule is none."""

@@ -227,6 +227,7 @@ class _Reading:
             revision=self._branch,
             value_files=tuple(path.path for path in paths),
             inputs=self._digest([file.path, *(path.path for path in paths)]),
+            problem="; ".join(predicted.problems),
         )
         return WantedMember(
             cluster=member.cluster,
