@@ -49,7 +49,7 @@ class Component:
 
     @property
     def can_be_pinned(self) -> bool:
-        """Whether values may set the flag; some, such as `use_remote_argo`, come from the member file."""
+        """Whether values may set the flag; `use_remote_argo`, for one, is the member file's."""
         return not reserved(self.flag)
 
 

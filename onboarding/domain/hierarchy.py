@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from onboarding.domain.layout import LayerName, LayerPath
+from onboarding.domain.located import Located
 from onboarding.domain.snapshot import SnapshotFile
-from onboarding.domain.yamlread import Located, MalformedYaml, YamlProblem, load_located
+from onboarding.domain.yamlread import MalformedYaml, YamlProblem, load_located
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,8 +286,8 @@ class _Reader:
         name = self._path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         if cluster and name and name != cluster:
             self.notes.append(
-                f"clusterName is {cluster}, but the file is called {name}; the fleet's chart refuses "
-                "a member whose file has another name."
+                f"clusterName is {cluster}, but the file is called {name}; the fleet's chart "
+                "refuses a member whose file has another name."
             )
 
 

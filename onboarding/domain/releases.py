@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from onboarding.domain.goyaml import go_text
+from onboarding.domain.located import Located
 from onboarding.domain.snapshot import SnapshotFile
-from onboarding.domain.yamlread import Located, MalformedYaml, YamlProblem, load_located
+from onboarding.domain.yamlread import MalformedYaml, YamlProblem, load_located
 
 RELEASE_LABELS: Mapping[str, str] = MappingProxyType(
     {

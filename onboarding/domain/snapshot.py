@@ -29,7 +29,7 @@ class Snapshot(Protocol):
         ...
 
     def paths(self, prefix: str = "") -> Iterable[str]:
-        """All files' paths below the folder `prefix` (no final slash; "": the whole tree), sorted."""
+        """All files' paths below the folder `prefix` (no final slash; "" for all), sorted."""
         ...
 
 

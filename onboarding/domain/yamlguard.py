@@ -58,12 +58,19 @@ class Body:
         return any(line and not line.startswith("#") and line != "---" for line in lines)
 
     def finish(
-        self, edited: str, keys: Sequence[str], meant: object, *, removing: bool = False
+        self,
+        edited: str,
+        keys: Sequence[str],
+        meant: object,
+        *,
+        removing: bool = False,
+        emptied: int | None = None,
     ) -> str:
         """The edited text with its own line ends again, after it was proved to be what was meant.
 
-        `keys` is what was set or removed. Raises `EditFailed` where the text says something else
-        than `meant`, where a line changed that is not of `keys`, and where a comment is lost.
+        `keys` is what was set or removed, `emptied` the line (from 0) of a map that was left empty.
+        Raises `EditFailed` where the text says something else than `meant`, where a line changed
+        that is not of `keys`, and where a comment is lost.
         """
         result = self._bom + self._with_line_ends(edited)
         try:
@@ -75,7 +82,10 @@ class Body:
         located = load_located(self._original, path=THE_FILE)
         span = located.span(keys, of=len(self._lines))
         is_new = not removing and (not keys or located.mark(keys) is None)
-        self._check_lines(result.removeprefix(_BOM).split("\n"), keys, span, is_new=is_new)
+        old, new = self._lines.copy(), result.removeprefix(_BOM).split("\n")
+        if emptied is not None and emptied < min(span.start, len(new)):
+            old[emptied] = new[emptied]
+        _check_lines(old, new, keys, span, is_new=is_new)
         self._check_comments(edited, keys, span if removing else range(0))
         return result
 
@@ -93,31 +103,31 @@ class Body:
         marks[-1] = False
         return "\n".join(f"{line}{_CR * mark}" for line, mark in zip(new, marks, strict=True))
 
-    def _check_lines(
-        self, new: list[str], keys: Sequence[str], span: range, *, is_new: bool
-    ) -> None:
-        """Every line outside of `span` must be there as before, byte for byte.
-
-        Where a key is new, at most one line inside may change: that of an empty map, or of one
-        written in one line.
-        """
-        old = self._lines
-        tail = old[span.stop :]
-        end = len(new) - len(tail)
-        kept = end >= span.start and new[: span.start] == old[: span.start] and new[end:] == tail
-        if kept and is_new:
-            before = [line.removesuffix(_CR) for line in old[span.start : span.stop]]
-            after = [line.removesuffix(_CR) for line in new[span.start : end]]
-            kept = len(before) - sum(_common_ends(before, after)) <= 1
-        if not kept:
-            raise EditFailed(keys, "other lines would change.")
-
     def _check_comments(self, edited: str, keys: Sequence[str], removed: range) -> None:
         lost = Counter(_comments(self.text)) - Counter(_comments(edited))
         if removed:
             lost -= Counter(_comments(self.text, removed))
         if lost:
             raise EditFailed(keys, f"the comment {next(iter(lost))!r:.80} would be lost.")
+
+
+def _check_lines(
+    old: list[str], new: list[str], keys: Sequence[str], span: range, *, is_new: bool
+) -> None:
+    """Every line outside of `span` must be there as before, byte for byte.
+
+    Where a key is new, at most one line inside may change: that of an empty map, or of one written
+    in one line.
+    """
+    tail = old[span.stop :]
+    end = len(new) - len(tail)
+    kept = end >= span.start and new[: span.start] == old[: span.start] and new[end:] == tail
+    if kept and is_new:
+        before = [line.removesuffix(_CR) for line in old[span.start : span.stop]]
+        after = [line.removesuffix(_CR) for line in new[span.start : end]]
+        kept = len(before) - sum(_common_ends(before, after)) <= 1
+    if not kept:
+        raise EditFailed(keys, "other lines would change.")
 
 
 def _common_ends(left: Sequence[str], right: Sequence[str]) -> tuple[int, int]:

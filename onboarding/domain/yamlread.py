@@ -8,7 +8,6 @@ twice, a second document) is refused too, because no preview of it could be true
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import yaml
 
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.goyaml import Scalar, read_key, read_plain
+from onboarding.domain.located import Located, Mark
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
@@ -52,81 +52,6 @@ class MalformedYaml(Refused):
         )
 
 
-class Mark(NamedTuple):
-    """A place in a file; line and column count from 1."""
-
-    line: int
-    column: int
-
-
-class LocatedLeaf(NamedTuple):
-    """One leaf of a document: its keys, its value and the line of its key."""
-
-    keys: tuple[str, ...]
-    value: object
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A document with the place of every key."""
-
-    path: str
-    value: object
-    _marks: Mapping[int, Mapping[str, Mark]]
-
-    def mark(self, keys: Sequence[str]) -> Mark | None:
-        """Where the key at the end of `keys` stands; None where there is no such key."""
-        node, found = self.value, None
-        for key in keys:
-            if not isinstance(node, dict) or key not in node:
-                return None
-            found = self._marks.get(id(node), {}).get(key)
-            node = node[key]
-        return found
-
-    def mark_in(self, node: object, key: str) -> Mark | None:
-        """Where a key of one map of this document stands, also of a map inside a list."""
-        return self._marks.get(id(node), {}).get(key)
-
-    def span(self, keys: Sequence[str], *, of: int) -> range:
-        """The lines (from 0) of the deepest part of `keys` that exists, of a text with `of` lines.
-
-        They end before the next key that is not inside; comments that follow belong to the span.
-        """
-        held = tuple(keys)
-        while held and self.mark(held) is None:
-            held = held[:-1]
-        found = self.mark(held)
-        if found is None:
-            return range(of)
-        later = (
-            mark.line for other, mark in self._keys(self.value, ()) if other[: len(held)] != held
-        )
-        return range(
-            found.line - 1, min((line - 1 for line in later if line > found.line), default=of)
-        )
-
-    def _keys(self, node: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mark]]:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield (*above, key), self._marks[id(node)][key]
-                yield from self._keys(value, (*above, key))
-
-    def leaves(self) -> Iterator[LocatedLeaf]:
-        """Every leaf in the file's order: scalars, nulls, whole lists and empty maps."""
-        if isinstance(self.value, dict):
-            yield from self._leaves(self.value, ())
-
-    def _leaves(self, node: dict[str, object], above: tuple[str, ...]) -> Iterator[LocatedLeaf]:
-        marks = self._marks.get(id(node), {})
-        for key, value in node.items():
-            if isinstance(value, dict) and value:
-                yield from self._leaves(value, (*above, key))
-            else:
-                yield LocatedLeaf((*above, key), value, marks[key].line)
-
-
 def load(content: bytes | str, *, path: str, max_bytes: int = MAX_BYTES) -> object:
     """Read one YAML document as Go's YAML does; None for an empty or comment-only file.
 
@@ -161,15 +86,16 @@ def decode(content: bytes | str, *, path: str, max_bytes: int = MAX_BYTES) -> st
         return content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
-        line, column = _place(before, len(before))
+        line, column = _place(before)
         raise _malformed(
             path, line, column, "this is not UTF-8 text; save the file as UTF-8."
         ) from error
 
 
-def _place(text: str, index: int) -> Mark:
-    lines = text[:index].split("\n")
-    return Mark(len(lines), len(lines[-1]) + 1)
+def _place(before: str) -> tuple[int, int]:
+    """The line and column that follow a text."""
+    lines = before.split("\n")
+    return len(lines), len(lines[-1]) + 1
 
 
 def _malformed(path: str, line: int, column: int, message: str) -> MalformedYaml:
@@ -185,7 +111,7 @@ def _read(
     except yaml.reader.ReaderError as error:
         # The C parser counts bytes of UTF-8, the Python one characters.
         before = text.encode()[: error.position].decode(errors="ignore")
-        line, column = _place(before, len(before))
+        line, column = _place(before)
         raise _malformed(
             path, line, column, "there is a control character, which YAML does not allow."
         ) from error
@@ -213,6 +139,7 @@ class _Builder:
         self._depth = 0
         self._size = 0
         self._aliased = 0
+        self._last_line = 0
 
     def document(self) -> Any:
         value = None
@@ -237,11 +164,13 @@ class _Builder:
     def _node(self, event: Any) -> Any:
         self._size += 1
         if isinstance(event, yaml.AliasEvent):
+            self._ends(event)
             return self._alias(event)
         before = self._size
         if event.anchor:
             self._anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
+            self._ends(event)
             value: Any = self._scalar(event)
         else:
             self._depth += 1
@@ -258,6 +187,11 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = _Anchor(value, self._size - before + 1)
         return value
+
+    def _ends(self, event: Any) -> None:
+        """Remember the line where something ended; a block scalar ends before the first column."""
+        mark: Any = event.end_mark
+        self._last_line = mark.line if mark.column == 0 else mark.line + 1
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
@@ -307,6 +241,8 @@ class _Builder:
         items = []
         while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(item))
+        if event.flow_style:
+            self._ends(item)
         return items
 
     def _mapping(self, event: Any) -> dict[str, Any]:
@@ -315,7 +251,6 @@ class _Builder:
         own: dict[str, Mark] = {}
         marks: dict[str, Mark] = {}
         while not isinstance(name := next(self._events), yaml.MappingEndEvent):
-            mark: Any = name.start_mark
             key = self._key(name)
             if key is _MERGE:
                 self._merge(next(self._events), found, marks)
@@ -325,8 +260,18 @@ class _Builder:
                     name,
                     f"the key {key!r:.80} is already on line {own[key].line}; only one can count.",
                 )
-            own[key] = marks[key] = Mark(mark.line + 1, mark.column + 1)
             found[key] = self._node(next(self._events))
+            start: Any = name.start_mark
+            end: Any = name.end_mark
+            own[key] = marks[key] = Mark(
+                start.line + 1,
+                start.column + 1,
+                end.column + 1,
+                self._last_line,
+                bool(event.flow_style),
+            )
+        if event.flow_style:
+            self._ends(name)
         if self._marks is not None:
             self._marks[id(found)] = marks
         return found
