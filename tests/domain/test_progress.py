@@ -1,0 +1,444 @@
+"""The timeline of a cluster: what was reached, why it waits, and never done without a fact."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.progress import (
+    ClusterState,
+    ExternalSecretFacts,
+    Facts,
+    LabelDifference,
+    SecretProblem,
+    Stage,
+    StepState,
+    secret_problem,
+    timeline,
+)
+from onboarding.domain.sync import Rollup, Verdict, VerdictState, rollup
+
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
+
+
+def ago(**span: int) -> datetime:
+    return NOW - timedelta(**span)
+
+
+def apps(*states: str) -> Rollup:
+    return rollup(
+        Verdict(VerdictState(one), "", synced=one in {"healthy", "progressing"}) for one in states
+    )
+
+
+READY = ExternalSecretFacts(ready=True, store_ready=True, at=ago(minutes=7))
+GOOD = Facts(
+    decision=DecisionState.APPROVED,
+    submitted_at=ago(minutes=20),
+    approved_at=ago(minutes=10),
+    delivery=DeliveryState.COMMITTED,
+    commit="c" * 40,
+    committed_at=ago(minutes=9),
+    in_git=True,
+    hub_seen_at=ago(seconds=4),
+    noticed_at=ago(minutes=8),
+    external_secret=READY,
+    registered_at=ago(minutes=6),
+    connection="Successful",
+    matched=2,
+    matched_at=ago(minutes=5),
+    applications=apps("healthy", "healthy"),
+    synced_at=ago(minutes=4),
+    healthy_at=ago(minutes=3),
+)
+# The same way with nothing seen from a stage on.
+COMMITTED = Facts(
+    **{
+        field.name: getattr(GOOD, field.name)
+        for field in fields(Facts)
+        if field.name
+        in {
+            "decision",
+            "submitted_at",
+            "approved_at",
+            "delivery",
+            "commit",
+            "committed_at",
+            "in_git",
+            "hub_seen_at",
+        }
+    }
+)
+NOTICED = replace(COMMITTED, noticed_at=ago(minutes=8))
+FETCHED = replace(NOTICED, external_secret=READY)
+REGISTERED = replace(FETCHED, registered_at=ago(minutes=6), connection="Successful")
+MATCHED = replace(REGISTERED, matched=2, matched_at=ago(minutes=5))
+DIFFERENT = (LabelDifference("addonsRelease", "release1", "default"),)
+
+
+def test_it_tells_the_whole_way_with_its_times() -> None:
+    found = timeline(GOOD, now=NOW)
+    assert [step.stage for step in found.steps] == list(Stage)
+    assert {step.state for step in found.steps} == {StepState.DONE}
+    assert [step.at for step in found.steps] == [ago(minutes=m) for m in (10, 9, 8, 7, 6, 5, 4, 3)]
+    assert found.state is ClusterState.HEALTHY
+    assert found.sentence == "All 2 Applications are synced and healthy."
+    assert found.current is None
+
+
+CASES: list[tuple[Facts, str, str, str, str]] = [
+    # facts, cluster state, current stage, its state, words of its reason
+    (Facts(decision=DecisionState.DRAFT), "draft", "approved", "waiting", "draft"),
+    (
+        Facts(decision=DecisionState.SUBMITTED, submitted_at=ago(hours=1)),
+        "waiting_for_approval",
+        "approved",
+        "waiting",
+        "waits for approval",
+    ),
+    (
+        Facts(decision=DecisionState.LAPSED),
+        "waiting_for_approval",
+        "approved",
+        "waiting",
+        "has changed",
+    ),
+    (Facts(decision=DecisionState.REJECTED), "gone", "approved", "failed", "rejected"),
+    (Facts(decision=DecisionState.APPROVED), "queued", "committed", "waiting", "not in Git"),
+    (
+        Facts(
+            decision=DecisionState.APPROVED, delivery=DeliveryState.QUEUED, delivery_reason="1st."
+        ),
+        "queued",
+        "committed",
+        "waiting",
+        "queued for the writer. 1st.",
+    ),
+    (
+        Facts(decision=DecisionState.APPROVED, delivery=DeliveryState.PUSHING),
+        "queued",
+        "committed",
+        "active",
+        "being pushed",
+    ),
+    (
+        Facts(decision=DecisionState.APPROVED, delivery=DeliveryState.IN_REVIEW),
+        "queued",
+        "committed",
+        "waiting",
+        "pull request",
+    ),
+    (
+        Facts(
+            decision=DecisionState.APPROVED, delivery=DeliveryState.FAILED, delivery_reason="No."
+        ),
+        "failed",
+        "committed",
+        "failed",
+        "could not be written to Git. No.",
+    ),
+    (replace(COMMITTED, hub_seen_at=None), "committed", "noticed", "waiting", "not been observed"),
+    (
+        replace(COMMITTED, committed_at=ago(minutes=1)),
+        "committed",
+        "noticed",
+        "waiting",
+        "No webhook told the hub. It looks at Git again within 3 minutes, by 12:02:00 UTC",
+    ),
+    (
+        replace(COMMITTED, committed_at=ago(minutes=1), webhook=True),
+        "committed",
+        "noticed",
+        "waiting",
+        "was told of the commit",
+    ),
+    (COMMITTED, "committed", "noticed", "waiting", "should have noticed it by 11:54:00 UTC"),
+    (
+        replace(COMMITTED, registration_problem="nil pointer"),
+        "failed",
+        "noticed",
+        "failed",
+        "reports: nil pointer",
+    ),
+    (NOTICED, "registering", "secret", "waiting", "no ExternalSecret"),
+    (
+        replace(NOTICED, external_secret=ExternalSecretFacts()),
+        "registering",
+        "secret",
+        "waiting",
+        "has not fetched",
+    ),
+    (
+        replace(
+            NOTICED,
+            external_secret=ExternalSecretFacts(ready=False, message="AccessDeniedException: no"),
+        ),
+        "failed",
+        "secret",
+        "failed",
+        "AWS denies the hub's External Secrets Operator access",
+    ),
+    (
+        replace(
+            NOTICED, external_secret=replace(READY, store_ready=False, store_message="no role")
+        ),
+        "failed",
+        "secret",
+        "failed",
+        "SecretStore is not ready, so no credentials can be fetched. It says: no role",
+    ),
+    (FETCHED, "registering", "registered", "waiting", "does not know the cluster"),
+    (
+        replace(REGISTERED, same_server=("spoke-9",)),
+        "failed",
+        "registered",
+        "failed",
+        "same server: spoke-9",
+    ),
+    (
+        replace(GOOD, label_differences=DIFFERENT),
+        "registering",
+        "registered",
+        "waiting",
+        "addonsRelease is default, not release1",
+    ),
+    (REGISTERED, "registering", "matched", "waiting", "not been observed"),
+    (
+        replace(REGISTERED, matched=0),
+        "selects_nothing",
+        "matched",
+        "waiting",
+        "No ApplicationSet matches",
+    ),
+    (MATCHED, "deploying", "synced", "waiting", "not been observed"),
+    (replace(MATCHED, applications=apps()), "deploying", "synced", "waiting", "No Application"),
+    (
+        replace(MATCHED, applications=apps("missing", "healthy")),
+        "deploying",
+        "synced",
+        "active",
+        "1 of 2 Applications are synced",
+    ),
+    (
+        replace(MATCHED, applications=apps("missing"), matched_at=ago(hours=2)),
+        "out_of_sync",
+        "synced",
+        "active",
+        "0 of 1",
+    ),
+    (
+        replace(MATCHED, applications=apps("progressing", "healthy")),
+        "deploying",
+        "healthy",
+        "active",
+        "1 of 2 Applications are healthy",
+    ),
+    (
+        replace(
+            MATCHED,
+            applications=apps("failed", "healthy"),
+            failures=(("cert-manager-spoke-1", "hook failed"),),
+        ),
+        "failed",
+        "synced",
+        "failed",
+        "cert-manager-spoke-1: hook failed",
+    ),
+    (
+        replace(GOOD, applications=apps("degraded", "healthy")),
+        "degraded",
+        "synced",
+        "failed",
+        "1 of 2",
+    ),
+    (replace(GOOD, applications=apps("out_of_sync")), "out_of_sync", "synced", "active", "0 of 1"),
+    (replace(GOOD, applications=apps("stale")), "stale", "synced", "active", "0 of 1"),
+    (replace(GOOD, applications=apps("unknown")), "stale", "synced", "active", "0 of 1"),
+    (
+        replace(GOOD, hub_seen_at=ago(hours=3), hub_problem="Connection refused."),
+        "stale",
+        "synced",
+        "waiting",
+        "Nothing was heard of its hub for 3 hours. Connection refused.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "state", "stage", "step_state", "words"), CASES)
+def test_it_says_where_it_stands_and_why(
+    facts: Facts, state: str, stage: str, step_state: str, words: str
+) -> None:
+    found = timeline(facts, now=NOW)
+    current = found.current
+    assert current is not None
+    assert (found.state.value, current.stage.value, current.state.value) == (
+        state,
+        stage,
+        step_state,
+    ), found
+    assert words in current.reason
+    assert found.sentence.strip()
+    if current.state is StepState.FAILED:
+        assert current.remedy
+    behind = found.steps[list(Stage).index(current.stage) + 1 :]
+    assert all(step.state in {StepState.TODO, StepState.DONE, StepState.WAITING} for step in behind)
+
+
+def test_it_is_unreachable_whatever_the_applications_say() -> None:
+    found = timeline(replace(GOOD, connection="Failed", connection_message="timeout"), now=NOW)
+    assert found.state is ClusterState.UNREACHABLE
+    assert found.sentence == "Argo CD cannot reach the cluster. timeout"
+
+
+def test_it_takes_an_unknown_connection_for_no_failure() -> None:
+    # Argo CD says Unknown until an Application targets the cluster.
+    assert timeline(replace(GOOD, connection="Unknown"), now=NOW).state is ClusterState.HEALTHY
+
+
+def test_it_tells_of_leaving_and_gone() -> None:
+    assert timeline(replace(GOOD, removing=True), now=NOW).state is ClusterState.LEAVING
+    assert timeline(replace(GOOD, removed=True), now=NOW).state is ClusterState.GONE
+    assert timeline(Facts(), now=NOW).state is ClusterState.GONE
+
+
+def test_it_does_not_contradict_itself_where_a_stage_was_not_seen() -> None:
+    adopted = replace(GOOD, decision=None, approved_at=None, delivery=None, noticed_at=None)
+    found = timeline(adopted, now=NOW)
+    assert found.step(Stage.APPROVED).state is StepState.UNOBSERVED
+    assert "no approval of it is known" in found.step(Stage.APPROVED).reason
+    assert found.step(Stage.NOTICED).state is StepState.UNOBSERVED
+    assert "was, which needs it" in found.step(Stage.NOTICED).reason
+    assert found.step(Stage.COMMITTED).state is StepState.DONE
+    assert found.state is ClusterState.HEALTHY
+
+
+def test_it_does_not_hide_a_failure_behind_a_later_stage() -> None:
+    found = timeline(
+        replace(GOOD, external_secret=ExternalSecretFacts(ready=False, message="secret not found")),
+        now=NOW,
+    )
+    assert found.step(Stage.SECRET).state is StepState.FAILED
+    assert found.state is ClusterState.FAILED
+
+
+def test_it_says_since_when_it_waits_and_how_long_that_usually_takes() -> None:
+    step = timeline(FETCHED, now=NOW).step(Stage.REGISTERED)
+    assert (step.since, step.usual) == (READY.at, timedelta(seconds=30))
+    assert timeline(FETCHED, now=NOW).step(Stage.MATCHED).since is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (
+            "AccessDeniedException: User is not authorized to perform GetSecretValue",
+            "access_denied",
+        ),
+        (
+            "operation error Secrets Manager: GetSecretValue, https response 403 Forbidden",
+            "access_denied",
+        ),
+        ("Secret does not exist", "secret_missing"),
+        (
+            "ResourceNotFoundException: Secrets Manager can't find the specified secret.",
+            "secret_missing",
+        ),
+        ("key server does not exist in secret fleet/spoke-1", "key_missing"),
+        ('unable to execute template: map has no entry for key "server"', "key_missing"),
+        ("the desired SecretStore aws is not ready", "store_not_ready"),
+        ('could not get SecretStore "aws", not found', "store_not_ready"),
+        ("something else happened", "other"),
+        ("", "other"),
+    ],
+)
+def test_it_knows_the_kinds_of_secret_trouble(message: str, kind: str) -> None:
+    assert secret_problem(message) is SecretProblem(kind)
+
+
+ANY_TIME = st.sampled_from([None, ago(minutes=1), ago(hours=2)])
+ANY_FACTS = st.builds(
+    Facts,
+    decision=st.sampled_from([None, *DecisionState]),
+    delivery=st.sampled_from([None, *DeliveryState]),
+    committed_at=ANY_TIME,
+    in_git=st.sampled_from([None, True, False]),
+    hub_seen_at=ANY_TIME,
+    noticed_at=ANY_TIME,
+    registration_problem=st.sampled_from(["", "nil"]),
+    external_secret=st.sampled_from(
+        [None, READY, ExternalSecretFacts(), ExternalSecretFacts(ready=False, message="denied")]
+    ),
+    registered_at=ANY_TIME,
+    label_differences=st.sampled_from([(), DIFFERENT]),
+    same_server=st.sampled_from([(), ("spoke-9",)]),
+    connection=st.sampled_from(["", "Successful", "Failed", "Unknown"]),
+    matched=st.sampled_from([None, 0, 2]),
+    applications=st.sampled_from(
+        [None, apps(), apps("healthy"), apps("healthy", "unknown"), apps("failed"), apps("stale")]
+    ),
+    healthy_at=ANY_TIME,
+)
+
+
+@CALM
+@given(ANY_FACTS)
+def test_it_is_never_done_without_its_own_fact(facts: Facts) -> None:
+    found = timeline(facts, now=NOW)
+    done = {step.stage for step in found.steps if step.state is StepState.DONE}
+    assert (Stage.APPROVED in done) is (facts.decision is DecisionState.APPROVED)
+    assert Stage.COMMITTED not in done or facts.in_git or facts.delivery is DeliveryState.COMMITTED
+    assert Stage.NOTICED not in done or facts.noticed_at is not None
+    assert Stage.SECRET not in done or facts.external_secret is READY
+    assert Stage.REGISTERED not in done or facts.registered_at is not None
+    assert Stage.MATCHED not in done or facts.matched
+    if {Stage.SYNCED, Stage.HEALTHY} & done:
+        assert facts.is_fresh(NOW)
+        assert facts.applications is not None
+        assert facts.applications.total
+    for step in found.steps:
+        assert step.at is None or step.state is StepState.DONE
+        assert step.reason or step.state in {StepState.DONE, StepState.TODO}
+
+
+@CALM
+@given(ANY_FACTS)
+def test_it_is_healthy_only_where_everything_fresh_says_so(facts: Facts) -> None:
+    found = timeline(facts, now=NOW)
+    assert found.sentence
+    assert len(found.steps) == len(Stage)
+    if found.state is not ClusterState.HEALTHY:
+        return
+    assert facts.is_fresh(NOW)
+    assert facts.is_committed()
+    assert facts.applications == apps("healthy")
+    assert facts.connection != "Failed"
+    assert not facts.label_differences
+    assert not facts.same_server
+    assert StepState.FAILED not in {step.state for step in found.steps}
+
+
+def test_it_has_a_word_for_every_state() -> None:
+    assert [state.word for state in ClusterState] == [
+        "Draft",
+        "Waiting for approval",
+        "Queued",
+        "Committed",
+        "Registering",
+        "Deploying",
+        "Healthy",
+        "Degraded",
+        "Out of sync",
+        "Selects nothing",
+        "Unreachable",
+        "Stale",
+        "Failed",
+        "Leaving",
+        "Gone",
+    ]
