@@ -198,7 +198,7 @@ def _contradicts(stage: Stage, facts: Facts) -> bool:
 
 def _unseen(stage: Stage, later: Stage, facts: Facts) -> Why:
     if stage is Stage.APPROVED and facts.decision is None:
-        return Why(StepState.UNOBSERVED, "It was in Git already; no approval of it is known here.")
+        return Why(StepState.UNOBSERVED, "It was in Git already; no approval is known here.")
     return Why(
         StepState.UNOBSERVED,
         f"This was not observed itself; “{_TITLES[later]}” was, which needs it.",
@@ -293,10 +293,7 @@ def _state_of_applications(
         case VerdictState.OUT_OF_SYNC | VerdictState.MISSING:
             if new:
                 return ClusterState.DEPLOYING, apps.sentence
-            spent = f" for {duration(now - started)}" if started and not facts.healthy_at else ""
-            return (
-                ClusterState.OUT_OF_SYNC,
-                f"{apps.sentence} It has not been healthy{spent} yet."
-                if (spent)
-                else apps.sentence,
-            )
+            if started is None or facts.healthy_at is not None:
+                return ClusterState.OUT_OF_SYNC, apps.sentence
+            spent = duration(now - started)
+            return ClusterState.OUT_OF_SYNC, f"{apps.sentence} It has waited for {spent}."

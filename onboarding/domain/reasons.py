@@ -26,7 +26,7 @@ class SecretProblem(StrEnum):
     """The kinds of trouble that the External Secrets Operator reports."""
 
     ACCESS_DENIED = "access_denied"
-    SECRET_MISSING = "secret_missing"
+    SECRET_MISSING = "secret_missing"  # noqa: S105 -- the name of a trouble, no secret
     KEY_MISSING = "key_missing"
     STORE_NOT_READY = "store_not_ready"
     OTHER = "other"

@@ -19,7 +19,7 @@ class Stage(StrEnum):
     APPROVED = "approved"
     COMMITTED = "committed"
     NOTICED = "noticed"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 -- the name of a stage, no secret
     REGISTERED = "registered"
     MATCHED = "matched"
     SYNCED = "synced"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from onboarding.domain.layout import Placement
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
-from onboarding.domain.plans import blob_id
 from onboarding.domain.planner import EditCluster, RegisterCluster
+from onboarding.domain.plans import blob_id
 from onboarding.domain.snapshot import SnapshotFile
 
 COMMIT = "c" * 40

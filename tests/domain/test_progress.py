@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -312,7 +311,7 @@ def test_it_does_not_contradict_itself_where_a_stage_was_not_seen() -> None:
     adopted = replace(GOOD, decision=None, approved_at=None, delivery=None, noticed_at=None)
     found = timeline(adopted, now=NOW)
     assert found.step(Stage.APPROVED).state is StepState.UNOBSERVED
-    assert "no approval of it is known" in found.step(Stage.APPROVED).reason
+    assert "no approval is known" in found.step(Stage.APPROVED).reason
     assert found.step(Stage.NOTICED).state is StepState.UNOBSERVED
     assert "was, which needs it" in found.step(Stage.NOTICED).reason
     assert found.step(Stage.COMMITTED).state is StepState.DONE

@@ -1,4 +1,4 @@
-"""The verdict on an Application: every combination that matters, and green only from fresh evidence."""
+"""The verdict on an Application: all that matters, and green only from fresh evidence."""
 
 from __future__ import annotations
 
