@@ -1,0 +1,163 @@
+"""The product as a newcomer runs it: the demo's processes, and a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = re.compile(r"Fleet UI is ready: (http://127\.0\.0\.1:\d+)")
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
+SIGN_IN = "form button[type=submit]"
+
+
+def chromium() -> str:
+    """The machine's Chromium, or "" where there is none."""
+    return next((path for name in CHROMIUMS if (path := shutil.which(name))), "")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where to put pictures of the pages, if they are wanted."""
+    parser.addoption("--pictures", default="", help="folder for pictures of the pages")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the group, and skip it with one sentence where no Chromium is found."""
+    for item in items:
+        if ROOT / "tests" / "browser" in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if not chromium() and not os.environ.get("CI"):
+                item.add_marker(pytest.mark.skip(reason="No Chromium here; install Debian's package chromium."))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """The distribution's Chromium, silent on the network."""
+    found = chromium()
+    assert found, "No Chromium found: install Debian's package chromium."
+    return {
+        "executable_path": found,
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo: its address, its data folder and the passwords of its people."""
+
+    url: str
+    data: Path
+    passwords: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo as `./fleet demo` runs it, in a folder of its own; stopped as by Ctrl-C."""
+    data = tmp_path_factory.mktemp("demo")
+    output = data / "output.txt"
+    environment = {**os.environ, "FLEETUI_EMBEDDED": "1", "FLEETUI_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    with output.open("w") as written:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "demo", "--port", "8900"],
+            cwd=ROOT,
+            env=environment,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = _address(process, output)
+        yield Demo(url, data, json.loads((data / "sign-ins.json").read_text()))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+
+
+def _address(process: subprocess.Popen[bytes], output: Path) -> str:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        found = READY.search(output.read_text())
+        if found:
+            return found[1]
+        assert process.poll() is None, f"The demo ended:\n{output.read_text()[-3000:]}"
+        time.sleep(0.2)
+    raise AssertionError(f"The demo was not ready in time:\n{output.read_text()[-3000:]}")
+
+
+def is_trouble(said: ConsoleMessage) -> bool:
+    """Whether the browser complains about more than a form that was sent back with errors (422)."""
+    return said.type == "error" and "status of 422" not in said.text
+
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture
+def sign_in(demo: Demo, browser: Browser) -> Iterator[SignIn]:
+    """Open a page signed in as one of the demo's people; any error of the browser fails the test."""
+    contexts: list[BrowserContext] = []
+    troubles: list[str] = []
+
+    def open_page(who: str, *, width: str = "desktop", scheme: str = "light", javascript: bool = True) -> Page:
+        size = WIDTHS[width]
+        context = browser.new_context(
+            base_url=demo.url,
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=javascript,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: troubles.append(said.text) if is_trouble(said) else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: troubles.append(f"asked {asked.url}") if not asked.url.startswith((demo.url, "data:")) else None,
+        )
+        page.goto("/login/")
+        page.get_by_label("Name", exact=True).fill(who)
+        page.get_by_label("Password").fill(demo.passwords[who])
+        page.locator(SIGN_IN).first.click()
+        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not troubles, troubles
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Take a picture of a page into the folder that --pictures names; nothing where it names none."""
+    folder = request.config.getoption("--pictures")
+
+    def take(page: Page, name: str, *, full: bool = False) -> None:
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=full)
+
+    return take

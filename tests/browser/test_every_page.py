@@ -1,0 +1,73 @@
+"""Every page, at desktop and phone width, light and dark: it fits, it is readable, nothing fails."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.conftest import SignIn
+
+PAGES = (
+    "/",
+    "/clusters/",
+    "/clusters/?state=healthy&tenant=tenant1&sort=-applications",
+    "/clusters/register/",
+    "/clusters/hub-cluster/spoke-dev-workload1/",
+    "/clusters/hub-cluster/spoke-dev-workload1/?tab=labels",
+    "/clusters/hub-cluster/spoke-dev-workload1/?tab=history",
+    "/clusters/hub-cluster/spoke-dev-workload1/?tab=files",
+    "/clusters/hub-cluster/spoke-dev-workload1/edit/",
+    "/changes/",
+    "/releases/",
+    "/tenants/",
+    "/tenants/tenant1/",
+    "/lint/",
+    "/search/?q=edge",
+    "/system/",
+)
+ADMINISTRATION = ("/admin/fleets/", "/admin/fleets/demo-fleet/", "/admin/hubs/", "/admin/hubs/hub-cluster/")
+
+
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_is_accessible(sign_in: SignIn, width: str, scheme: str) -> None:
+    problems = []
+    for who, paths in (("requester", PAGES), ("administrator", ADMINISTRATION)):
+        page = sign_in(who, width=width, scheme=scheme)
+        for path in paths:
+            page.goto(path)
+            expect(page.locator("h1").first).to_be_visible()
+            if page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"):
+                problems.append(f"{path} is wider than the screen")
+            found = Axe().run(page, options={"resultTypes": ["violations"]})
+            problems += [
+                f"{path}: {violation['id']}: {violation['nodes'][0]['html'][:160]}"
+                for violation in found.response["violations"]
+                if violation["impact"] in ("serious", "critical")
+            ]
+    assert not problems, "\n".join(problems)
+
+
+def test_it_is_used_with_the_keyboard(sign_in: SignIn) -> None:
+    page = sign_in("requester")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.locator("body").press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("edge-dev")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="edge-dev").first).to_be_visible()
+
+
+def test_it_refreshes_itself_and_shows_its_age(sign_in: SignIn) -> None:
+    page = sign_in("requester")
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true", timeout=20_000):
+        page.goto("/clusters/")
+    expect(page.get_by_text("as of").first).to_be_visible()
+
+
+def test_it_refuses_what_a_person_may_not_do(sign_in: SignIn) -> None:
+    page = sign_in("approver")
+    expect(page.get_by_role("link", name="Register a cluster")).to_have_count(0)
