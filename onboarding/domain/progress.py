@@ -192,7 +192,7 @@ def _is_behind(step: Step) -> bool:
 
 
 def _contradicts(stage: Stage, facts: Facts) -> bool:
-    """Whether a stage was looked at and found not reached, so that "not observed" would be false."""
+    """Whether a stage was looked at and found not reached, so it is not unobserved."""
     return stage is Stage.REGISTERED and bool(facts.label_differences)
 
 
