@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
+from environ.fileaware_mapping import FileAwareMapping
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -22,6 +24,11 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
     * A value that cannot be read fails with the variable's name, never with the value: it may be
       a secret. For the same reason a value beginning with `$` is taken as it is.
     """
+
+    def __init__(self) -> None:
+        """Look at the environment as it is at each question: django-environ keeps files it read."""
+        super().__init__()
+        self.ENVIRON = FileAwareMapping(cache=False)
 
     def get_value(
         self,
@@ -42,16 +49,17 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
 
     def db_url(self, var: str = "DATABASE_URL", default: Any = "", engine: Any = None) -> Any:
         """Return Django's description of the database that an address names."""
-        address = self.get_value(var, default=default)
-        try:
-            config = self.db_url_config(address, engine)
-        except (ValueError, TypeError):
-            config = {}
-        if not str(config.get("ENGINE", "")).startswith("django.db.backends."):
+        address = str(self.get_value(var, default=default))
+        config: Any = None
+        # Asked first: django-environ's own complaint about the scheme would show the password.
+        if address.partition("://")[0] in self.DB_SCHEMES:
+            with suppress(ValueError, TypeError):
+                config = self.db_url_config(address, engine)
+        if not config:
             raise ImproperlyConfigured(
                 f"{var} is not a database address such as "
                 "postgres://user:password@host:5432/name or sqlite:////folder/file."
-            ) from None
+            )
         return config
 
     def _text(self, var: str) -> str:

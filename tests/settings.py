@@ -6,7 +6,9 @@ import os
 import tempfile
 
 os.environ["FLEETUI_EMBEDDED"] = "1"
-os.environ.setdefault("FLEETUI_DATA", tempfile.mkdtemp(prefix="fleetui-tests-"))
+# Goes away with this process.
+_folder = tempfile.TemporaryDirectory(prefix="fleetui-tests-", ignore_cleanup_errors=True)
+os.environ["FLEETUI_DATA"] = _folder.name
 # A test run must not reach the installation that the developer's shell may name.
 for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"):
     os.environ.pop(name, None)
@@ -14,10 +16,10 @@ for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"):
 
 from fleetui.settings import *  # noqa: E402, F403 - the environment must be set first
 
+STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405 - whitenoise warns where it is missing
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     # No manifest: a test of a page needs no collected static files.
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-CELERY_TASK_ALWAYS_EAGER = False

@@ -1,0 +1,87 @@
+"""The settings: what an installation must say, and what it then gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+REAL = {
+    "SECRET_KEY": "a-long-random-text-that-only-this-test-knows-0123456789-abcdefgh",
+    "ALLOWED_HOSTS": "fleet.example.com",
+    "DATABASE_URL": "postgres://fleetui@127.0.0.1/fleetui",
+    "REDIS_URL": "redis://127.0.0.1/0",
+}
+
+
+def manage(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run manage.py with nothing in its environment but what is given."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_it_passes_djangos_deployment_checks():
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", environment=REAL)
+
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_it_does_not_start_a_real_installation_without(name):
+    without = {key: value for key, value in REAL.items() if key != name}
+
+    checked = manage("check", environment=without)
+
+    assert checked.returncode != 0
+    assert f"Set {name}, or {name}_FILE" in checked.stderr
+
+
+def test_it_needs_nothing_but_one_word_when_embedded(tmp_path):
+    data = tmp_path / "data"
+
+    checked = manage("check", environment={"FLEETUI_EMBEDDED": "1", "FLEETUI_DATA": str(data)})
+
+    assert checked.returncode == 0, checked.stderr
+    assert [entry.name for entry in data.iterdir()] == ["secret-key"]
+
+
+def test_it_lets_a_page_load_only_our_own_scripts_and_styles(client, db):
+    policy = client.get("/login/").headers["Content-Security-Policy"]
+
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["script-src"] == "'self'"
+    assert directives["style-src"] == "'self'"
+    assert directives["default-src"] == directives["frame-ancestors"] == "'none'"
+    assert "unsafe" not in policy
+
+
+def test_it_shows_no_page_without_signing_in(client, db):
+    response = client.get("/")
+
+    assert response.status_code == 302
+    assert response.url == "/login/?next=/"
+
+
+def test_it_lets_sqlite_readers_work_beside_the_writer(transactional_db):
+    assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in connection.settings_dict["OPTIONS"]["init_command"]
+
+
+def test_it_rings_the_bells_that_the_tasks_answer():
+    from fleetui.celery import app
+
+    app.loader.import_default_modules()
+    asked = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+
+    assert asked >= {"onboarding.sweep", "onboarding.refresh_fleets"}
+    assert asked <= set(app.tasks)
