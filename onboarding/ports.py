@@ -110,7 +110,7 @@ class HubKind(StrEnum):
     APPLICATIONS = "applications"
     APPLICATION_SETS = "applicationsets"
     EXTERNAL_SECRETS = "externalsecrets"
-    SECRET_STORES = "secretstores"
+    SECRET_STORES = "secretstores"  # noqa: S105 -- a kind of object, not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class HubEvent:
     resource_version: str
 
 
-class ListExpired(Exception):  # noqa: N818 -- a condition of the protocol, not an error of ours
+class ListExpired(Exception):
     """The hub no longer has the asked resource version (HTTP 410): list again, then watch."""
 
 

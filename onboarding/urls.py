@@ -35,6 +35,7 @@ change_urls = [
     path("changes/<int:pk>/reject/", changes.change_reject, name="change-reject"),
     path("changes/<int:pk>/withdraw/", changes.change_withdraw, name="change-withdraw"),
     path("changes/<int:pk>/resubmit/", changes.change_resubmit, name="change-resubmit"),
+    path("changes/<int:pk>/retry/", changes.change_retry, name="change-retry"),
     path("changes/<int:pk>/comment/", changes.change_comment, name="change-comment"),
     path("changes/<int:pk>/discard/", registration.draft_discard, name="draft-discard"),
 ]

@@ -44,10 +44,11 @@ def clock() -> Clock:
 
 def queue() -> WorkQueue:
     """The bell that wakes Celery workers."""
-    from onboarding.adapters.celery_queue import CeleryQueue
-    from fleetui.celery import app
+    from celery import current_app
 
-    return CeleryQueue(app)
+    from onboarding.adapters.celery_queue import CeleryQueue
+
+    return CeleryQueue(current_app)
 
 
 def repository(fleet: Fleet) -> FleetRepository:

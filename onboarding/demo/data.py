@@ -49,7 +49,9 @@ MEMBERS: Sequence[DemoMember] = (
     DemoMember("spoke-prod-us-1", "tenant1", "prod"),
     DemoMember("edge-dev", "tenant2", "dev"),
     DemoMember("edge-staging", "tenant2", "staging", pins={"resourcesRelease": "release1"}),
-    DemoMember("edge-prod-berlin", "tenant2", "prod", DeploymentModel.DISTRIBUTED, remote_addons=True),
+    DemoMember(
+        "edge-prod-berlin", "tenant2", "prod", DeploymentModel.DISTRIBUTED, remote_addons=True
+    ),
     DemoMember("edge-prod-madrid", "tenant2", "prod"),
     DemoMember("edge-prod-oslo", "tenant2", "prod", secret=False),
 )
@@ -84,8 +86,13 @@ def seed_secrets(endpoint: str) -> None:
         server = f"https://{name}.spokes.example"
         client.create_secret(
             Name=secret_name(name),
-            SecretString=json.dumps({"server": server, "config": {"tlsClientConfig": {"insecure": False}}}),
-            Tags=[{"Key": "fleet/server", "Value": server}, {"Key": "fleet/cluster", "Value": name}],
+            SecretString=json.dumps(
+                {"server": server, "config": {"tlsClientConfig": {"insecure": False}}}
+            ),
+            Tags=[
+                {"Key": "fleet/server", "Value": server},
+                {"Key": "fleet/cluster", "Value": name},
+            ],
         )
 
 
@@ -95,7 +102,11 @@ def prepare(data: Path, *, hub_url: str, argocd_url: str, aws_endpoint: str) -> 
     repository_path = prepare_repository(data)
     fleet, _ = Fleet.objects.update_or_create(
         name="demo-fleet",
-        defaults={"repository_url": str(repository_path), "branch": "main", "layout": TENANTS_LAYOUT.name},
+        defaults={
+            "repository_url": str(repository_path),
+            "branch": "main",
+            "layout": TENANTS_LAYOUT.name,
+        },
     )
     Hub.objects.update_or_create(
         name=HUB,
@@ -117,7 +128,9 @@ def _fill(repository: FleetRepository, url: str) -> None:
     """The first commits: the shipped repository, then one for each member, as if people had registered them."""
     base = initialize(
         repository=repository,
-        new=NewFleet(repository_url=url, revision="main", hub=HUB, aws_region=REGION, tenants=TENANTS),
+        new=NewFleet(
+            repository_url=url, revision="main", hub=HUB, aws_region=REGION, tenants=TENANTS
+        ),
         author_name="Platform team",
         author_email="platform@fleet.example",
         clock=wiring.clock(),
@@ -157,7 +170,11 @@ def _edits(member: DemoMember) -> tuple[TreeEdit, ...]:
         extra={},
     )
     edits = [
-        TreeEdit(TENANTS_LAYOUT.member_path(HUB, placement.cluster), "", new_member_text(document).encode())
+        TreeEdit(
+            TENANTS_LAYOUT.member_path(HUB, placement.cluster),
+            "",
+            new_member_text(document).encode(),
+        )
     ]
     pinned = labels.edit_labels_text(None, member.pins) if member.pins else None
     if pinned is not None:

@@ -27,11 +27,15 @@ def https_address(value: str) -> str:
         return value
     parts = urlsplit(value)
     if parts.username or parts.password:
-        raise forms.ValidationError("Leave user name and password out of the address; name a credential file instead.")
+        raise forms.ValidationError(
+            "Leave user name and password out of the address; name a credential file instead."
+        )
     if not parts.hostname or parts.fragment or parts.scheme not in ("http", "https"):
         raise forms.ValidationError("Enter a full address, such as https://hub.example.com.")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise forms.ValidationError("Use https: plain http is accepted only for this machine (127.0.0.1).")
+        raise forms.ValidationError(
+            "Use https: plain http is accepted only for this machine (127.0.0.1)."
+        )
     return value.rstrip("/")
 
 
@@ -47,24 +51,38 @@ def _is_loopback(host: str) -> bool:
 class FleetForm(forms.Form):
     """One Git repository and branch."""
 
-    name = forms.SlugField(max_length=63, help_text="How people call this fleet, for example platform.")
-    repository_url = forms.CharField(
-        label="Repository", max_length=500, help_text="https://… or git@host:path. No password in it."
+    name = forms.SlugField(
+        max_length=63, help_text="How people call this fleet, for example platform."
     )
-    branch = forms.CharField(max_length=200, initial="main", help_text="The branch that the hubs follow.")
+    repository_url = forms.CharField(
+        label="Repository",
+        max_length=500,
+        help_text="https://… or git@host:path. No password in it.",
+    )
+    branch = forms.CharField(
+        max_length=200, initial="main", help_text="The branch that the hubs follow."
+    )
     layout = forms.ChoiceField(
         choices=[(name, layout.title) for name, layout in LAYOUTS.items()],
         help_text="Where the values of tenants, environments and clusters live in the repository.",
     )
-    username = forms.CharField(max_length=100, required=False, help_text="For https with a token; many hosts accept any.")
+    username = forms.CharField(
+        max_length=100, required=False, help_text="For https with a token; many hosts accept any."
+    )
     credential_file = forms.CharField(
-        max_length=500, required=False, help_text="Path of a file on the workers: the token (https) or the private key (ssh)."
+        max_length=500,
+        required=False,
+        help_text="Path of a file on the workers: the token (https) or the private key (ssh).",
     )
     known_hosts_file = forms.CharField(
         max_length=500, required=False, help_text="For ssh: a known_hosts file with the host's key."
     )
     pushes_per_minute = forms.IntegerField(
-        min_value=0, max_value=600, initial=0, required=False, help_text="What the Git host allows; 0 is no limit."
+        min_value=0,
+        max_value=600,
+        initial=0,
+        required=False,
+        help_text="What the Git host allows; 0 is no limit.",
     )
 
     def __init__(self, *args: Any, fleet: Fleet | None = None, **kwargs: Any) -> None:
@@ -97,24 +115,49 @@ class HubForm(forms.Form):
     fleet = forms.ModelChoiceField(queryset=Fleet.objects.all(), empty_label=None)
     name = forms.CharField(max_length=200, help_text="As its folder below fleet-members is called.")
     access = forms.ChoiceField(choices=Hub.Access.choices, label="Kubernetes access")
-    api_url = forms.CharField(label="Kubernetes API", max_length=500, required=False, validators=[], help_text="https://…")
-    api_token_file = forms.CharField(max_length=500, required=False, help_text="File with a service account's token.")
-    api_ca_file = forms.CharField(max_length=500, required=False, help_text="File with the API's certificate authority.")
-    namespace = forms.CharField(max_length=63, initial="argocd", help_text="The namespace of Argo CD.")
-    eks_cluster = forms.CharField(label="EKS cluster", max_length=100, required=False, help_text="For EKS access.")
-    argocd_url = forms.CharField(label="Argo CD API", max_length=500, required=False, help_text="https://…")
+    api_url = forms.CharField(
+        label="Kubernetes API", max_length=500, required=False, validators=[], help_text="https://…"
+    )
+    api_token_file = forms.CharField(
+        max_length=500, required=False, help_text="File with a service account's token."
+    )
+    api_ca_file = forms.CharField(
+        max_length=500, required=False, help_text="File with the API's certificate authority."
+    )
+    namespace = forms.CharField(
+        max_length=63, initial="argocd", help_text="The namespace of Argo CD."
+    )
+    eks_cluster = forms.CharField(
+        label="EKS cluster", max_length=100, required=False, help_text="For EKS access."
+    )
+    argocd_url = forms.CharField(
+        label="Argo CD API", max_length=500, required=False, help_text="https://…"
+    )
     argocd_token_file = forms.CharField(
-        label="Argo CD token file", max_length=500, required=False, help_text="A read-only account's token."
+        label="Argo CD token file",
+        max_length=500,
+        required=False,
+        help_text="A read-only account's token.",
     )
     argocd_ca_file = forms.CharField(label="Argo CD CA file", max_length=500, required=False)
     link_url = forms.CharField(
-        label="Argo CD for people", max_length=500, required=False, help_text="Where links to Applications lead."
+        label="Argo CD for people",
+        max_length=500,
+        required=False,
+        help_text="Where links to Applications lead.",
     )
-    aws_region = forms.CharField(label="AWS region", max_length=40, required=False, help_text="Of Secrets Manager.")
-    aws_role_arn = forms.CharField(label="AWS role", max_length=200, required=False, help_text="ARN of a role to assume.")
+    aws_region = forms.CharField(
+        label="AWS region", max_length=40, required=False, help_text="Of Secrets Manager."
+    )
+    aws_role_arn = forms.CharField(
+        label="AWS role", max_length=200, required=False, help_text="ARN of a role to assume."
+    )
     aws_external_id = forms.CharField(label="AWS external ID", max_length=200, required=False)
     aws_endpoint_url = forms.CharField(
-        label="AWS endpoint", max_length=500, required=False, help_text="Only for a private endpoint."
+        label="AWS endpoint",
+        max_length=500,
+        required=False,
+        help_text="Only for a private endpoint.",
     )
 
     def __init__(self, *args: Any, hub: Hub | None = None, **kwargs: Any) -> None:
@@ -143,9 +186,13 @@ class HubForm(forms.Form):
         if data.get("aws_region") and not _REGION.fullmatch(data["aws_region"]):
             self.add_error("aws_region", "Enter a region such as eu-west-1.")
         if data.get("aws_role_arn") and not _ROLE_ARN.fullmatch(data["aws_role_arn"]):
-            self.add_error("aws_role_arn", "Enter a role's ARN: arn:aws:iam::123456789012:role/name.")
+            self.add_error(
+                "aws_role_arn", "Enter a role's ARN: arn:aws:iam::123456789012:role/name."
+            )
         if data.get("access") == Hub.Access.TOKEN_FILE and not data.get("api_url"):
             self.add_error("api_url", "Enter the address of the hub's Kubernetes API.")
-        if data.get("access") == Hub.Access.EKS and not (data.get("eks_cluster") and data.get("aws_region")):
+        if data.get("access") == Hub.Access.EKS and not (
+            data.get("eks_cluster") and data.get("aws_region")
+        ):
             self.add_error("eks_cluster", "EKS access needs the cluster's name and its AWS region.")
         return data

@@ -12,21 +12,46 @@ from onboarding.domain.layout import Placement
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
 from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
+from onboarding.forms.widgets import SuggestingInput
 from onboarding.services.offers import Channel, Flag, Offer
 
 INHERIT = ""
 PIN = "pin_"
 OPTIONS = {
-    "addons_repo_basepath": ("Add-ons base path", "Folder of the add-ons' values in the repository, if not the usual one."),
-    "resources_repo_basepath": ("Resources base path", "Folder of the resources' values, if not the usual one."),
-    "githubSecret": ("Use a Git credentials secret", "“true” where the spoke's own Argo CD needs credentials for Git."),
+    "addons_repo_basepath": (
+        "Add-ons base path",
+        "Folder of the add-ons' values in the repository, if not the usual one.",
+    ),
+    "resources_repo_basepath": (
+        "Resources base path",
+        "Folder of the resources' values, if not the usual one.",
+    ),
+    "githubSecret": (
+        "Use a Git credentials secret",
+        "“true” where the spoke's own Argo CD needs credentials for Git.",
+    ),
     "githubSecretName": ("Git credentials secret", "Name of that secret in Secrets Manager."),
-    "use_fleet_ack": ("AWS Controllers (ACK)", "“true” to let the fleet manage AWS Controllers for Kubernetes."),
+    "use_fleet_ack": (
+        "AWS Controllers (ACK)",
+        "“true” to let the fleet manage AWS Controllers for Kubernetes.",
+    ),
     "use_argocd_ingress": ("Argo CD ingress", "“true” to give the spoke's own Argo CD an ingress."),
-    "use_external_secrets": ("External Secrets on the spoke", "“true” to deliver the External Secrets Operator."),
-    "push_argo_secrets": ("Push Argo CD secrets", "“true” to push the spoke's Argo CD secrets to Secrets Manager."),
+    "use_external_secrets": (
+        "External Secrets on the spoke",
+        "“true” to deliver the External Secrets Operator.",
+    ),
+    "push_argo_secrets": (
+        "Push Argo CD secrets",
+        "“true” to push the spoke's Argo CD secrets to Secrets Manager.",
+    ),
 }
-_SWITCHES = {"githubSecret", "use_fleet_ack", "use_argocd_ingress", "use_external_secrets", "push_argo_secrets"}
+_SWITCHES = {
+    "githubSecret",
+    "use_fleet_ack",
+    "use_argocd_ingress",
+    "use_external_secrets",
+    "push_argo_secrets",
+}
 _FIXED = ("hub", "cluster", "tenant", "environment", "secret_name")
 
 
@@ -38,32 +63,48 @@ class RegistrationForm(forms.Form):
 
     hub = forms.ChoiceField(help_text="The hub cluster whose Argo CD will manage it.")
     cluster = forms.CharField(
-        label="Cluster name", max_length=200, help_text="Lowercase, digits and hyphens; at most 63. Unique in the fleet."
+        label="Cluster name",
+        max_length=200,
+        help_text="Lowercase, digits and hyphens; at most 63. Unique in the fleet.",
     )
-    tenant = forms.CharField(max_length=200, help_text="The team or product it belongs to; a new name makes a new tenant.")
-    environment = forms.CharField(max_length=200, help_text="For example dev, staging or prod: decides which values apply.")
+    tenant = forms.CharField(
+        max_length=200,
+        help_text="The team or product it belongs to; a new name makes a new tenant.",
+    )
+    environment = forms.CharField(
+        max_length=200, help_text="For example dev, staging or prod: decides which values apply."
+    )
     secret_name = forms.CharField(
         label="Credentials secret",
         max_length=600,
-        help_text="Name of the secret in AWS Secrets Manager that holds server and config. Its value is never read here.",
+        help_text="Name of the secret in AWS Secrets Manager with server and config. Its value is never read here.",
     )
     model = forms.ChoiceField(
         label="Deployment model",
-        choices=[(DeploymentModel.CENTRALIZED.value, "Centralized"), (DeploymentModel.DISTRIBUTED.value, "Distributed")],
+        choices=[
+            (DeploymentModel.CENTRALIZED.value, "Centralized"),
+            (DeploymentModel.DISTRIBUTED.value, "Distributed"),
+        ],
         initial=DeploymentModel.CENTRALIZED.value,
         widget=forms.RadioSelect,
     )
     remote_addons = forms.BooleanField(label="The spoke deploys its add-ons itself", required=False)
-    remote_resources = forms.BooleanField(label="The spoke deploys its resources itself", required=False)
+    remote_resources = forms.BooleanField(
+        label="The spoke deploys its resources itself", required=False
+    )
     revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, offer: Offer, editing: Placement | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, offer: Offer, editing: Placement | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.offer = offer
         self.editing = editing
         self._choices("hub").choices = [(name, name) for name in offer.hubs]
         if len(offer.hubs) == 1:
             self.fields["hub"].initial = offer.hubs[0]
+        self.fields["tenant"].widget = SuggestingInput(offer.tenants)
+        self.fields["environment"].widget = SuggestingInput(offer.environments)
         for name, (label, help_text) in OPTIONS.items():
             self.fields[name] = _option_field(name, label, help_text)
         for channel in offer.channels:
@@ -76,7 +117,8 @@ class RegistrationForm(forms.Form):
 
     def _choices(self, name: str) -> forms.ChoiceField:
         field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
+        if not isinstance(field, forms.ChoiceField):
+            raise TypeError(f"{name} is no choice")
         return field
 
     def clean(self) -> dict[str, Any]:
@@ -114,7 +156,10 @@ class RegistrationForm(forms.Form):
         distributed = data["model"] == DeploymentModel.DISTRIBUTED.value
         return make(
             placement=Placement(
-                hub=data["hub"], cluster=data["cluster"], tenant=data["tenant"], environment=data["environment"]
+                hub=data["hub"],
+                cluster=data["cluster"],
+                tenant=data["tenant"],
+                environment=data["environment"],
             ),
             secret_name=data["secret_name"],
             model=DeploymentModel.DISTRIBUTED if distributed else DeploymentModel.CENTRALIZED,
@@ -140,7 +185,11 @@ class RegistrationForm(forms.Form):
     def flag_fields(self) -> Iterator[tuple[str, str, list[tuple[Flag, forms.BoundField]]]]:
         """Each group of flags: its name, where the catalogue was read, and its flags with their fields."""
         for group in self.offer.flag_groups:
-            yield group.group, group.origin, [(flag, self[PIN + flag.label]) for flag in group.flags]
+            yield (
+                group.group,
+                group.origin,
+                [(flag, self[PIN + flag.label]) for flag in group.flags],
+            )
 
     def option_fields(self) -> list[forms.BoundField]:
         """The rarely needed settings of a member."""
@@ -162,7 +211,11 @@ def typed_placement(data: Mapping[str, Any]) -> Placement | None:
 
 def typed_pins(data: Mapping[str, Any]) -> dict[str, str | None]:
     """The pins as typed, unchecked: label key -> value."""
-    return {name.removeprefix(PIN): str(value) or None for name, value in data.items() if name.startswith(PIN)}
+    return {
+        name.removeprefix(PIN): str(value) or None
+        for name, value in data.items()
+        if name.startswith(PIN)
+    }
 
 
 def _channel_field(channel: Channel) -> forms.ChoiceField:
@@ -184,6 +237,9 @@ def _flag_field(flag: Flag) -> forms.ChoiceField:
 def _option_field(name: str, label: str, help_text: str) -> forms.Field:
     if name in _SWITCHES:
         return forms.ChoiceField(
-            label=label, help_text=help_text, required=False, choices=[("", "Not set"), ("true", "true"), ("false", "false")]
+            label=label,
+            help_text=help_text,
+            required=False,
+            choices=[("", "Not set"), ("true", "true"), ("false", "false")],
         )
     return forms.CharField(label=label, help_text=help_text, required=False, max_length=200)

@@ -19,7 +19,9 @@ class Approval(models.Model):
 
     change = models.ForeignKey(Change, on_delete=models.CASCADE, related_name="approvals")
     digest = models.CharField(max_length=80)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals"
+    )
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     reason = models.TextField(blank=True, default="", max_length=2000)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -29,7 +29,9 @@ class Change(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="changes")
-    hub = models.ForeignKey(Hub, on_delete=models.PROTECT, related_name="changes", null=True, blank=True)
+    hub = models.ForeignKey(
+        Hub, on_delete=models.PROTECT, related_name="changes", null=True, blank=True
+    )
     kind = models.CharField(max_length=20, choices=Kind.choices)
     cluster_name = models.CharField(max_length=63, blank=True, default="")
     tenant = models.CharField(max_length=63, blank=True, default="")
@@ -98,7 +100,9 @@ class Participant(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["change", "user"], name="one_role_per_person_and_change"),
+            models.UniqueConstraint(
+                fields=["change", "user"], name="one_role_per_person_and_change"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,7 +35,9 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["queued_at", "pk"]
         constraints = [
-            models.UniqueConstraint(fields=["change", "digest"], name="one_delivery_per_approved_plan"),
+            models.UniqueConstraint(
+                fields=["change", "digest"], name="one_delivery_per_approved_plan"
+            ),
             models.CheckConstraint(
                 name="delivery_state_known",
                 condition=Q(state__in=[state.value for state in DeliveryState]),
@@ -71,7 +73,9 @@ class DeliveryAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Attempt {self.number} of delivery {self.delivery_id}: {self.outcome or 'under way'}"
+        return (
+            f"Attempt {self.number} of delivery {self.delivery_id}: {self.outcome or 'under way'}"
+        )
 
 
 class WriterLease(models.Model):

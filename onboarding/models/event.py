@@ -20,8 +20,12 @@ class Event(models.Model):
     )
     verb = models.CharField(max_length=60)
     message = models.TextField(blank=True, default="")
-    fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="events", null=True, blank=True)
-    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="events", null=True, blank=True)
+    fleet = models.ForeignKey(
+        Fleet, on_delete=models.PROTECT, related_name="events", null=True, blank=True
+    )
+    change = models.ForeignKey(
+        Change, on_delete=models.PROTECT, related_name="events", null=True, blank=True
+    )
     cluster_name = models.CharField(max_length=63, blank=True, default="")
     detail = models.JSONField(default=dict, blank=True)
     previous = models.CharField(max_length=64, blank=True, default="")
@@ -29,7 +33,10 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        indexes = [models.Index(fields=["change", "id"]), models.Index(fields=["cluster_name", "id"])]
+        indexes = [
+            models.Index(fields=["change", "id"]),
+            models.Index(fields=["cluster_name", "id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.verb}"

@@ -17,8 +17,12 @@ class Standing(models.Model):
     """
 
     fleet = models.ForeignKey(Fleet, on_delete=models.CASCADE, related_name="standings")
-    cluster = models.OneToOneField(Cluster, on_delete=models.CASCADE, null=True, blank=True, related_name="standing")
-    change = models.ForeignKey(Change, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    cluster = models.OneToOneField(
+        Cluster, on_delete=models.CASCADE, null=True, blank=True, related_name="standing"
+    )
+    change = models.ForeignKey(
+        Change, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     hub_name = models.CharField(max_length=63)
     name = models.CharField(max_length=63)
     tenant = models.CharField(max_length=63, blank=True, default="")

@@ -29,12 +29,16 @@ def approve(
     now = clock.now()
     with transaction.atomic():
         change = _decidable(change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest)
-        approval = _decide(change=change, digest=digest, actor=actor, verdict="approve", reason=reason)
+        approval = _decide(
+            change=change, digest=digest, actor=actor, verdict="approve", reason=reason
+        )
         moved = Change.objects.filter(
             pk=change.pk, state=DecisionState.SUBMITTED.value, plan_digest=digest
         ).update(state=DecisionState.APPROVED.value, state_note="", decided_at=now, updated_at=now)
         if not moved:
-            raise Refused("Somebody else decided on this change a moment ago. Reload the page.", code="raced")
+            raise Refused(
+                "Somebody else decided on this change a moment ago. Reload the page.", code="raced"
+            )
         Delivery.objects.create(
             change=change,
             fleet=change.fleet,
@@ -62,11 +66,17 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
     Raises `Refused` without a reason, and in the cases of `approve`.
     """
     if not reason.strip():
-        raise Refused("Say why you reject it, so that the requester can act on it.", field="reason", code="required")
+        raise Refused(
+            "Say why you reject it, so that the requester can act on it.",
+            field="reason",
+            code="required",
+        )
     now = clock.now()
     with transaction.atomic():
         change = _decidable(change_id=change_id, act=Act.REJECT, actor=actor, digest=digest)
-        approval = _decide(change=change, digest=digest, actor=actor, verdict="reject", reason=reason)
+        approval = _decide(
+            change=change, digest=digest, actor=actor, verdict="reject", reason=reason
+        )
         moved = Change.objects.filter(pk=change.pk, state=change.state, plan_digest=digest).update(
             state=DecisionState.REJECTED.value,
             state_note=reason,
@@ -75,7 +85,9 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
             updated_at=now,
         )
         if not moved:
-            raise Refused("Somebody else decided on this change a moment ago. Reload the page.", code="raced")
+            raise Refused(
+                "Somebody else decided on this change a moment ago. Reload the page.", code="raced"
+            )
         events.record(
             verb="change.rejected",
             message=f"{actor.get_username()} rejected the change: {reason}",
@@ -89,10 +101,13 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
 
 def _decidable(*, change_id: int, act: Act, actor: User, digest: str) -> Change:
     """The change, locked, if this person may take this decision on this plan now."""
-    change = Change.objects.select_for_update(of=("self",)).select_related("fleet").get(pk=change_id)
-    is_author = change.requester_id == actor.pk or change.participants.filter(
-        user=actor, role=Participant.Role.AUTHOR
-    ).exists()
+    change = (
+        Change.objects.select_for_update(of=("self",)).select_related("fleet").get(pk=change_id)
+    )
+    is_author = (
+        change.requester_id == actor.pk
+        or change.participants.filter(user=actor, role=Participant.Role.AUTHOR).exists()
+    )
     decide(
         DecisionState(change.state),
         act,

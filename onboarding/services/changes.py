@@ -13,7 +13,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import Clock, FleetRepository, SpokeCredentials
-from onboarding.services import deliveries, events, plan_records, previews
+from onboarding.services import deliveries, events, indexing, plan_records, previews
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ def save_draft(
     }
     hub = Hub.objects.filter(fleet=fleet, name=str(form_data.get("hub", ""))).first()
     if draft_id is not None:
-        kept = Change.objects.filter(pk=draft_id, requester=actor, state=DecisionState.DRAFT.value).update(
-            form_data=dict(form_data), hub=hub, updated_at=clock.now(), **labels
-        )
+        kept = Change.objects.filter(
+            pk=draft_id, requester=actor, state=DecisionState.DRAFT.value
+        ).update(form_data=dict(form_data), hub=hub, updated_at=clock.now(), **labels)
         if not kept:
-            raise Refused("This draft is no longer a draft. Open the change to go on.", code="not_a_draft")
+            raise Refused(
+                "This draft is no longer a draft. Open the change to go on.", code="not_a_draft"
+            )
         return Change.objects.get(pk=draft_id)
     with transaction.atomic():
         change = Change.objects.create(
@@ -84,13 +86,19 @@ def submit(
     _require_secret(intent, credentials)
     draft = None
     if draft_id is not None:
-        draft = Change.objects.filter(pk=draft_id, requester=actor, state=DecisionState.DRAFT.value).first()
+        draft = Change.objects.filter(
+            pk=draft_id, requester=actor, state=DecisionState.DRAFT.value
+        ).first()
         if draft is None:
-            raise Refused("This draft was already asked for approval, or thrown away.", code="not_a_draft")
-    plan = previews.preview(fleet=fleet, intent=intent, snapshot=repository.snapshot(), change=draft)
+            raise Refused(
+                "This draft was already asked for approval, or thrown away.", code="not_a_draft"
+            )
+    plan = _plan(fleet=fleet, intent=intent, repository=repository, clock=clock, change=draft)
     change = draft or Change(fleet=fleet, requester=actor)
     _fill(change, intent=intent, form_data=form_data)
-    return _ask_for_approval(change, plan=plan, actor=actor, clock=clock, act=Act.SUBMIT, verb="change.submitted")
+    return _ask_for_approval(
+        change, plan=plan, actor=actor, clock=clock, act=Act.SUBMIT, verb="change.submitted"
+    )
 
 
 def revise(
@@ -111,16 +119,25 @@ def revise(
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
     _require(actor, Right.REQUEST)
     if intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
-        raise Refused("A change cannot be moved to another cluster. Withdraw it and ask anew.", field="cluster")
+        raise Refused(
+            "A change cannot be moved to another cluster. Withdraw it and ask anew.",
+            field="cluster",
+        )
     _require_secret(intent, credentials)
-    plan = previews.preview(
-        fleet=change.fleet, intent=intent, snapshot=repository.snapshot(), change=change
+    plan = _plan(
+        fleet=change.fleet, intent=intent, repository=repository, clock=clock, change=change
     )
     expected = change.revision
     _fill(change, intent=intent, form_data=form_data)
     change.revision = expected + 1
     return _ask_for_approval(
-        change, plan=plan, actor=actor, clock=clock, act=Act.EDIT, verb="change.revised", expected_revision=expected
+        change,
+        plan=plan,
+        actor=actor,
+        clock=clock,
+        act=Act.EDIT,
+        verb="change.revised",
+        expected_revision=expected,
     )
 
 
@@ -128,7 +145,13 @@ def resubmit(*, change_id: int, actor: User, repository: FleetRepository, clock:
     """Ask again for approval of a lapsed change, with the plan as it is at the branch's tip now."""
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
     _require(actor, Right.REQUEST)
-    plan = previews.preview_change(change=change, repository=repository).plan
+    plan = _plan(
+        fleet=change.fleet,
+        intent=planner.intent_from_data(change.intent),
+        repository=repository,
+        clock=clock,
+        change=change,
+    )
     return _ask_for_approval(
         change,
         plan=plan,
@@ -212,8 +235,15 @@ def replan(*, change: Change, repository: FleetRepository, clock: Clock) -> Chan
     same = seen.digest == change.plan_digest
     with transaction.atomic():
         moved = Change.objects.filter(
-            pk=change.pk, state=change.state, revision=change.revision, base_commit=change.base_commit
-        ).update(**plan_records.columns(seen.plan), plan_digest=seen.digest, state_note=change.state_note if same else "")
+            pk=change.pk,
+            state=change.state,
+            revision=change.revision,
+            base_commit=change.base_commit,
+        ).update(
+            **plan_records.columns(seen.plan),
+            plan_digest=seen.digest,
+            state_note=change.state_note if same else "",
+        )
         if moved and not same:
             events.record(
                 verb="change.replanned",
@@ -224,6 +254,21 @@ def replan(*, change: Change, repository: FleetRepository, clock: Clock) -> Chan
             )
     change.refresh_from_db()
     return change
+
+
+def _plan(
+    *,
+    fleet: Fleet,
+    intent: planner.Intent,
+    repository: FleetRepository,
+    clock: Clock,
+    change: Change | None,
+) -> planner.Plan:
+    """Plan at the fetched tip, with the members indexed at that tip: what is taken is known as of now."""
+    indexing.index(fleet=fleet, repository=repository, clock=clock)
+    return previews.preview(
+        fleet=fleet, intent=intent, snapshot=repository.snapshot(), change=change
+    )
 
 
 def _require_secret(intent: planner.Intent, credentials: SpokeCredentials) -> None:
@@ -275,7 +320,10 @@ def _ask_for_approval(
                     actor_may=rights_of(actor),
                 )
                 if expected_revision is not None and current.revision != expected_revision:
-                    raise Refused("Somebody else edited this change meanwhile. Reload and edit again.", code="raced")
+                    raise Refused(
+                        "Somebody else edited this change meanwhile. Reload and edit again.",
+                        code="raced",
+                    )
             change.state, change.state_note = DecisionState.SUBMITTED.value, ""
             change.submitted_at, change.decided_at, change.settled_at = now, None, None
             change.save()

@@ -28,7 +28,9 @@ class CheckResult:
     sentence: str
 
 
-def save_fleet(*, values: Mapping[str, Any], actor: User, clock: Clock, fleet: Fleet | None = None) -> Fleet:
+def save_fleet(
+    *, values: Mapping[str, Any], actor: User, clock: Clock, fleet: Fleet | None = None
+) -> Fleet:
     """Create or change a fleet. Raises `Refused` where the actor is not an administrator.
 
     Another repository, branch or layout makes what was indexed worthless: it is indexed anew.
@@ -36,7 +38,11 @@ def save_fleet(*, values: Mapping[str, Any], actor: User, clock: Clock, fleet: F
     _require_administrator(actor)
     with transaction.atomic():
         row = fleet or Fleet()
-        moved = [name for name in ("repository_url", "branch", "layout") if getattr(row, name) != values[name]]
+        moved = [
+            name
+            for name in ("repository_url", "branch", "layout")
+            if getattr(row, name) != values[name]
+        ]
         for name, value in values.items():
             setattr(row, name, value)
         if moved:
@@ -53,7 +59,9 @@ def save_fleet(*, values: Mapping[str, Any], actor: User, clock: Clock, fleet: F
     return row
 
 
-def save_hub(*, values: Mapping[str, Any], actor: User, clock: Clock, hub: Hub | None = None) -> Hub:
+def save_hub(
+    *, values: Mapping[str, Any], actor: User, clock: Clock, hub: Hub | None = None
+) -> Hub:
     """Create or change a hub. Raises `Refused` where the actor is not an administrator."""
     _require_administrator(actor)
     with transaction.atomic():
@@ -72,9 +80,7 @@ def save_hub(*, values: Mapping[str, Any], actor: User, clock: Clock, hub: Hub |
     return row
 
 
-def run_checks(
-    *, actor: User, checks: Mapping[str, Callable[[], str]]
-) -> tuple[CheckResult, ...]:
+def run_checks(*, actor: User, checks: Mapping[str, Callable[[], str]]) -> tuple[CheckResult, ...]:
     """Run connection tests, each by itself: subject -> a call that answers one sentence or raises.
 
     Raises `Refused` where the actor is not an administrator; a failed test is a result.

@@ -17,7 +17,7 @@ from onboarding.domain.names import ClusterName, Environment, HubName, TenantNam
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.models import Cluster, Fleet
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services.previews import layout_of
+from onboarding.services.layouts import layout_of
 
 _COLUMNS = [
     "blob",
@@ -51,7 +51,9 @@ class IndexReport:
     problems: int
 
 
-def index(*, fleet: Fleet, repository: FleetRepository, clock: Clock, force: bool = False) -> IndexReport:
+def index(
+    *, fleet: Fleet, repository: FleetRepository, clock: Clock, force: bool = False
+) -> IndexReport:
     """Bring the fleet's member rows to the last fetched tip; unchanged members are not read again.
 
     A member file that cannot be read becomes a row with its problem and never hides the others.
@@ -150,7 +152,9 @@ class _MemberReader:
 
     def _labels(self, row: Cluster, member: FleetMember) -> ClusterLabels:
         placement = _placement(row, member)
-        layers = [(layer, self._layer(layer.path)) for layer in self._layout.labels_paths(placement)]
+        layers = [
+            (layer, self._layer(layer.path)) for layer in self._layout.labels_paths(placement)
+        ]
         return predict_labels(member, placement, resolve(layers))
 
     def _layer(self, path: str) -> SnapshotFile | None:

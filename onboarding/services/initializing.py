@@ -78,10 +78,15 @@ def bootstrap(text: str, new: NewFleet) -> str:
         "AWS_REGION": new.aws_region,
     }
     documents = text.split("\n---\n")
-    return "\n---\n".join(filled for document in documents for filled in _fill(document, common, new.tenants))
+    return "\n---\n".join(
+        filled for document in documents for filled in _fill(document, common, new.tenants)
+    )
 
 
 def _fill(document: str, common: dict[str, str], tenants: Sequence[TenantName]) -> list[str]:
     if "${TENANT}" not in document:
         return [string.Template(document).safe_substitute(common)]
-    return [string.Template(document).safe_substitute({**common, "TENANT": tenant}) for tenant in tenants]
+    return [
+        string.Template(document).safe_substitute({**common, "TENANT": tenant})
+        for tenant in tenants
+    ]

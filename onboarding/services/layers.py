@@ -11,7 +11,7 @@ from onboarding.domain.hierarchy import resolve
 from onboarding.domain.layout import FleetLayout, Layer, LayerPath
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet
-from onboarding.services.previews import layout_of
+from onboarding.services.layouts import layout_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ def layers_of_tenant(*, fleet: Fleet, tenant: str, snapshot: Snapshot) -> tuple[
     A layer that names environments or clusters gathers the files of all of the tenant's.
     """
     layout = layout_of(fleet)
-    paths = tuple(path for base in sorted(set(layout.bases.values())) for path in snapshot.paths(base))
+    paths = tuple(
+        path for base in sorted(set(layout.bases.values())) for path in snapshot.paths(base)
+    )
     clusters = Cluster.objects.filter(fleet=fleet, tenant=tenant)
     everyone = Cluster.objects.filter(fleet=fleet).count()
     return tuple(
@@ -45,7 +47,8 @@ def layers_of_tenant(*, fleet: Fleet, tenant: str, snapshot: Snapshot) -> tuple[
             title=str(layer.name).capitalize(),
             inherits=_who(layer, tenant, own=clusters.count(), everyone=everyone),
             files=tuple(
-                ValuesFile(path, _keys(snapshot, layer, path)) for path in _files(layout, layer, tenant, paths)
+                ValuesFile(path, _keys(snapshot, layer, path))
+                for path in _files(layout, layer, tenant, paths)
             ),
         )
         for layer in layout.layers
@@ -80,4 +83,8 @@ def _who(layer: Layer, tenant: str, *, own: int, everyone: int) -> str:
         return "each file for one cluster only"
     if "{environment}" in layer.pattern:
         return f"the clusters of {tenant} in that environment"
-    return f"all {own} clusters of {tenant}" if "{tenant}" in layer.pattern else f"all {everyone} clusters of the fleet"
+    return (
+        f"all {own} clusters of {tenant}"
+        if "{tenant}" in layer.pattern
+        else f"all {everyone} clusters of the fleet"
+    )

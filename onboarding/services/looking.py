@@ -15,7 +15,7 @@ from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import FleetLayout
 from onboarding.models import ApplicationStatus, Change, Delivery, Hub, HubObject
 from onboarding.ports import ArgoCD, Clock, HubKind, HubReader
-from onboarding.services.previews import layout_of
+from onboarding.services.layouts import layout_of
 
 _LOG = logging.getLogger(__name__)
 REGISTRATION = "fleet-hub-external-secrets"

@@ -24,7 +24,9 @@ def form_data_of(
     """
     file = snapshot.read(cluster.path)
     if file is None:
-        raise Refused(f"{cluster.path} is no longer in the repository; somebody removed it.", code="gone")
+        raise Refused(
+            f"{cluster.path} is no longer in the repository; somebody removed it.", code="gone"
+        )
     member = parse_member(file)
     placement = Placement(
         hub=HubName(cluster.hub_name),

@@ -11,7 +11,8 @@ from onboarding.domain.labels import inherited
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet, Hub
-from onboarding.services.previews import layout_of, live_sets
+from onboarding.services.layouts import layout_of
+from onboarding.services.previews import live_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Offer:
     environments: tuple[str, ...]
     channels: tuple[Channel, ...]
     flag_groups: tuple[FlagGroup, ...]
+    is_place_known: bool = True
 
     @property
     def flags(self) -> tuple[Flag, ...]:
@@ -84,15 +86,20 @@ def offer(
     layout = layout_of(fleet)
     known = releases.parse_releases(snapshot.read(layout.releases), path=layout.releases)
     below = inherited(placement, snapshot, layout) if placement else None
-    channels = tuple(_channel(group, label, known, below) for group, label in releases.RELEASE_LABELS.items())
+    channels = tuple(
+        _channel(group, label, known, below) for group, label in releases.RELEASE_LABELS.items()
+    )
     chosen = {
-        channel.group: pins.get(channel.label) or (channel.inherited.value if channel.inherited else "default")
+        channel.group: pins.get(channel.label)
+        or (channel.inherited.value if channel.inherited else "default")
         for channel in channels
     }
     clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="")
     return Offer(
         hubs=tuple(Hub.objects.filter(fleet=fleet).values_list("name", flat=True)),
-        tenants=tuple(sorted(set(clusters.values_list("tenant", flat=True)) | _tenant_folders(snapshot))),
+        tenants=tuple(
+            sorted(set(clusters.values_list("tenant", flat=True)) | _tenant_folders(snapshot))
+        ),
         environments=tuple(sorted(set(clusters.values_list("environment", flat=True)))),
         channels=channels,
         flag_groups=_flag_groups(
@@ -103,6 +110,7 @@ def offer(
             below=below,
             hub=placement.hub if placement else "",
         ),
+        is_place_known=placement is not None,
     )
 
 
@@ -142,7 +150,9 @@ def _flag_groups(
     """The catalogue of each group at the chosen channel; from the hub's live sets where Git cannot say."""
     groups = []
     for group in releases.RELEASE_LABELS:
-        catalogue = components.catalogue_from_wrapper(known, {group: chosen[group]}, snapshot, layout)
+        catalogue = components.catalogue_from_wrapper(
+            known, {group: chosen[group]}, snapshot, layout
+        )
         if catalogue is None:
             catalogue = components.catalogue_from_selectors(live_sets(hub_name=hub))
         flags = tuple(

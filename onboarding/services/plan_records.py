@@ -30,7 +30,9 @@ def record(plan: Plan) -> dict[str, Any]:
         "labels_after": _labels(plan.labels_after),
         "impact": {
             "appear": [_forecast(one) for one in plan.impact.appear],
-            "change": [[_forecast(before), _forecast(after)] for before, after in plan.impact.change],
+            "change": [
+                [_forecast(before), _forecast(after)] for before, after in plan.impact.change
+            ],
             "disappear": [_forecast(one) for one in plan.impact.disappear],
             "complete": plan.impact.complete,
             "note": plan.impact.note,
@@ -45,7 +47,8 @@ def record(plan: Plan) -> dict[str, Any]:
 def blobs(change: Change) -> dict[str, tuple[str, str]]:
     """What the commit of the kept plan changes: path -> (blob before, blob after), "" for absent."""
     return {
-        edit["path"]: (edit["before_blob"], edit["after_blob"]) for edit in change.plan.get("edits", ())
+        edit["path"]: (edit["before_blob"], edit["after_blob"])
+        for edit in change.plan.get("edits", ())
     }
 
 
@@ -53,7 +56,9 @@ def moved_paths(change: Change, plan: Plan) -> tuple[str, ...]:
     """The paths that `plan` found otherwise than the plan that is kept with the change, sorted."""
     before, now = ReadSet.from_data(change.read_set), plan.reads
     files = {path for path, blob in before.files.items() if now.files.get(path, blob) != blob}
-    folders = {path for path, found in before.folders.items() if now.folders.get(path, found) != found}
+    folders = {
+        path for path, found in before.folders.items() if now.folders.get(path, found) != found
+    }
     return tuple(sorted(files | folders))
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding.domain import diff, layout, planner
+from onboarding.domain import diff, planner
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
 from onboarding.ports import FleetRepository, HubKind
+from onboarding.services.layouts import layout_of
 
 POLICY_VERSION = "1"
 """The version of the approval rules that a digest is bound to; it changes when the rules do."""
@@ -24,32 +25,31 @@ class Preview:
     digest: str
 
 
-def layout_of(fleet: Fleet) -> layout.FleetLayout:
-    """The path layout of a fleet: a built-in profile, or its own by configuration."""
-    if fleet.layout_data:
-        return layout.FleetLayout.from_data(fleet.layout_data)
-    return layout.LAYOUTS[fleet.layout]
-
-
-def neighbours(*, fleet: Fleet, except_change: Change | None = None, except_path: str = "") -> planner.Neighbours:
+def neighbours(
+    *, fleet: Fleet, except_change: Change | None = None, except_path: str = ""
+) -> planner.Neighbours:
     """Which cluster names and secrets are taken, and by what: Git as indexed (all hubs and fleets), open changes.
 
     `except_change` is the change that is being planned, `except_path` the member file that it edits.
     """
     by_name: dict[str, str] = {}
     by_secret: dict[str, str] = {}
-    open_changes = Change.objects.filter(kind=Change.Kind.REGISTER, settled_at__isnull=True).exclude(
-        state=DecisionState.DRAFT.value
-    )
+    open_changes = Change.objects.filter(
+        kind=Change.Kind.REGISTER, settled_at__isnull=True
+    ).exclude(state=DecisionState.DRAFT.value)
     if except_change is not None:
         open_changes = open_changes.exclude(pk=except_change.pk)
     for pk, name, secret in open_changes.values_list("pk", "cluster_name", "secret_name"):
         by_name[name] = by_secret[secret] = f"change #{pk}, which is still open"
-    clusters = Cluster.objects.select_related("fleet").only("fleet__name", "path", "hub_name", "name", "secret_name")
+    clusters = Cluster.objects.select_related("fleet").only(
+        "fleet__name", "path", "hub_name", "name", "secret_name"
+    )
     for cluster in clusters.iterator():
         if cluster.path == except_path and cluster.fleet_id == fleet.pk:
             continue
-        where = f"the cluster on hub {cluster.hub_name} ({cluster.path} in fleet {cluster.fleet.name})"
+        where = (
+            f"the cluster on hub {cluster.hub_name} ({cluster.path} in fleet {cluster.fleet.name})"
+        )
         by_name[cluster.name] = where
         if cluster.secret_name:
             by_secret[cluster.secret_name] = where
@@ -74,8 +74,10 @@ def preview(
     Raises `Refused` with every reason at its form field.
     """
     where = layout_of(fleet)
-    except_path = "" if isinstance(intent, planner.RegisterCluster) else where.member_path(
-        intent.placement.hub, intent.placement.cluster
+    except_path = (
+        ""
+        if isinstance(intent, planner.RegisterCluster)
+        else where.member_path(intent.placement.hub, intent.placement.cluster)
     )
     return planner.plan(
         intent,
@@ -86,7 +88,9 @@ def preview(
     )
 
 
-def preview_change(*, change: Change, repository: FleetRepository, commit: str | None = None) -> Preview:
+def preview_change(
+    *, change: Change, repository: FleetRepository, commit: str | None = None
+) -> Preview:
     """Plan a stored change at a commit (default: the fetched tip), with the digest that would be approved."""
     plan = preview(
         fleet=change.fleet,
@@ -100,7 +104,9 @@ def preview_change(*, change: Change, repository: FleetRepository, commit: str |
 def digest_for(*, change: Change, plan: planner.Plan) -> str:
     """The digest of a change's plan: content, requester, editors and rules, nothing of hub or clock."""
     authors = Participant.objects.filter(change=change, role=Participant.Role.AUTHOR)
-    editors = sorted(authors.exclude(user=change.requester_id).values_list("user__username", flat=True))
+    editors = sorted(
+        authors.exclude(user=change.requester_id).values_list("user__username", flat=True)
+    )
     return diff.digest(
         plan,
         fleet=change.fleet.name,

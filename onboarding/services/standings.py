@@ -15,7 +15,13 @@ from django.db import transaction
 from django.db.models import Q
 
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
-from onboarding.domain.progress import ExternalSecretFacts, Facts, LabelDifference, Timeline, timeline
+from onboarding.domain.progress import (
+    ExternalSecretFacts,
+    Facts,
+    LabelDifference,
+    Timeline,
+    timeline,
+)
 from onboarding.domain.selectors import Match, application_set_match
 from onboarding.domain.sync import Rollup, Verdict, VerdictState, rollup
 from onboarding.models import (
@@ -105,10 +111,14 @@ class HubView:
     def external_secret(self, cluster: str) -> HubObject | None:
         """The ExternalSecret that fetches this cluster's credentials, by the names that charts give it."""
         names = (f"cluster-{cluster}", cluster, f"{REGISTRATION}{cluster}")
-        return next((self.external_secrets[name] for name in names if name in self.external_secrets), None)
+        return next(
+            (self.external_secrets[name] for name in names if name in self.external_secrets), None
+        )
 
 
-def story(*, cluster: Cluster | None, change: Change | None, clock: Clock, view: HubView | None = None) -> Story:
+def story(
+    *, cluster: Cluster | None, change: Change | None, clock: Clock, view: HubView | None = None
+) -> Story:
     """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
     seen = view or HubView(Hub.objects.filter(name=hub_name).first())
@@ -118,8 +128,14 @@ def story(*, cluster: Cluster | None, change: Change | None, clock: Clock, view:
 
 def registration_of(cluster: Cluster) -> Change | None:
     """The change that registered a cluster, where it was registered here."""
-    rows = Change.objects.filter(fleet=cluster.fleet_id, hub__name=cluster.hub_name, cluster_name=cluster.name)
-    return rows.filter(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value).order_by("-pk").first()
+    rows = Change.objects.filter(
+        fleet=cluster.fleet_id, hub__name=cluster.hub_name, cluster_name=cluster.name
+    )
+    return (
+        rows.filter(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value)
+        .order_by("-pk")
+        .first()
+    )
 
 
 def recompute(*, fleet: Fleet, clock: Clock) -> int:
@@ -213,7 +229,10 @@ def _changes(fleet: Fleet) -> tuple[dict[tuple[str, str], _Asked], dict[int, Del
     """What was asked about each cluster, by hub and name (drafts never), and the newest delivery of each change."""
     rows = (
         Change.objects.filter(fleet=fleet)
-        .filter(Q(settled_at__isnull=True) | Q(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value))
+        .filter(
+            Q(settled_at__isnull=True)
+            | Q(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value)
+        )
         .exclude(state=DecisionState.DRAFT.value)
         .select_related("hub")
         .defer("plan", "read_set", "form_data")
@@ -235,7 +254,12 @@ def _key(row: Standing) -> tuple[str, object]:
 
 
 def _story(
-    *, cluster: Cluster | None, change: Change | None, delivery: Delivery | None, seen: HubView, now: datetime
+    *,
+    cluster: Cluster | None,
+    change: Change | None,
+    delivery: Delivery | None,
+    seen: HubView,
+    now: datetime,
 ) -> Story:
     name = cluster.name if cluster else change.cluster_name if change else ""
     rows = seen.applications.get(name, [])
@@ -267,7 +291,9 @@ def _facts(
     return Facts(
         decision=DecisionState(decided.state) if decided else None,
         submitted_at=decided.submitted_at if decided else None,
-        approved_at=decided.decided_at if decided and decided.state == DecisionState.APPROVED.value else None,
+        approved_at=decided.decided_at
+        if decided and decided.state == DecisionState.APPROVED.value
+        else None,
         delivery=DeliveryState(delivery.state) if delivery and decided else None,
         delivery_reason=delivery.reason if delivery and decided else "",
         commit=delivery.commit if delivery and decided else "",
@@ -286,7 +312,9 @@ def _facts(
         matched=_matched(registered, rows, seen),
         matched_at=min((row.first_seen_at for row in rows), default=None),
         applications=total,
-        failures=tuple((row.name, row.reason) for row in rows if row.verdict == VerdictState.FAILED.value),
+        failures=tuple(
+            (row.name, row.reason) for row in rows if row.verdict == VerdictState.FAILED.value
+        ),
         synced_at=_when_all(row.synced_at for row in rows),
         healthy_at=_when_all(row.healthy_at for row in rows),
     )
@@ -323,7 +351,9 @@ def _external_secret(name: str, seen: HubView) -> ExternalSecretFacts | None:
     )
 
 
-def _differences(cluster: Cluster | None, registered: ClusterStatus | None) -> tuple[LabelDifference, ...]:
+def _differences(
+    cluster: Cluster | None, registered: ClusterStatus | None
+) -> tuple[LabelDifference, ...]:
     """The labels of Git that the live cluster secret does not carry as predicted."""
     if cluster is None or registered is None:
         return ()
@@ -373,7 +403,9 @@ def _describe_cluster(
     row.tenant, row.environment, row.model = cluster.tenant, cluster.environment, cluster.model
     row.addons_release, row.resources_release = cluster.addons_release, cluster.resources_release
     row.monitoring_release, row.fleet_release = cluster.monitoring_release, cluster.fleet_release
-    row.overrides = sorted(key for key, data in cluster.labels.items() if data["layer"] == "cluster")
+    row.overrides = sorted(
+        key for key, data in cluster.labels.items() if data["layer"] == "cluster"
+    )
     row.change = change if change and change.settled_at is None else None
     _tell(row, told, now)
 

@@ -58,7 +58,9 @@ def change_for(request: HttpRequest, pk: int) -> Change:
     """A change that this person may see; a draft is seen by its author alone."""
     user = user_with(request, Right.VIEW)
     change = Change.objects.select_related("fleet", "hub", "requester").filter(pk=pk).first()
-    if change is None or (change.state == DecisionState.DRAFT.value and change.requester_id != user.pk):
+    if change is None or (
+        change.state == DecisionState.DRAFT.value and change.requester_id != user.pk
+    ):
         raise Http404("There is no such change.")
     return change
 
@@ -67,7 +69,10 @@ def cluster_for(request: HttpRequest, hub: str, name: str) -> Cluster:
     """A cluster of the fleet's repository that this person may see."""
     user_with(request, Right.VIEW)
     cluster = (
-        Cluster.objects.select_related("fleet").filter(hub_name=hub, name=name).order_by("problem", "path").first()
+        Cluster.objects.select_related("fleet")
+        .filter(hub_name=hub, name=name)
+        .order_by("problem", "path")
+        .first()
     )
     if cluster is None:
         raise Http404("There is no such cluster in the fleet's repository.")

@@ -49,7 +49,9 @@ def fleet_form(request: HttpRequest, name: str = "") -> HttpResponse:
     fleet = get_object_or_404(Fleet, name=name) if name else None
     form = FleetForm(request.POST or None, fleet=fleet, initial=_initial(fleet))
     if request.method == "POST" and form.is_valid():
-        saved = configuration.save_fleet(values=form.cleaned_data, actor=user, clock=wiring.clock(), fleet=fleet)
+        saved = configuration.save_fleet(
+            values=form.cleaned_data, actor=user, clock=wiring.clock(), fleet=fleet
+        )
         wiring.queue().wake("onboarding.refresh_fleet", fleet_id=saved.pk)
         messages.success(request, f"Fleet {saved.name} is saved. Test its connection now.")
         return redirect("fleet-list")
@@ -64,7 +66,9 @@ def hub_form(request: HttpRequest, name: str = "") -> HttpResponse:
     hub = get_object_or_404(Hub, name=name) if name else None
     form = HubForm(request.POST or None, hub=hub, initial=_initial(hub))
     if request.method == "POST" and form.is_valid():
-        saved = configuration.save_hub(values=form.cleaned_data, actor=user, clock=wiring.clock(), hub=hub)
+        saved = configuration.save_hub(
+            values=form.cleaned_data, actor=user, clock=wiring.clock(), hub=hub
+        )
         messages.success(request, f"Hub {saved.name} is saved. Test its connections now.")
         return redirect("hub-list")
     status = 422 if request.method == "POST" else 200
@@ -76,8 +80,12 @@ def fleet_test(request: HttpRequest, name: str) -> HttpResponse:
     """Test whether the fleet's repository can be read."""
     user = access.user_with(request, Right.ADMINISTER)
     fleet = get_object_or_404(Fleet, name=name)
-    results = configuration.run_checks(actor=user, checks={"Git": lambda: wiring.repository(fleet).check()})
-    return _tested(request, fleets_page(tested=name, test=connection_test(results, wiring.clock().now())))
+    results = configuration.run_checks(
+        actor=user, checks={"Git": lambda: wiring.repository(fleet).check()}
+    )
+    return _tested(
+        request, fleets_page(tested=name, test=connection_test(results, wiring.clock().now()))
+    )
 
 
 @require_POST
@@ -93,7 +101,9 @@ def hub_test(request: HttpRequest, name: str) -> HttpResponse:
             "Secrets Manager": lambda: wiring.credentials(hub).check(),
         },
     )
-    return _tested(request, hubs_page(tested=name, test=connection_test(results, wiring.clock().now())))
+    return _tested(
+        request, hubs_page(tested=name, test=connection_test(results, wiring.clock().now()))
+    )
 
 
 def _tested(request: HttpRequest, page: Any) -> HttpResponse:

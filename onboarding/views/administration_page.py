@@ -24,13 +24,28 @@ from onboarding.views.pages import (
 
 _FLEET_SECTIONS = (
     ("repository", "Repository", "Git", ("name", "repository_url", "branch", "layout")),
-    ("credentials", "Credentials", "By reference only", ("username", "credential_file", "known_hosts_file")),
+    (
+        "credentials",
+        "Credentials",
+        "By reference only",
+        ("username", "credential_file", "known_hosts_file"),
+    ),
     ("limits", "Limits", "What the host allows", ("pushes_per_minute",)),
 )
 _HUB_SECTIONS = (
     ("hub", "Hub", "Its name and fleet", ("fleet", "name", "namespace")),
-    ("kubernetes", "Kubernetes API", "Read-only", ("access", "api_url", "api_token_file", "api_ca_file", "eks_cluster")),
-    ("argocd", "Argo CD", "Read-only token", ("argocd_url", "argocd_token_file", "argocd_ca_file", "link_url")),
+    (
+        "kubernetes",
+        "Kubernetes API",
+        "Read-only",
+        ("access", "api_url", "api_token_file", "api_ca_file", "eks_cluster"),
+    ),
+    (
+        "argocd",
+        "Argo CD",
+        "Read-only token",
+        ("argocd_url", "argocd_token_file", "argocd_ca_file", "link_url"),
+    ),
     (
         "aws",
         "AWS",
@@ -44,7 +59,11 @@ def connection_test(results: Sequence[configuration.CheckResult], at: datetime) 
     """The answers of a connection test, as a page shows them."""
     return ConnectionTest(
         results=tuple(
-            CheckResult(name=result.subject, state="Works" if result.works else "Failed", sentence=result.sentence)
+            CheckResult(
+                name=result.subject,
+                state="Works" if result.works else "Failed",
+                sentence=result.sentence,
+            )
             for result in results
         ),
         at=at,
@@ -57,7 +76,10 @@ def fleets_page(*, tested: str = "", test: ConnectionTest | None = None) -> Admi
         title="Fleets",
         lede="One fleet is one Git repository on one branch.",
         noun="fleet",
-        rows=tuple(_fleet_row(fleet, test if fleet.name == tested else None) for fleet in Fleet.objects.all()),
+        rows=tuple(
+            _fleet_row(fleet, test if fleet.name == tested else None)
+            for fleet in Fleet.objects.all()
+        ),
         add_url=reverse("fleet-add"),
         add_label="Add a fleet",
         icon="git-branch",
@@ -114,7 +136,10 @@ def _sections(
             id=key,
             title=title,
             hint=hint,
-            fields=tuple(FormField(bound=form[name], is_optional=not form.fields[name].required) for name in names),
+            fields=tuple(
+                FormField(bound=form[name], is_optional=not form.fields[name].required)
+                for name in names
+            ),
             status="wrong" if any(form[name].errors for name in names) else "",
         )
         for key, title, hint, names in plan

@@ -26,7 +26,13 @@ SORTS = {
     "requester": ("requester__username", "-updated_at"),
     "-requester": ("-requester__username", "-updated_at"),
 }
-COLUMNS = (("Change", ""), ("State", "state"), ("Cluster", "cluster"), ("Requester", "requester"), ("Age", "age"))
+COLUMNS = (
+    ("Change", ""),
+    ("State", "state"),
+    ("Cluster", "cluster"),
+    ("Requester", "requester"),
+    ("Age", "age"),
+)
 
 
 def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
@@ -50,7 +56,12 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
             facets=listing.facets(
                 _of_tab(request, visible, tab),
                 chosen,
-                (("state", "State"), ("kind", "Kind"), ("tenant", "Tenant"), ("environment", "Environment")),
+                (
+                    ("state", "State"),
+                    ("kind", "Kind"),
+                    ("tenant", "Tenant"),
+                    ("environment", "Environment"),
+                ),
                 words=lambda name, value: _word(name, value),
             ),
             sort=sort,
@@ -58,7 +69,9 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
         tab=tab,
         tabs=_tabs(request, visible, tab),
         as_of=now,
-        register_url=reverse("cluster-register") if Right.REQUEST in rights_of(request.user) else "",
+        register_url=reverse("cluster-register")
+        if Right.REQUEST in rights_of(request.user)
+        else "",
         refresh_url=request.get_full_path(),
     )
 
@@ -73,14 +86,22 @@ def _of_tab(request: HttpRequest, visible: QuerySet[Change], tab: str) -> QueryS
     if tab == "me":
         return visible.filter(pk__in=waits_for(request).values("pk"))
     if tab == "mine":
-        return visible.filter(participants__user_id=request.user.pk or 0, participants__role="author").distinct()
+        return visible.filter(
+            participants__user_id=request.user.pk or 0, participants__role="author"
+        ).distinct()
     return visible
 
 
 def _filtered(rows: QuerySet[Change], query: str, chosen: dict[str, list[str]]) -> QuerySet[Change]:
     if query:
-        by_text = Q(cluster_name__icontains=query) | Q(tenant__icontains=query) | Q(requester__username__icontains=query)
-        rows = rows.filter(by_text | (Q(pk=int(query)) if query.isdigit() and len(query) < 10 else Q()))
+        by_text = (
+            Q(cluster_name__icontains=query)
+            | Q(tenant__icontains=query)
+            | Q(requester__username__icontains=query)
+        )
+        rows = rows.filter(
+            by_text | (Q(pk=int(query)) if query.isdigit() and len(query) < 10 else Q())
+        )
     for name, values in chosen.items():
         if values:
             rows = rows.filter(**{f"{name}__in": values})
@@ -105,5 +126,3 @@ def _word(name: str, value: str) -> str:
     if name == "state":
         return DecisionState(value).word
     return str(Change.Kind(value).label) if name == "kind" else value
-
-

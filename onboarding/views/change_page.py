@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 TABS = ("plan", "diff", "discussion", "delivery", "evidence")
-POLICY = (
-    "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
-)
+POLICY = "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
 _ICONS = {
     "change.submitted": "send",
     "change.resubmitted": "send",
@@ -63,7 +61,9 @@ def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
     state = DecisionState(change.state)
     return ChangeRow(
         number=change.pk,
-        url=reverse("change-edit" if state is DecisionState.DRAFT else "change-detail", args=[change.pk]),
+        url=reverse(
+            "change-edit" if state is DecisionState.DRAFT else "change-detail", args=[change.pk]
+        ),
         title=title_of(change),
         kind=change.get_kind_display(),
         state=state.word,
@@ -76,7 +76,15 @@ def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
     )
 
 
-def change_page(change: Change, *, user: User, tab: str, now: datetime, errors: tuple[str, ...] = (), reason: str = "") -> ChangePage:
+def change_page(
+    change: Change,
+    *,
+    user: User,
+    tab: str,
+    now: datetime,
+    errors: tuple[str, ...] = (),
+    reason: str = "",
+) -> ChangePage:
     """The page of one change for one reader."""
     delivery = change.deliveries.order_by("-pk").first()
     state = DecisionState(change.state)
@@ -95,14 +103,21 @@ def change_page(change: Change, *, user: User, tab: str, now: datetime, errors: 
         requester=change.requester.get_full_name() or change.requester.get_username(),
         at=change.submitted_at or change.created_at,
         tab=shown,
-        tabs=_tabs(here, plan_files=len(plan.files) if plan else 0, comments=len(comments), delivery=delivery),
+        tabs=_tabs(
+            here,
+            plan_files=len(plan.files) if plan else 0,
+            comments=len(comments),
+            delivery=delivery,
+        ),
         next_step=_waits_for(state, delivery) or who_acts_next(state),
         waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
         policy=POLICY,
         plan=plan,
         plan_problem="" if change.plan_digest else change.state_note,
-        decision=_decision(change, acts=acts, author=author, user=user, errors=errors, reason=reason),
-        delivery=_delivery(delivery, now) if delivery else None,
+        decision=_decision(
+            change, acts=acts, author=author, user=user, errors=errors, reason=reason
+        ),
+        delivery=_delivery(delivery, now, user=user) if delivery else None,
         lapse=_lapse(change),
         remarks=_remarks(change),
         evidence=evidence,
@@ -133,7 +148,9 @@ def _waits_for(state: DecisionState, delivery: DeliveryRow | None) -> str:
     }[DeliveryState(delivery.state)]
 
 
-def _tabs(here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | None) -> tuple[Tab, ...]:
+def _tabs(
+    here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | None
+) -> tuple[Tab, ...]:
     word = DeliveryState(delivery.state).word if delivery else ""
     return (
         Tab("plan", "Plan", f"{here}?tab=plan"),
@@ -145,15 +162,27 @@ def _tabs(here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | 
 
 
 def _decision(
-    change: Change, *, acts: frozenset[Act], author: bool, user: User, errors: tuple[str, ...], reason: str
+    change: Change,
+    *,
+    acts: frozenset[Act],
+    author: bool,
+    user: User,
+    errors: tuple[str, ...],
+    reason: str,
 ) -> Decision:
     can_decide = bool(change.plan_digest)
     return Decision(
         digest=change.plan_digest,
         revision=change.revision,
-        approve_url=reverse("change-approve", args=[change.pk]) if Act.APPROVE in acts and can_decide else "",
-        reject_url=reverse("change-reject", args=[change.pk]) if Act.REJECT in acts and can_decide else "",
-        withdraw_url=reverse("change-withdraw", args=[change.pk]) if Act.WITHDRAW in acts and author and not change.settled_at else "",
+        approve_url=reverse("change-approve", args=[change.pk])
+        if Act.APPROVE in acts and can_decide
+        else "",
+        reject_url=reverse("change-reject", args=[change.pk])
+        if Act.REJECT in acts and can_decide
+        else "",
+        withdraw_url=reverse("change-withdraw", args=[change.pk])
+        if Act.WITHDRAW in acts and author and not change.settled_at
+        else "",
         submit_url=reverse("change-resubmit", args=[change.pk])
         if Act.SUBMIT in acts and change.state == DecisionState.LAPSED.value
         else "",
@@ -171,11 +200,18 @@ def _denied(change: Change, *, author: bool, user: User) -> str:
         return "You asked for this change or edited it, so somebody else has to approve it."
     if Right.APPROVE not in rights_of(user):
         return "Your account may not approve changes. Somebody with the right to approve has to look at it."
-    return "" if change.plan_digest else "Its plan is refused as the fleet stands now; it cannot be approved."
+    return (
+        ""
+        if change.plan_digest
+        else "Its plan is refused as the fleet stands now; it cannot be approved."
+    )
 
 
-def _delivery(row: DeliveryRow, now: datetime) -> Delivery:
+def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
     state = DeliveryState(row.state)
+    may_retry = state is DeliveryState.FAILED and bool(
+        rights_of(user) & {Right.REQUEST, Right.ADMINISTER}
+    )
     return Delivery(
         state=state.word,
         reason=row.reason,
@@ -184,6 +220,7 @@ def _delivery(row: DeliveryRow, now: datetime) -> Delivery:
         branch=row.fleet.branch,
         since=row.committed_at or row.queued_at,
         next_try=row.due_at if state is DeliveryState.QUEUED and row.due_at > now else None,
+        retry_url=reverse("change-retry", args=[row.change_id]) if may_retry else "",
         attempts=tuple(
             Attempt(
                 number=attempt.number,
@@ -219,7 +256,11 @@ def _lapse(change: Change) -> Lapse | None:
 def _remarks(change: Change) -> tuple[Remark, ...]:
     """The discussion: comments, and the reasons that came with decisions, by time."""
     spoken = [
-        Remark(who=comment.author.get_full_name() or comment.author.get_username(), at=comment.created_at, text=comment.body)
+        Remark(
+            who=comment.author.get_full_name() or comment.author.get_username(),
+            at=comment.created_at,
+            text=comment.body,
+        )
         for comment in change.comments.select_related("author")
     ]
     decided = [
@@ -243,7 +284,9 @@ def _evidence(change: Change) -> tuple[HistoryEntry, ...]:
             who=event.actor.get_username() if event.actor else "Fleet UI",
             icon=_ICONS.get(event.verb, "circle-dot"),
             detail=event.digest[:16],
-            commit=str(event.detail.get("commit", "")) if event.verb.startswith("delivery.") else "",
+            commit=str(event.detail.get("commit", ""))
+            if event.verb.startswith("delivery.")
+            else "",
         )
         for event in change.events.select_related("actor").order_by("pk")
     )
@@ -268,4 +311,6 @@ def _cluster_link(change: Change, delivery: DeliveryRow | None) -> Link | None:
     in_git = delivery is not None and delivery.state == DeliveryState.COMMITTED.value
     if not change.hub or not (in_git or change.kind == Change.Kind.EDIT):
         return None
-    return Link(change.cluster_name, reverse("cluster-detail", args=[change.hub.name, change.cluster_name]))
+    return Link(
+        change.cluster_name, reverse("cluster-detail", args=[change.hub.name, change.cluster_name])
+    )

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
-from onboarding.domain.lifecycle import DecisionState, Right
-from onboarding.models import Change
-from onboarding.services import approvals, changes
+from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
+from onboarding.models import Change, Delivery
+from onboarding.services import approvals, changes, deliveries
 from onboarding.views import access
 from onboarding.views.change_list_page import change_list_page
 from onboarding.views.change_page import change_page
@@ -29,7 +29,12 @@ def change_list(request: HttpRequest) -> HttpResponse:
     """The changes that wait for this person, their own, or all."""
     access.user_with(request, Right.VIEW)
     page = change_list_page(request, now=wiring.clock().now())
-    return page_or_part(request, "onboarding/changes/list.html", "onboarding/changes/_list_part.html", {"page": page})
+    return page_or_part(
+        request,
+        "onboarding/changes/list.html",
+        "onboarding/changes/_list_part.html",
+        {"page": page},
+    )
 
 
 @require_GET
@@ -112,12 +117,30 @@ def change_resubmit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def change_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Try a failed delivery again."""
+    change = access.change_for(request, pk)
+    user = access.user_with(request, Right.VIEW)
+    delivery = get_object_or_404(Delivery, change=change, state=DeliveryState.FAILED.value)
+    return _decided(
+        request,
+        change,
+        lambda: deliveries.try_again(
+            delivery_id=delivery.pk, actor=user, clock=wiring.clock(), queue=wiring.queue()
+        ),
+        "A worker tries it again now.",
+    )
+
+
+@require_POST
 def change_comment(request: HttpRequest, pk: int) -> HttpResponse:
     """Add to the discussion."""
     change = access.change_for(request, pk)
     user = access.user_with(request, Right.VIEW)
     try:
-        changes.comment(change_id=change.pk, body=request.POST.get("body", ""), actor=user, clock=wiring.clock())
+        changes.comment(
+            change_id=change.pk, body=request.POST.get("body", ""), actor=user, clock=wiring.clock()
+        )
     except Refused as refused:
         messages.error(request, str(refused))
     return redirect(reverse("change-detail", args=[change.pk]) + "?tab=discussion")

@@ -22,7 +22,10 @@ FACETS = (
     ("environment", "Environment"),
     ("hub_name", "Hub"),
     ("model", "Model"),
-    *((column, f"{label.removesuffix('Release').capitalize()} channel") for label, column in CHANNEL_COLUMNS.items()),
+    *(
+        (column, f"{label.removesuffix('Release').capitalize()} channel")
+        for label, column in CHANNEL_COLUMNS.items()
+    ),
 )
 # In the URL the facets are called as people call them.
 PARAMETERS = {"state": "shown", "hub": "hub_name"}
@@ -49,7 +52,9 @@ COLUMNS = (
 )
 
 
-def cluster_list_page(request: HttpRequest, fleet: Fleet | None, *, now: datetime) -> ClusterListPage:
+def cluster_list_page(
+    request: HttpRequest, fleet: Fleet | None, *, now: datetime
+) -> ClusterListPage:
     """The page for the filters, sort and page number that the URL names."""
     everyone = standings(fleet, now)
     rows, chosen = filtered(request, everyone)
@@ -76,13 +81,12 @@ def cluster_list_page(request: HttpRequest, fleet: Fleet | None, *, now: datetim
     )
 
 
-def filtered(
-    request: HttpRequest, rows: StandingRows
-) -> tuple[StandingRows, dict[str, list[str]]]:
+def filtered(request: HttpRequest, rows: StandingRows) -> tuple[StandingRows, dict[str, list[str]]]:
     """The rows that the URL's search and facets leave, and what was chosen: column -> values."""
     names = [_parameter(column) for column, _ in FACETS]
     chosen = {
-        PARAMETERS.get(name, name): values for name, values in listing.choices(request, names).items()
+        PARAMETERS.get(name, name): values
+        for name, values in listing.choices(request, names).items()
     }
     found = _searched(rows, listing.query_of(request))
     for column, values in chosen.items():
@@ -115,7 +119,12 @@ def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ..
         states=("shown",),
     )
     return tuple(
-        Facet(name=_parameter(facet.name), label=facet.label, options=facet.options, shows_state=facet.shows_state)
+        Facet(
+            name=_parameter(facet.name),
+            label=facet.label,
+            options=facet.options,
+            shows_state=facet.shows_state,
+        )
         for facet in found
     )
 
@@ -132,8 +141,12 @@ def _problems(fleet: Fleet | None) -> tuple[str, ...]:
         return ("No fleet is configured yet. An administrator can add one.",)
     found = []
     if fleet.index_problem:
-        found.append(f"The repository cannot be read, so this list may be old. {fleet.index_problem}")
+        found.append(
+            f"The repository cannot be read, so this list may be old. {fleet.index_problem}"
+        )
     broken = Cluster.objects.filter(fleet=fleet).exclude(problem="").count()
     if broken:
-        found.append(f"{broken} member {'file' if broken == 1 else 'files'} cannot be read; see Lint.")
+        found.append(
+            f"{broken} member {'file' if broken == 1 else 'files'} cannot be read; see Lint."
+        )
     return tuple(found)

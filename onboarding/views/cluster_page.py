@@ -18,7 +18,7 @@ from onboarding.domain.sync import VerdictState
 from onboarding.models import ApplicationStatus, Change, Cluster, ClusterStatus, Delivery, Hub
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services import standings
-from onboarding.services.previews import layout_of
+from onboarding.services.layouts import layout_of
 from onboarding.services.rights import rights_of
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.pages import (
@@ -71,7 +71,12 @@ _STATUS: Mapping[StepState, Literal["done", "active", "waiting", "failed", "todo
 
 
 def cluster_page(
-    cluster: Cluster, *, user: User, tab: str, clock: Clock, repository: Callable[[], FleetRepository]
+    cluster: Cluster,
+    *,
+    user: User,
+    tab: str,
+    clock: Clock,
+    repository: Callable[[], FleetRepository],
 ) -> ClusterPage:
     """The page of one cluster; Git is read only for the tabs that need it."""
     hub = Hub.objects.filter(name=cluster.hub_name).select_related("watch").first()
@@ -94,7 +99,9 @@ def cluster_page(
         tab=shown,
         tabs=_tabs(here, cluster, applications),
         steps=_steps(story.timeline.steps),
-        is_onboarded=all(step.state in (StepState.DONE, StepState.UNOBSERVED) for step in story.timeline.steps),
+        is_onboarded=all(
+            step.state in (StepState.DONE, StepState.UNOBSERVED) for step in story.timeline.steps
+        ),
         channels=_channels(cluster),
         secret_name=cluster.secret_name,
         server=live.server if live else "",
@@ -102,7 +109,9 @@ def cluster_page(
         synced=total.synced if total else 0,
         total=total.total if total else 0,
         crumbs=(Link("Clusters", reverse("cluster-list")),),
-        edit_url=reverse("cluster-edit", args=[cluster.hub_name, cluster.name]) if may_edit and not cluster.problem else "",
+        edit_url=reverse("cluster-edit", args=[cluster.hub_name, cluster.name])
+        if may_edit and not cluster.problem
+        else "",
         edit_denied=_edit_denied(cluster, may_edit=may_edit),
         argocd_url=_argocd(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
@@ -139,7 +148,9 @@ def _steps(steps: Sequence[Step]) -> tuple[TimelineStep, ...]:
     return tuple(shown)
 
 
-def _tabs(here: str, cluster: Cluster, applications: Sequence[ApplicationStatus]) -> tuple[Tab, ...]:
+def _tabs(
+    here: str, cluster: Cluster, applications: Sequence[ApplicationStatus]
+) -> tuple[Tab, ...]:
     return (
         Tab("applications", "Applications", f"{here}?tab=applications", count=len(applications)),
         Tab("labels", "Labels", f"{here}?tab=labels", count=len(cluster.labels)),
@@ -164,7 +175,9 @@ def _application_row(row: ApplicationStatus, hub: Hub | None) -> ApplicationRow:
         version=row.version,
         message=row.reason,
         seen_at=row.seen_at,
-        argocd_url=_argocd(hub, f"/applications/{quote(hub.namespace)}/{quote(row.name)}") if hub else "",
+        argocd_url=_argocd(hub, f"/applications/{quote(hub.namespace)}/{quote(row.name)}")
+        if hub
+        else "",
     )
 
 
@@ -196,12 +209,16 @@ def _edit_denied(cluster: Cluster, *, may_edit: bool) -> str:
 
 def _open_changes(cluster: Cluster) -> tuple[ChangeRow, ...]:
     rows = list(
-        Change.objects.filter(fleet=cluster.fleet_id, cluster_name=cluster.name, settled_at__isnull=True)
+        Change.objects.filter(
+            fleet=cluster.fleet_id, cluster_name=cluster.name, settled_at__isnull=True
+        )
         .exclude(state="draft")
         .select_related("requester")
         .order_by("-pk")[:5]
     )
-    deliveries = {row.change_id: row for row in Delivery.objects.filter(change__in=rows).order_by("pk")}
+    deliveries = {
+        row.change_id: row for row in Delivery.objects.filter(change__in=rows).order_by("pk")
+    }
     return tuple(change_row(row, deliveries.get(row.pk)) for row in rows)
 
 
@@ -212,7 +229,10 @@ def _label_rows(labels: Mapping[str, Any], live: Mapping[str, str] | None) -> tu
             value=data["value"],
             origin=Origin(layer=data["layer"], path=data["path"], line=data["line"] or None),
             shadowed=tuple(
-                Shadowed(one["value"], Origin(layer=one["layer"], path=one["path"], line=one["line"] or None))
+                Shadowed(
+                    one["value"],
+                    Origin(layer=one["layer"], path=one["path"], line=one["line"] or None),
+                )
                 for one in data["shadowed"]
             ),
             live=live.get(key) if live is not None else None,
@@ -234,7 +254,9 @@ def _placement(cluster: Cluster) -> Placement | None:
         return None
 
 
-def _history(cluster: Cluster, repository: Callable[[], FleetRepository]) -> tuple[HistoryEntry, ...]:
+def _history(
+    cluster: Cluster, repository: Callable[[], FleetRepository]
+) -> tuple[HistoryEntry, ...]:
     """The commits that touched the cluster's own files, newest first."""
     placement = _placement(cluster)
     paths = [cluster.path]
@@ -243,8 +265,14 @@ def _history(cluster: Cluster, repository: Callable[[], FleetRepository]) -> tup
     try:
         commits = repository().history(paths, limit=50)
     except FleetError as error:
-        return (HistoryEntry(title=f"The history cannot be read. {error}", at=None, icon="triangle-alert"),)
-    changes = {str(row.uid): row.pk for row in Change.objects.filter(cluster_name=cluster.name).only("uid")}
+        return (
+            HistoryEntry(
+                title=f"The history cannot be read. {error}", at=None, icon="triangle-alert"
+            ),
+        )
+    changes = {
+        str(row.uid): row.pk for row in Change.objects.filter(cluster_name=cluster.name).only("uid")
+    }
     return tuple(
         HistoryEntry(
             title=commit.subject,
@@ -283,5 +311,7 @@ def _files(cluster: Cluster, repository: Callable[[], FleetRepository]) -> tuple
         file = snapshot.read(path)
         text = file.content.decode(errors="replace") if file else ""
         problem = cluster.problem if path == cluster.path else ""
-        entries.append(FileEntry(path=path, role=role, exists=file is not None, text=text, problem=problem))
+        entries.append(
+            FileEntry(path=path, role=role, exists=file is not None, text=text, problem=problem)
+        )
     return tuple(entries)

@@ -18,7 +18,12 @@ def cluster_list(request: HttpRequest) -> HttpResponse:
     """Every cluster with its state, filtered, sorted and paged by the URL."""
     access.user_with(request, Right.VIEW)
     page = cluster_list_page(request, access.fleet_for(request), now=wiring.clock().now())
-    return page_or_part(request, "onboarding/clusters/list.html", "onboarding/clusters/_list_part.html", {"page": page})
+    return page_or_part(
+        request,
+        "onboarding/clusters/list.html",
+        "onboarding/clusters/_list_part.html",
+        {"page": page},
+    )
 
 
 @require_GET
@@ -33,5 +38,8 @@ def cluster_detail(request: HttpRequest, hub: str, name: str) -> HttpResponse:
         repository=lambda: wiring.current_repository(cluster.fleet),
     )
     return page_or_part(
-        request, "onboarding/clusters/detail.html", "onboarding/clusters/_detail_part.html", {"page": page}
+        request,
+        "onboarding/clusters/detail.html",
+        "onboarding/clusters/_detail_part.html",
+        {"page": page},
     )

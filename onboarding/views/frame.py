@@ -18,7 +18,9 @@ from onboarding.views.pages import FleetChoice, Frame
 def waits_for(request: HttpRequest) -> Any:
     """The changes that wait for this person: to approve, or to look at again after a lapse."""
     may = rights_of(request.user)
-    mine = Participant.objects.filter(change=OuterRef("pk"), user_id=request.user.pk or 0, role=Participant.Role.AUTHOR)
+    mine = Participant.objects.filter(
+        change=OuterRef("pk"), user_id=request.user.pk or 0, role=Participant.Role.AUTHOR
+    )
     open_changes = Change.objects.annotate(is_mine=Exists(mine))
     lapsed = open_changes.filter(state=DecisionState.LAPSED.value, is_mine=True)
     if Right.APPROVE not in may:
@@ -54,6 +56,10 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 
 
 def _role(may: frozenset[Right]) -> str:
-    words = {Right.REQUEST: "requester", Right.APPROVE: "approver", Right.ADMINISTER: "administrator"}
+    words = {
+        Right.REQUEST: "requester",
+        Right.APPROVE: "approver",
+        Right.ADMINISTER: "administrator",
+    }
     held = [word for right, word in words.items() if right in may]
     return " and ".join(held).capitalize() if held else "Viewer"

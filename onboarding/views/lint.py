@@ -24,7 +24,11 @@ def lint(request: HttpRequest) -> HttpResponse:
         page = LintPage(findings=(), problem="No fleet is configured yet.")
     else:
         page = LintPage(
-            findings=(*_broken(fleet), *_doubled(fleet, "name", "cluster name"), *_doubled(fleet, "secret_name", "secret")),
+            findings=(
+                *_broken(fleet),
+                *_doubled(fleet, "name", "cluster name"),
+                *_doubled(fleet, "secret_name", "secret"),
+            ),
             commit=fleet.indexed_commit,
             files_read=Cluster.objects.filter(fleet=fleet).count(),
             as_of=fleet.indexed_at,

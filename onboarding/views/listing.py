@@ -59,9 +59,19 @@ def facets(
         for other, values in chosen.items():
             if values and other != name:
                 others = others.filter(**{f"{other}__in": values})
-        counted = others.order_by().values_list(name).annotate(Count("pk", distinct=True)).order_by(name)[:100]
+        counted = (
+            others.order_by()
+            .values_list(name)
+            .annotate(Count("pk", distinct=True))
+            .order_by(name)[:100]
+        )
         options = tuple(
-            Option(label=words(name, value), value=value, count=count, is_chosen=value in chosen.get(name, ()))
+            Option(
+                label=words(name, value),
+                value=value,
+                count=count,
+                is_chosen=value in chosen.get(name, ()),
+            )
             for value, count in counted
             if value
         )
@@ -81,7 +91,9 @@ def listing(
 ) -> Listing:
     """The list's frame: column heads that know how they are sorted, facets, pages."""
     return Listing(
-        columns=tuple(_column(label, key, sort, is_number=label in numbers) for label, key in columns),
+        columns=tuple(
+            _column(label, key, sort, is_number=label in numbers) for label, key in columns
+        ),
         pages=pages,
         facets=facets,
         query=query_of(request),

@@ -54,7 +54,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     access.user_with(request, Right.VIEW)
     page = _page(request, access.fleet_for(request), wiring.clock().now())
     return page_or_part(
-        request, "onboarding/overview/overview.html", "onboarding/overview/_overview_part.html", {"page": page}
+        request,
+        "onboarding/overview/overview.html",
+        "onboarding/overview/_overview_part.html",
+        {"page": page},
     )
 
 
@@ -74,7 +77,10 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
         problems=_problems(rows),
         breakdowns=tuple(_breakdown(rows, title, column) for title, column in BREAKDOWNS),
         recent_changes=_recent(fleet, request),
-        hubs=tuple(freshness.hub_row(hub, now) for hub in Hub.objects.filter(fleet=fleet).select_related("watch")),
+        hubs=tuple(
+            freshness.hub_row(hub, now)
+            for hub in Hub.objects.filter(fleet=fleet).select_related("watch")
+        ),
         register_url=reverse("cluster-register") if fleet and Right.REQUEST in may else "",
         setup_url=reverse("fleet-add") if not fleet and Right.ADMINISTER in may else "",
         refresh_url=request.get_full_path(),
@@ -103,8 +109,12 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
 
 def _stats(request: HttpRequest, rows: StandingRows) -> tuple[Stat, ...]:
     mine = waits_for(request)
-    queued = Delivery.objects.exclude(state=DeliveryState.COMMITTED.value).exclude(state=DeliveryState.FAILED.value)
-    failed = Delivery.objects.filter(state=DeliveryState.FAILED.value, change__settled_at__isnull=True).count()
+    queued = Delivery.objects.exclude(state=DeliveryState.COMMITTED.value).exclude(
+        state=DeliveryState.FAILED.value
+    )
+    failed = Delivery.objects.filter(
+        state=DeliveryState.FAILED.value, change__settled_at__isnull=True
+    ).count()
     submitted = Change.objects.filter(state=DecisionState.SUBMITTED.value)
     return (
         Stat("Clusters", rows.filter(cluster__isnull=False).count(), reverse("cluster-list")),
@@ -115,8 +125,17 @@ def _stats(request: HttpRequest, rows: StandingRows) -> tuple[Stat, ...]:
             f"{reverse('change-list')}?inbox=all&state=submitted",
             note=_since(submitted.aggregate(first=Min("submitted_at"))["first"]),
         ),
-        Stat("On the way to Git", queued.count(), f"{reverse('change-list')}?inbox=all&state=approved"),
-        Stat("Failed deliveries", failed, f"{reverse('change-list')}?inbox=all", word="Failed" if failed else ""),
+        Stat(
+            "On the way to Git",
+            queued.count(),
+            f"{reverse('change-list')}?inbox=all&state=approved",
+        ),
+        Stat(
+            "Failed deliveries",
+            failed,
+            f"{reverse('change-list')}?inbox=all",
+            word="Failed" if failed else "",
+        ),
     )
 
 
@@ -129,7 +148,11 @@ def _stages(rows: StandingRows) -> tuple[StageCount, ...]:
     moving = rows.exclude(shown=ClusterState.HEALTHY.value).exclude(stage="")
     found = {stage: (count, oldest) for stage, count, oldest in _by_stage(moving)}
     return tuple(
-        StageCount(title=stage.value.capitalize(), count=found[stage.value][0], oldest=found[stage.value][1])
+        StageCount(
+            title=stage.value.capitalize(),
+            count=found[stage.value][0],
+            oldest=found[stage.value][1],
+        )
         for stage in Stage
         if stage.value in found
     )
@@ -141,12 +164,19 @@ def _by_stage(rows: StandingRows) -> list[tuple[str, int, datetime | None]]:
 
 
 def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
-    rows = waits_for(request).filter(fleet=fleet).select_related("requester").order_by("submitted_at")[:5]
+    rows = (
+        waits_for(request)
+        .filter(fleet=fleet)
+        .select_related("requester")
+        .order_by("submitted_at")[:5]
+    )
     return tuple(
         Waiting(
             title=f"#{change.pk} {title_of(change)}",
             url=reverse("change-detail", args=[change.pk]),
-            waits_for="your approval" if change.state == DecisionState.SUBMITTED.value else "a new request: its approval lapsed",
+            waits_for="your approval"
+            if change.state == DecisionState.SUBMITTED.value
+            else "a new request: its approval lapsed",
             since=change.submitted_at,
         )
         for change in rows
@@ -156,7 +186,9 @@ def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
 def _problems(rows: StandingRows) -> tuple[Problem, ...]:
     """Causes with the number of clusters that suffer from each: the same sentence is the same cause."""
     bad = rows.filter(shown__in=[state.value for state in BAD])
-    grouped = bad.order_by().values("shown", "sentence").annotate(count=CountOf("pk"), since=Min("since"))
+    grouped = (
+        bad.order_by().values("shown", "sentence").annotate(count=CountOf("pk"), since=Min("since"))
+    )
     ordered = sorted(grouped, key=lambda row: (ORDER[row["shown"]], -row["count"]))
     return tuple(
         Problem(
@@ -172,7 +204,9 @@ def _problems(rows: StandingRows) -> tuple[Problem, ...]:
 
 
 def _breakdown(rows: StandingRows, title: str, column: str) -> Breakdown:
-    values = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True).distinct()[:12]
+    values = (
+        rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True).distinct()[:12]
+    )
     return Breakdown(
         title=title,
         rows=tuple(
@@ -193,5 +227,7 @@ def _recent(fleet: Fleet | None, request: HttpRequest) -> tuple[ChangeRow, ...]:
         .select_related("requester")
         .order_by("-updated_at")[:6]
     )
-    deliveries = {row.change_id: row for row in Delivery.objects.filter(change__in=rows).order_by("pk")}
+    deliveries = {
+        row.change_id: row for row in Delivery.objects.filter(change__in=rows).order_by("pk")
+    }
     return tuple(change_row(row, deliveries.get(row.pk)) for row in rows)

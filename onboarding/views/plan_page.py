@@ -19,7 +19,8 @@ def plan_from_record(record: Mapping[str, Any], *, digest: str = "") -> Plan | N
         impact=_impact(record["impact"]),
         labels=_labels(record["labels_before"], record["labels_after"]),
         notices=tuple(
-            Notice(message=warning["message"], about=warning.get("path", "")) for warning in record["warnings"]
+            Notice(message=warning["message"], about=warning.get("path", ""))
+            for warning in record["warnings"]
         ),
         base_commit=record["commit"],
         digest=digest,
@@ -65,7 +66,9 @@ def _row(item: Mapping[str, Any], *, version_before: str = "", gone: bool = Fals
     )
 
 
-def _labels(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> tuple[LabelChange, ...]:
+def _labels(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> tuple[LabelChange, ...]:
     """The labels that differ, in the order of their keys."""
     old = {label["key"]: label for label in before}
     new = {label["key"]: label for label in after}

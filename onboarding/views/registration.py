@@ -20,6 +20,7 @@ from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.registration import RegistrationForm, typed_pins, typed_placement
 from onboarding.models import Change, Cluster, Fleet
 from onboarding.services import changes, member_forms, offers, plan_records, previews
+from onboarding.services.layouts import layout_of
 from onboarding.views import access
 from onboarding.views.pages import FormPage, Hidden, Link, Preview
 from onboarding.views.partials import is_partial
@@ -61,7 +62,9 @@ def cluster_register(request: HttpRequest) -> HttpResponse:
     """Register a spoke cluster: show the form, or ask for approval of what was entered."""
     access.user_with(request, Right.REQUEST)
     fleet = access.configured_fleet_for(request)
-    return _form_view(request, Subject(fleet=fleet, initial={key: request.GET[key] for key in request.GET}))
+    return _form_view(
+        request, Subject(fleet=fleet, initial={key: request.GET[key] for key in request.GET})
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -96,7 +99,9 @@ def register_draft(request: HttpRequest) -> HttpResponse:
     user = access.user_with(request, Right.REQUEST)
     subject = _posted_subject(request)
     if subject.change and not subject.is_draft:
-        messages.error(request, "This change was already asked for approval; it is no draft any more.")
+        messages.error(
+            request, "This change was already asked for approval; it is no draft any more."
+        )
         return redirect("change-detail", subject.change.pk)
     draft = changes.save_draft(
         fleet=subject.fleet,
@@ -138,7 +143,11 @@ def secret_check(request: HttpRequest) -> HttpResponse:
             state, sentence = "Unknown", "Choose the hub first: its AWS account is asked."
     except FleetError as error:
         state, sentence = "Unknown", str(error)
-    return render(request, "onboarding/clusters/_secret_check_part.html", {"state": state, "sentence": sentence})
+    return render(
+        request,
+        "onboarding/clusters/_secret_check_part.html",
+        {"state": state, "sentence": sentence},
+    )
 
 
 def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
@@ -183,7 +192,7 @@ def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> C
 def _subject_of_cluster(cluster: Cluster) -> Subject:
     repository = wiring.current_repository(cluster.fleet)
     placement, initial = member_forms.form_data_of(
-        cluster=cluster, snapshot=repository.snapshot(), layout=previews.layout_of(cluster.fleet)
+        cluster=cluster, snapshot=repository.snapshot(), layout=layout_of(cluster.fleet)
     )
     return Subject(fleet=cluster.fleet, initial=initial, editing=placement, cluster=cluster)
 
@@ -195,7 +204,10 @@ def _subject_of_change(change: Change) -> Subject:
         )
         base = _subject_of_cluster(cluster)
         return Subject(
-            fleet=change.fleet, initial={**base.initial, **change.form_data}, editing=base.editing, change=change
+            fleet=change.fleet,
+            initial={**base.initial, **change.form_data},
+            editing=base.editing,
+            change=change,
         )
     return Subject(fleet=change.fleet, initial=change.form_data, change=change)
 
@@ -206,7 +218,9 @@ def _posted_subject(request: HttpRequest) -> Subject:
         return _subject_of_change(access.change_for(request, int(request.POST["change"])))
     if request.POST.get("editing_hub"):
         return _subject_of_cluster(
-            access.cluster_for(request, request.POST["editing_hub"], request.POST.get("editing_name", ""))
+            access.cluster_for(
+                request, request.POST["editing_hub"], request.POST.get("editing_name", "")
+            )
         )
     return Subject(fleet=access.configured_fleet_for(request), initial={})
 
@@ -214,20 +228,28 @@ def _posted_subject(request: HttpRequest) -> Subject:
 def _unbound(subject: Subject) -> tuple[RegistrationForm, Preview]:
     offer, problem, _ = _offer(subject, subject.initial)
     form = RegistrationForm(initial=subject.initial, offer=offer, editing=subject.editing)
-    waits = problem or "Fill in the form: what will be written and what follows from it appears here."
+    waits = (
+        problem or "Fill in the form: what will be written and what follows from it appears here."
+    )
     return form, preview_page(plan=None, waits_for=waits)
 
 
 def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Preview]:
     """The form with what was posted, and the plan of it or the reasons why there is none."""
-    posted = {**subject.initial, **_plain(request.POST)} if subject.editing else _plain(request.POST)
+    posted = (
+        {**subject.initial, **_plain(request.POST)} if subject.editing else _plain(request.POST)
+    )
     offer, problem, snapshot = _offer(subject, posted)
-    form = RegistrationForm(request.POST, initial=subject.initial, offer=offer, editing=subject.editing)
+    form = RegistrationForm(
+        request.POST, initial=subject.initial, offer=offer, editing=subject.editing
+    )
     if snapshot is None:
         form.add_error(None, problem)
         return form, preview_page(plan=None, waits_for=problem)
     if not form.is_valid():
-        return form, preview_page(plan=None, waits_for="Some answers are missing or need another look.")
+        return form, preview_page(
+            plan=None, waits_for="Some answers are missing or need another look."
+        )
     try:
         plan = previews.preview(
             fleet=subject.fleet, intent=form.intent(), snapshot=snapshot, change=subject.change
@@ -244,9 +266,13 @@ def _offer(subject: Subject, data: dict[str, Any]) -> tuple[offers.Offer, str, S
     try:
         snapshot = wiring.current_repository(subject.fleet).snapshot()
         placement = subject.editing or typed_placement(data)
-        return offers.offer(
-            fleet=subject.fleet, snapshot=snapshot, placement=placement, pins=typed_pins(data)
-        ), "", snapshot
+        return (
+            offers.offer(
+                fleet=subject.fleet, snapshot=snapshot, placement=placement, pins=typed_pins(data)
+            ),
+            "",
+            snapshot,
+        )
     except FleetError as error:
         return offers.empty(fleet=subject.fleet), str(error), None
 
@@ -261,7 +287,10 @@ def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:
         action=subject.action,
         form=form,
         sections=sections(
-            form, editing=subject.editing, check_url=reverse("secret-check"), problem=shown.waits_for
+            form,
+            editing=subject.editing,
+            check_url=reverse("secret-check"),
+            problem=shown.waits_for,
         ),
         preview=shown,
         preview_url=reverse("register-preview"),
@@ -287,7 +316,10 @@ def _hidden(subject: Subject) -> tuple[Hidden, ...]:
     if subject.change:
         found.append(Hidden("change", str(subject.change.pk)))
     if subject.editing:
-        found += [Hidden("editing_hub", subject.editing.hub), Hidden("editing_name", subject.editing.cluster)]
+        found += [
+            Hidden("editing_hub", subject.editing.hub),
+            Hidden("editing_name", subject.editing.cluster),
+        ]
     return tuple(found)
 
 
@@ -295,5 +327,3 @@ def _plain(posted: QueryDict) -> dict[str, Any]:
     """What was typed, as data that can be kept; without the token and the form's own bookkeeping."""
     left_out = {"csrfmiddlewaretoken", "change", "editing_hub", "editing_name"}
     return {key: posted[key] for key in posted if key not in left_out}
-
-

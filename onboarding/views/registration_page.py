@@ -29,7 +29,7 @@ _GROUP_TITLES = {
     "monitoring": "Monitoring",
     "fleet": "Fleet",
 }
-_FIXED = "Fixed at registration: its files' paths and the hub's Application are named by it. To change it, register anew."
+_FIXED = "Fixed at registration: its files and its Application are named by it. To change it, register anew."
 _SWITCHES = (("true", "On"), ("false", "Off"))
 
 
@@ -39,13 +39,28 @@ def sections(
     """The numbered steps of the form."""
     facts = _facts(form, editing) if editing else ()
     first = (
-        _section("cluster", "Cluster", "Its name in the fleet", form, () if editing else ("cluster",), facts=facts),
-        _section("placement", "Placement", "Where it belongs", form, () if editing else ("hub", "tenant", "environment")),
+        _section(
+            "cluster",
+            "Cluster",
+            "Its name in the fleet",
+            form,
+            () if editing else ("cluster",),
+            facts=facts,
+        ),
+        _section(
+            "placement",
+            "Placement",
+            "Where it belongs",
+            form,
+            () if editing else ("hub", "tenant", "environment"),
+        ),
         _credentials(form, editing, check_url),
     )
     rest = (
         _model(form),
-        _answers("channels", "Channels", "Which versions it gets", form, _channel_groups(form), problem),
+        _answers(
+            "channels", "Channels", "Which versions it gets", form, _channel_groups(form), problem
+        ),
         _answers("components", "Components", "What runs on it", form, _flag_groups(form), problem),
         _section("options", "More settings", "Rarely needed", form, tuple(OPTIONS), optional=True),
     )
@@ -53,14 +68,22 @@ def sections(
 
 
 def preview(
-    *, plan: Plan | None, refusals: Sequence[Refusal] = (), waits_for: str = "", as_of: datetime | None = None
+    *,
+    plan: Plan | None,
+    refusals: Sequence[Refusal] = (),
+    waits_for: str = "",
+    as_of: datetime | None = None,
 ) -> Preview:
     """What the form as it stands would write, or why that is not known."""
     return Preview(
         plan=plan,
         waits_for=waits_for,
         refusals=tuple(
-            Notice(message=refusal.message, tone="red", field_id=f"id_{refusal.field}" if refusal.field else "")
+            Notice(
+                message=refusal.message,
+                tone="red",
+                field_id=f"id_{refusal.field}" if refusal.field else "",
+            )
             for refusal in refusals
         ),
         as_of=as_of,
@@ -83,7 +106,10 @@ def _section(
         id=key,
         title=title,
         hint=hint,
-        fields=tuple(FormField(bound=form[name], is_optional=not form.fields[name].required) for name in names),
+        fields=tuple(
+            FormField(bound=form[name], is_optional=not form.fields[name].required)
+            for name in names
+        ),
         facts=facts,
         status="wrong" if wrong else "done" if (done and not optional) or facts else "",
         is_optional=optional,
@@ -117,7 +143,9 @@ def _credentials(form: RegistrationForm, editing: Placement | None, check_url: s
         id="credentials",
         title="Credentials",
         hint="AWS Secrets Manager",
-        text="" if editing else "Terraform stores the cluster's server and config in one secret. Only its name is needed here.",
+        text=""
+        if editing
+        else "Terraform stores the cluster's server and config in one secret. Only its name is needed here.",
         fields=fields,
         facts=facts,
         status="wrong" if bound.errors else "done" if bound.value() else "",
@@ -157,7 +185,12 @@ def _model(form: RegistrationForm) -> FormSection:
 
 
 def _answers(
-    key: str, title: str, hint: str, form: RegistrationForm, groups: tuple[AnswerGroup, ...], problem: str
+    key: str,
+    title: str,
+    hint: str,
+    form: RegistrationForm,
+    groups: tuple[AnswerGroup, ...],
+    problem: str,
 ) -> FormSection:
     wrong = any(answer.errors for group in groups for answer in group.answers)
     return FormSection(
@@ -178,9 +211,18 @@ def _channel_groups(form: RegistrationForm) -> tuple[AnswerGroup, ...]:
 
 
 def _channel_answer(form: RegistrationForm, channel: Channel) -> Answer:
-    options = tuple(AnswerOption(name, f"{name} · {channel.versions[name]}") for name in channel.types)
+    options = tuple(
+        AnswerOption(name, f"{name} · {channel.versions[name]}") for name in channel.types
+    )
     chosen = str(form[PIN + channel.label].value() or "")
-    return _answer(form, channel.label, channel.label, options, channel.inherited, note=_running(channel, chosen))
+    return _answer(
+        form,
+        channel.label,
+        channel.label,
+        options,
+        channel.inherited,
+        note=_running(channel, chosen),
+    )
 
 
 def _running(channel: Channel, chosen: str) -> str:
@@ -226,6 +268,7 @@ def _answer(
         chosen=str(bound.value() or ""),
         now=words.get(inherited.value, inherited.value) if inherited else "",
         origin=inherited.path if inherited else "",
+        is_place_known=form.offer.is_place_known,
         note=note,
         errors=tuple(str(error) for error in bound.errors),
     )

@@ -12,12 +12,17 @@ from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
 from onboarding.models import Fleet
-from onboarding.services.previews import layout_of
+from onboarding.services.layouts import layout_of
 from onboarding.views import access
 from onboarding.views.pages import Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
 from onboarding.views.standing_rows import counts_by_state, list_url, standings
 
-_LABELS = {"addons": "Add-ons", "resources": "Resources", "monitoring": "Monitoring", "fleet": "Fleet"}
+_LABELS = {
+    "addons": "Add-ons",
+    "resources": "Resources",
+    "monitoring": "Monitoring",
+    "fleet": "Fleet",
+}
 
 
 @require_GET
@@ -25,7 +30,9 @@ def release_list(request: HttpRequest) -> HttpResponse:
     """The groups with their channels, from the versions file at the branch's tip."""
     access.user_with(request, Right.VIEW)
     fleet = access.fleet_for(request)
-    page = _page(fleet) if fleet else ReleaseListPage(groups=(), problem="No fleet is configured yet.")
+    page = (
+        _page(fleet) if fleet else ReleaseListPage(groups=(), problem="No fleet is configured yet.")
+    )
     return render(request, "onboarding/releases/list.html", {"page": page})
 
 
@@ -48,7 +55,12 @@ def _page(fleet: Fleet) -> ReleaseListPage:
 def _group(fleet: Fleet, group: str, known: Releases, path: str) -> ReleaseGroup:
     column = f"{group}_release"
     members_of_fleet = standings(fleet, wiring.clock().now())
-    on = dict(members_of_fleet.order_by().exclude(**{column: ""}).values_list(column).annotate(CountOf("pk")))
+    on = dict(
+        members_of_fleet.order_by()
+        .exclude(**{column: ""})
+        .values_list(column)
+        .annotate(CountOf("pk"))
+    )
     rows = []
     for entry in known.groups.get(group, ()):
         members = members_of_fleet.filter(**{column: entry.type})
@@ -64,7 +76,9 @@ def _group(fleet: Fleet, group: str, known: Releases, path: str) -> ReleaseGroup
             )
         )
     rows += [_unknown(column, name, count) for name, count in sorted(on.items())]
-    return ReleaseGroup(name=group, label=_LABELS.get(group, group), rows=tuple(rows), origin=Origin("", path))
+    return ReleaseGroup(
+        name=group, label=_LABELS.get(group, group), rows=tuple(rows), origin=Origin("", path)
+    )
 
 
 def _unknown(column: str, name: str, count: int) -> ReleaseRow:

@@ -72,7 +72,9 @@ def _applications(query: str) -> list[Hit]:
         Hit(
             kind="Application",
             title=row.name,
-            url=reverse("cluster-detail", args=[row.hub.name, row.cluster_name]) if row.cluster_name else "",
+            url=reverse("cluster-detail", args=[row.hub.name, row.cluster_name])
+            if row.cluster_name
+            else "",
             detail=f"{row.component} {row.version} on {row.hub.name}".strip(),
             word=VerdictState(row.verdict).word if row.verdict else "Unknown",
         )

@@ -63,7 +63,9 @@ def row_of(standing: Standing, now: datetime) -> ClusterRow:
         applications=standing.applications,
         counts=tuple(Count(word, count) for word, count in standing.counts.items()),
         seen_at=standing.seen_at,
-        open_change=Link(f"#{change.pk}", reverse("change-detail", args=[change.pk])) if change else None,
+        open_change=Link(f"#{change.pk}", reverse("change-detail", args=[change.pk]))
+        if change
+        else None,
     )
 
 
@@ -84,7 +86,9 @@ def channels_of(standing: Standing) -> tuple[Channel, ...]:
     )
 
 
-def counts_by_state(rows: StandingRows, *, query: Mapping[str, str] | None = None) -> tuple[Count, ...]:
+def counts_by_state(
+    rows: StandingRows, *, query: Mapping[str, str] | None = None
+) -> tuple[Count, ...]:
     """How many clusters are in each state, each with the link to exactly those; `rows` as `standings` gives them."""
     counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
     return tuple(

@@ -29,7 +29,9 @@ def system(request: HttpRequest) -> HttpResponse:
     bad = [part for part in parts if part.state not in ("Works", "Idle")]
     page = SystemPage(
         state="Degraded" if bad else "Healthy",
-        sentence=f"{bad[0].name}: {bad[0].sentence}" if bad else "Every part completed its last loop.",
+        sentence=f"{bad[0].name}: {bad[0].sentence}"
+        if bad
+        else "Every part completed its last loop.",
         as_of=now,
         stats=_stats(),
         parts=parts,
@@ -37,16 +39,25 @@ def system(request: HttpRequest) -> HttpResponse:
         refresh_url=request.get_full_path(),
     )
     return page_or_part(
-        request, "onboarding/system/system.html", "onboarding/system/_system_part.html", {"page": page}
+        request,
+        "onboarding/system/system.html",
+        "onboarding/system/_system_part.html",
+        {"page": page},
     )
 
 
 def _stats() -> tuple[Stat, ...]:
     waiting = Delivery.objects.filter(state__in=OPEN)
     oldest = waiting.aggregate(first=Min("queued_at"))["first"]
-    failed = Delivery.objects.filter(state=DeliveryState.FAILED.value, change__settled_at__isnull=True).count()
+    failed = Delivery.objects.filter(
+        state=DeliveryState.FAILED.value, change__settled_at__isnull=True
+    ).count()
     return (
-        Stat("Approved, not in Git yet", waiting.count(), note=f"oldest since {oldest:%d %b %H:%M:%S} UTC" if oldest else ""),
+        Stat(
+            "Approved, not in Git yet",
+            waiting.count(),
+            note=f"oldest since {oldest:%d %b %H:%M:%S} UTC" if oldest else "",
+        ),
         Stat("Failed deliveries", failed, word="Failed" if failed else ""),
         Stat("Events in the audit trail", Event.objects.count()),
     )
@@ -55,7 +66,9 @@ def _stats() -> tuple[Stat, ...]:
 def _writers(now: datetime) -> tuple[Part, ...]:
     parts = []
     for fleet in Fleet.objects.all():
-        waiting = Delivery.objects.filter(fleet=fleet, state__in=OPEN).aggregate(first=Min("queued_at"))["first"]
+        waiting = Delivery.objects.filter(fleet=fleet, state__in=OPEN).aggregate(
+            first=Min("queued_at")
+        )["first"]
         lease = WriterLease.objects.filter(fleet=fleet).first()
         last = (
             Delivery.objects.filter(fleet=fleet, committed_at__isnull=False)
@@ -75,7 +88,9 @@ def _writers(now: datetime) -> tuple[Part, ...]:
                 sentence=sentence,
                 last_success=last,
                 icon="git-commit-horizontal",
-                advice="Is a Celery worker running, and the remote reachable? The change's page has the reason." if late else "",
+                advice="Is a Celery worker running, and the remote reachable? The change's page has the reason."
+                if late
+                else "",
             )
         )
     return tuple(parts)
@@ -85,8 +100,13 @@ def _indexes(now: datetime) -> tuple[Part, ...]:
     return tuple(
         Part(
             name=f"Repository of {fleet.name}",
-            state="Failed" if fleet.index_problem else "Works" if _recent(fleet.indexed_at, now) else "Stale",
-            sentence=fleet.index_problem or f"Read at commit {fleet.indexed_commit[:10] or 'none yet'}.",
+            state="Failed"
+            if fleet.index_problem
+            else "Works"
+            if _recent(fleet.indexed_at, now)
+            else "Stale",
+            sentence=fleet.index_problem
+            or f"Read at commit {fleet.indexed_commit[:10] or 'none yet'}.",
             last_success=fleet.indexed_at,
             icon="git-branch",
         )
@@ -95,7 +115,12 @@ def _indexes(now: datetime) -> tuple[Part, ...]:
 
 
 def _watchers(now: datetime) -> tuple[Part, ...]:
-    words = {"Connected": "Works", "Unreachable": "Unreachable", "Stale": "Stale", "Never seen": "Unknown"}
+    words = {
+        "Connected": "Works",
+        "Unreachable": "Unreachable",
+        "Stale": "Stale",
+        "Never seen": "Unknown",
+    }
     parts = []
     for hub in Hub.objects.select_related("watch"):
         row = freshness.hub_row(hub, now)
@@ -116,7 +141,9 @@ def _loops(now: datetime) -> tuple[Part, ...]:
         Part(
             name=_name_of(beat.part),
             state="Works" if _recent(beat.at, now) else "Stale",
-            sentence="Completed its last loop." if _recent(beat.at, now) else "Has not completed a loop for a while.",
+            sentence="Completed its last loop."
+            if _recent(beat.at, now)
+            else "Has not completed a loop for a while.",
             last_success=beat.at,
             icon="heart-pulse",
         )

@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if ROOT / "tests" / "browser" in item.path.parents:
             item.add_marker(pytest.mark.browser)
             if not chromium() and not os.environ.get("CI"):
-                item.add_marker(pytest.mark.skip(reason="No Chromium here; install Debian's package chromium."))
+                item.add_marker(
+                    pytest.mark.skip(reason="No Chromium here; install Debian's package chromium.")
+                )
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +79,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo as `./fleet demo` runs it, in a folder of its own; stopped as by Ctrl-C."""
     data = tmp_path_factory.mktemp("demo")
     output = data / "output.txt"
-    environment = {**os.environ, "FLEETUI_EMBEDDED": "1", "FLEETUI_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "FLEETUI_EMBEDDED": "1",
+        "FLEETUI_DATA": str(data),
+        "PYTHONUNBUFFERED": "1",
+    }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     with output.open("w") as written:
         process = subprocess.Popen(
@@ -121,7 +128,9 @@ def sign_in(demo: Demo, browser: Browser) -> Iterator[SignIn]:
     contexts: list[BrowserContext] = []
     troubles: list[str] = []
 
-    def open_page(who: str, *, width: str = "desktop", scheme: str = "light", javascript: bool = True) -> Page:
+    def open_page(
+        who: str, *, width: str = "desktop", scheme: str = "light", javascript: bool = True
+    ) -> Page:
         size = WIDTHS[width]
         context = browser.new_context(
             base_url=demo.url,
@@ -135,7 +144,11 @@ def sign_in(demo: Demo, browser: Browser) -> Iterator[SignIn]:
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on(
             "request",
-            lambda asked: troubles.append(f"asked {asked.url}") if not asked.url.startswith((demo.url, "data:")) else None,
+            lambda asked: (
+                troubles.append(f"asked {asked.url}")
+                if not asked.url.startswith((demo.url, "data:"))
+                else None
+            ),
         )
         page.goto("/login/")
         page.get_by_label("Name", exact=True).fill(who)

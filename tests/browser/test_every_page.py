@@ -26,7 +26,12 @@ PAGES = (
     "/search/?q=edge",
     "/system/",
 )
-ADMINISTRATION = ("/admin/fleets/", "/admin/fleets/demo-fleet/", "/admin/hubs/", "/admin/hubs/hub-cluster/")
+ADMINISTRATION = (
+    "/admin/fleets/",
+    "/admin/fleets/demo-fleet/",
+    "/admin/hubs/",
+    "/admin/hubs/hub-cluster/",
+)
 
 
 @pytest.mark.parametrize("width", ["desktop", "phone"])
@@ -63,7 +68,9 @@ def test_it_is_used_with_the_keyboard(sign_in: SignIn) -> None:
 
 def test_it_refreshes_itself_and_shows_its_age(sign_in: SignIn) -> None:
     page = sign_in("requester")
-    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true", timeout=20_000):
+    with page.expect_response(
+        lambda answer: answer.request.headers.get("hx-request") == "true", timeout=20_000
+    ):
         page.goto("/clusters/")
     expect(page.get_by_text("as of").first).to_be_visible()
 

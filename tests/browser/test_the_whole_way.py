@@ -50,7 +50,9 @@ def test_it_goes_the_whole_way(demo: Demo, sign_in: SignIn, picture: Callable[..
     picture(requester, "onboarding")
     expect(requester.locator("#detail-part, main").first).to_contain_text("Healthy", timeout=60_000)
     requester.goto(requester.url.split("?")[0])
-    expect(requester.get_by_text("Applications are synced and healthy")).to_be_visible(timeout=60_000)
+    expect(requester.get_by_text("Applications are synced and healthy")).to_be_visible(
+        timeout=60_000
+    )
     picture(requester, "cluster")
     requester.goto("/clusters/")
     picture(requester, "clusters")
@@ -72,7 +74,9 @@ def test_it_works_without_javascript(sign_in: SignIn) -> None:
     page = sign_in("requester", javascript=False)
     fill_registration(page, cluster="spoke-prod-ap-1", secret="fleet/spoke-prod-ap-1")
     page.get_by_role("button", name="Update the preview").click()
-    expect(page.locator("#preview-part")).to_contain_text("fleet-members/hub-cluster/spoke-prod-ap-1.yaml")
+    expect(page.locator("#preview-part")).to_contain_text(
+        "fleet-members/hub-cluster/spoke-prod-ap-1.yaml"
+    )
     expect(page.get_by_label("Cluster name")).to_have_value("spoke-prod-ap-1")
     page.get_by_role("button", name="Request approval").click()
     expect(page.get_by_role("heading", name="Register spoke-prod-ap-1")).to_be_visible()

@@ -46,6 +46,7 @@ class Answer:
     origin: str = ""
     note: str = ""
     errors: tuple[str, ...] = ()
+    is_place_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
