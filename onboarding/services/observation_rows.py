@@ -9,24 +9,16 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, models, transaction
 
-from onboarding.domain.sync import (
-    ApplicationFacts,
-    Condition,
-    VerdictState,
-    application_facts,
-    verdict,
-)
+from onboarding.domain.sync import ApplicationFacts, VerdictState, application_facts
 from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.ports import HubKind
 from onboarding.services.hub_text import as_list, as_map, clean, moment, text
-
-STALE_AFTER = timedelta(minutes=3)
-"""How long an observation counts: several times the longest silence of a watch that works."""
+from onboarding.services.verdicts import conclude
 
 UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
 
@@ -214,38 +206,25 @@ def _upsert(kind: HubKind, rows: Sequence[Row]) -> None:
 
 def _application(context: Context, item: Mapping[str, Any], old: Any) -> ApplicationStatus:
     facts = application_facts(item, seen_at=context.now)
-    judged = verdict(facts, now=context.now, stale_after=STALE_AFTER)
     labels = as_map(as_map(item.get("metadata")).get("labels"))
     commits = [one for one in facts.revisions if _COMMIT.fullmatch(one)]
-    revision = next(iter(commits or facts.revisions), "")[:120]
-    healthy = judged.state is VerdictState.HEALTHY
-    return ApplicationStatus(
+    revision = text(next(iter(commits or facts.revisions), ""), 120)
+    row = ApplicationStatus(
         name=text(facts.name, 253),
         cluster_name=text(facts.destination, 253),
         component=text(labels.get("fleet/component") or facts.application_set, 120),
         application_set=text(facts.application_set, 253),
         sync=text(facts.sync, 20),
         health=text(facts.health, 20),
-        verdict=judged.state.value,
-        reason=text(judged.reason),
         version=text(facts.version, 120),
-        revision=text(revision, 120),
+        revision=revision,
         facts=_application_data(facts, item, labels),
         first_seen_at=old.first_seen_at if old else context.now,
-        synced_at=_synced_at(old, facts, judged.synced, revision, context.now),
-        healthy_at=((old and old.healthy_at) or context.now) if healthy else None,
+        synced_at=old.synced_at if old and old.revision == revision else None,
+        healthy_at=old.healthy_at if old else None,
     )
-
-
-def _synced_at(
-    old: Any, facts: ApplicationFacts, synced: bool, revision: str, now: datetime
-) -> datetime | None:
-    if not synced:
-        return None
-    if old and old.synced_at and old.revision == revision:
-        kept: datetime = old.synced_at
-        return kept
-    return facts.operation_finished_at or now
+    conclude(row, facts, now=context.now)
+    return row
 
 
 def _application_data(
@@ -275,34 +254,6 @@ def _application_data(
         "cluster": text(labels.get("fleet/cluster"), 63),
         "value_files": [text(file, 300) for file in files[:40]],
     }
-
-
-def facts_of(row: ApplicationStatus, *, heard_at: datetime | None) -> ApplicationFacts:
-    """The facts of a stored Application, for a verdict at the time of reading.
-
-    `heard_at` is when the hub's Applications were last heard of at all (`observations.heard_at`):
-    a watch that works and says nothing confirms what the row says.
-    """
-    data = row.facts
-    return ApplicationFacts(
-        name=row.name,
-        sync=row.sync,
-        health=row.health,
-        health_message=data.get("health_message", ""),
-        revisions=tuple(data.get("revisions", ())),
-        operation_phase=data.get("operation_phase", ""),
-        operation_message=data.get("operation_message", ""),
-        operation_revisions=tuple(data.get("operation_revisions", ())),
-        operation_finished_at=moment(data.get("operation_finished_at")),
-        reconciled_at=moment(data.get("reconciled_at")),
-        conditions=tuple(Condition(kind, message) for kind, message in data.get("conditions", ())),
-        destination=data.get("destination", ""),
-        namespace=data.get("namespace", ""),
-        version=row.version,
-        application_set=row.application_set,
-        deleting=bool(data.get("deleting")),
-        seen_at=max(row.seen_at, heard_at) if heard_at else row.seen_at,
-    )
 
 
 def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:

@@ -18,7 +18,15 @@ from django.db.models import F, Q
 
 from onboarding.domain.errors import FleetError, Transient
 from onboarding.domain.lifecycle import DeliveryState
-from onboarding.models import Cluster, ClusterStatus, Delivery, Heartbeat, Hub, HubWatch
+from onboarding.models import (
+    ApplicationStatus,
+    Cluster,
+    ClusterStatus,
+    Delivery,
+    Heartbeat,
+    Hub,
+    HubWatch,
+)
 from onboarding.ports import (
     ArgoCD,
     Clock,
@@ -30,6 +38,7 @@ from onboarding.ports import (
     RegisteredCluster,
 )
 from onboarding.services import observation_rows as rows
+from onboarding.services import verdicts
 from onboarding.services.hub_text import as_map, moment, text
 from onboarding.services.looking import tell_hub_of_change
 
@@ -41,6 +50,7 @@ __all__ = [
     "claim",
     "clusters_interval",
     "heard_at",
+    "judge_again",
     "keep",
     "list_kind",
     "observe_clusters",
@@ -230,6 +240,25 @@ def clusters_interval(*, hub: Hub, clock: Clock) -> timedelta:
     return ONBOARDING_INTERVAL if under_way.exists() or missing.exists() else CALM_INTERVAL
 
 
+def judge_again(*, watch: Watch, clock: Clock) -> int:
+    """Judge the hub's Applications by the time of now; returns how many changed by that.
+
+    A verdict changes by time alone: a health becomes believable some seconds after a sync, and a
+    hub or an Argo CD that is silent makes what it said stale.
+    """
+    heard, now, after, count = heard_at(hub_id=watch.hub_id), clock.now(), 0, 0
+    all_rows = ApplicationStatus.objects.filter(hub_id=watch.hub_id).order_by("pk")
+    while chunk := list(all_rows.filter(pk__gt=after)[:500]):
+        after = chunk[-1].pk
+        readable = (row for row in chunk if row.reason != rows.UNREADABLE)
+        changed = [row for row in readable if verdicts.judge(row, now=now, heard_at=heard)]
+        count += len(changed)
+        if changed:
+            with _writing(watch):
+                verdicts.keep_judgements(changed)
+    return count
+
+
 def report_problem(*, watch: Watch, part: str, problem: str, clock: Clock) -> None:
     """Say on the hub's row why one part ("applications", "clusters", ...) is not observed now."""
     with _writing(watch) as row:
@@ -239,9 +268,9 @@ def report_problem(*, watch: Watch, part: str, problem: str, clock: Clock) -> No
         row.save(update_fields=["kinds", "problem", "problem_since"])
 
 
-def heard_at(*, hub: Hub, part: str = HubKind.APPLICATIONS.value) -> datetime | None:
+def heard_at(*, hub_id: int, part: str = HubKind.APPLICATIONS.value) -> datetime | None:
     """When the hub was last heard of in one part, also where it had nothing new to say."""
-    kinds = HubWatch.objects.filter(hub=hub).values_list("kinds", flat=True).first()
+    kinds = HubWatch.objects.filter(hub_id=hub_id).values_list("kinds", flat=True).first()
     return moment(as_map(as_map(kinds).get(part)).get("seen_at"))
 
 
@@ -284,8 +313,19 @@ def _heard(row: HubWatch, part: str, now: datetime) -> None:
     left = [each["problem"] for each in row.kinds.values() if each.get("problem")]
     row.problem = left[0] if left else ""
     row.problem_since = row.problem_since if left else None
-    row.seen_at = now
+    row.seen_at = _whole(row) or row.seen_at
     row.save(update_fields=["kinds", "problem", "problem_since", "seen_at", "clusters_seen_at"])
+
+
+def _whole(row: HubWatch) -> datetime | None:
+    """When the hub was last heard of as a whole: its most silent kind counts, not the loudest.
+
+    None until its Applications were heard of: what nobody has looked at is not fresh.
+    """
+    times = {kind: moment(row.kinds.get(kind.value, {}).get("seen_at")) for kind in HubKind}
+    if times[HubKind.APPLICATIONS] is None:
+        return None
+    return min(each for each in times.values() if each is not None)
 
 
 def _beat(watch: Watch, part: str, now: datetime, detail: str) -> None:

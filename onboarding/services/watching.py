@@ -11,6 +11,7 @@ import logging
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,13 +25,15 @@ from onboarding.services import observations
 from onboarding.services.observations import Listing, LostWatch, Watch
 
 _LOG = logging.getLogger(__name__)
-WATCH_SECONDS = 25
+# Short, so that a hub with nothing to say is still heard of every few seconds.
+WATCH_SECONDS = 10
 RELIST_EVERY = timedelta(minutes=10)
 CLUSTERS = "clusters"
 _BATCH = 400
 _GATHER_SECONDS = 0.2
 _TICK_SECONDS = 0.5
 _QUEUE_LENGTH = 2000
+_JUDGE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -155,7 +158,7 @@ class Loop:
         try:
             while not self._observed.over:
                 close_old_connections()
-                self._observed.rest(self._guarded())
+                self._observed.rest(self.attempt())
         finally:
             connection.close()
 
@@ -163,7 +166,8 @@ class Loop:
         """Do the work once; returns the seconds to rest."""
         raise NotImplementedError
 
-    def _guarded(self) -> float:
+    def attempt(self) -> float:
+        """One round with all that may go wrong; returns the seconds to rest, raises nothing."""
         try:
             pause = self.round()
         except LostWatch:
@@ -288,6 +292,19 @@ class ClustersLoop(Loop):
         return 0.0
 
 
+class JudgeLoop(Loop):
+    """Judges by the time of now what nobody says anything new about."""
+
+    part = "verdicts"
+
+    def round(self) -> float:
+        """One judgement of all Applications; the more there are, the longer the rest."""
+        started = time.monotonic()
+        observations.judge_again(watch=self._observed.watch, clock=self._observed.clock)
+        self._backoff.succeeded()
+        return max(_JUDGE_SECONDS, 20 * (time.monotonic() - started))
+
+
 class LeaseLoop(Loop):
     """Keeps the watch ours; where it is lost, all loops of the hub end."""
 
@@ -304,4 +321,4 @@ class LeaseLoop(Loop):
 def loops_of(observed: Observed) -> tuple[Loop, ...]:
     """All loops that observe one hub."""
     kinds = tuple(KindLoop(observed, kind) for kind in HubKind)
-    return (*kinds, ClustersLoop(observed), LeaseLoop(observed))
+    return (*kinds, ClustersLoop(observed), JudgeLoop(observed), LeaseLoop(observed))

@@ -30,8 +30,9 @@ from onboarding.ports import (
     RegisteredCluster,
 )
 from onboarding.services import observations
-from onboarding.services.observation_rows import UNREADABLE, facts_of
+from onboarding.services.observation_rows import UNREADABLE
 from onboarding.services.observations import Listing, LostWatch, Watch
+from onboarding.services.verdicts import facts_of
 from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
 
 pytestmark = pytest.mark.django_db
@@ -359,7 +360,7 @@ def test_it_says_that_a_silent_hub_was_heard(
 ) -> None:
     clock.advance(40)
     assert apply(watch, listing, clock) == ""
-    assert observations.heard_at(hub=hub) == clock.now()
+    assert observations.heard_at(hub_id=hub.pk) == clock.now()
     assert ApplicationStatus.objects.get(name="a").seen_at == START
 
 
@@ -649,4 +650,101 @@ def test_it_keeps_the_rows_while_a_hub_is_away(
     with pytest.raises(Refused):
         list_applications(watch, away, clock)
     assert names() == ["a", "b"]
-    assert observations.heard_at(hub=hub) == START
+    assert observations.heard_at(hub_id=hub.pk) == START
+
+
+# --- time alone --------------------------------------------------------------------------------
+
+
+def test_it_calls_the_hub_fresh_only_when_every_kind_was_heard(
+    hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    reader = FakeHub()
+    clock.advance(30)
+    observations.list_kind(watch=watch, kind=HubKind.APPLICATION_SETS, reader=reader, clock=clock)
+    observations.observe_clusters(
+        watch=watch, argocd=FakeArgoCD(known=[registered("a")]), clock=clock
+    )
+    row = HubWatch.objects.get(hub=hub)
+    assert (row.seen_at, row.clusters_seen_at) == (START, clock.now())
+    apply(watch, listing, clock)
+    row.refresh_from_db()
+    assert row.seen_at == clock.now()
+
+
+def test_it_calls_a_hub_unseen_whose_applications_nobody_has_read(
+    watch: Watch, clock: FakeClock
+) -> None:
+    observations.list_kind(
+        watch=watch, kind=HubKind.EXTERNAL_SECRETS, reader=FakeHub(), clock=clock
+    )
+    assert HubWatch.objects.get().seen_at is None
+
+
+def test_it_makes_stale_what_a_silent_hub_said(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    clock.advance(60)
+    assert observations.judge_again(watch=watch, clock=clock) == 0
+    clock.advance(600)
+    assert observations.judge_again(watch=watch, clock=clock) == 2
+    row = ApplicationStatus.objects.get(name="a")
+    assert row.verdict == "stale"
+    assert row.reason == (
+        "Nothing was heard of it since 2026-03-02 09:00 UTC. It last said: Synced, Healthy."
+    )
+    assert row.healthy_at == START
+    clock.advance(600)
+    assert observations.judge_again(watch=watch, clock=clock) == 0
+    apply(watch, listing, clock)
+    observations.judge_again(watch=watch, clock=clock)
+    row.refresh_from_db()
+    assert (row.verdict, row.healthy_at) == ("healthy", START)
+
+
+def test_it_makes_stale_what_a_silent_argo_cd_said(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    clock.advance(2 * 3600)
+    apply(watch, listing, clock)
+    assert observations.judge_again(watch=watch, clock=clock) == 2
+    row = ApplicationStatus.objects.get(name="a")
+    assert row.verdict == "stale"
+    assert "application controller" in row.reason
+
+
+def test_it_believes_a_health_some_seconds_after_the_sync(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    same = "2026-03-02T09:00:05Z"
+    clock.advance(6)
+    item = application(
+        "a", "60", operationState={"phase": "Succeeded", "finishedAt": same}, reconciledAt=same
+    )
+    apply(watch, listing, clock, event(HubEventType.MODIFIED, item))
+    row = ApplicationStatus.objects.get(name="a")
+    assert (row.verdict, row.healthy_at) == ("unknown", None)
+    clock.advance(20)
+    apply(watch, listing, clock)
+    assert observations.judge_again(watch=watch, clock=clock) == 1
+    row.refresh_from_db()
+    assert (row.verdict, row.healthy_at) == ("healthy", clock.now())
+
+
+def test_it_judges_nothing_that_could_not_be_read(watch: Watch, clock: FakeClock) -> None:
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, application("a"))
+    list_applications(watch, reader, clock)
+    ApplicationStatus.objects.update(reason=UNREADABLE, verdict="unknown", facts={})
+    assert observations.judge_again(watch=watch, clock=clock) == 0
+    assert ApplicationStatus.objects.get().reason == UNREADABLE
+
+
+def test_it_judges_nothing_once_the_watch_is_lost(
+    hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    clock.advance(600)
+    observations.claim(hub=hub, holder="watcher-2", clock=clock)
+    with pytest.raises(LostWatch):
+        observations.judge_again(watch=watch, clock=clock)
+    assert ApplicationStatus.objects.get(name="a").verdict == "healthy"

@@ -1,0 +1,77 @@
+"""Verdicts: what the stored facts of an Application amount to at the time of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from onboarding.domain.sync import ApplicationFacts, Condition, VerdictState, verdict
+from onboarding.models import ApplicationStatus
+from onboarding.services.hub_text import moment, text
+
+STALE_AFTER = timedelta(minutes=3)
+"""How long an observation counts: several times the longest silence of a watch that works."""
+
+
+def facts_of(row: ApplicationStatus, *, heard_at: datetime | None) -> ApplicationFacts:
+    """The facts of a stored Application, for a verdict at the time of reading.
+
+    `heard_at` is when the hub's Applications were last heard of at all (`observations.heard_at`):
+    a watch that works and says nothing confirms what the row says.
+    """
+    data = row.facts
+    return ApplicationFacts(
+        name=row.name,
+        sync=row.sync,
+        health=row.health,
+        health_message=data.get("health_message", ""),
+        revisions=tuple(data.get("revisions", ())),
+        operation_phase=data.get("operation_phase", ""),
+        operation_message=data.get("operation_message", ""),
+        operation_revisions=tuple(data.get("operation_revisions", ())),
+        operation_finished_at=moment(data.get("operation_finished_at")),
+        reconciled_at=moment(data.get("reconciled_at")),
+        conditions=tuple(Condition(kind, message) for kind, message in data.get("conditions", ())),
+        destination=data.get("destination", ""),
+        namespace=data.get("namespace", ""),
+        version=row.version,
+        application_set=row.application_set,
+        deleting=bool(data.get("deleting")),
+        seen_at=max(row.seen_at, heard_at) if heard_at else row.seen_at,
+    )
+
+
+def judge(row: ApplicationStatus, *, now: datetime, heard_at: datetime | None) -> bool:
+    """Judge a stored Application by the time of now; True where that changed the row (not saved).
+
+    `heard_at` is when the hub's Applications were last heard of (`observations.heard_at`).
+    """
+    before = (row.verdict, row.reason, row.synced_at, row.healthy_at)
+    conclude(row, facts_of(row, heard_at=heard_at), now=now)
+    return before != (row.verdict, row.reason, row.synced_at, row.healthy_at)
+
+
+def conclude(row: ApplicationStatus, facts: ApplicationFacts, *, now: datetime) -> None:
+    """Set the row's verdict, its reason, and since when it is synced and healthy."""
+    judged = verdict(facts, now=now, stale_after=STALE_AFTER)
+    row.verdict, row.reason = judged.state.value, text(judged.reason)
+    if facts.seen_at and now - facts.seen_at > STALE_AFTER:
+        # An age in words would be wrong a minute later; what was known stays known.
+        words = ", ".join(word for word in (facts.sync, facts.health) if word) or "nothing"
+        since = f"{facts.seen_at:%Y-%m-%d %H:%M} UTC"
+        row.reason = text(f"Nothing was heard of it since {since}. It last said: {words}.")
+        return
+    row.synced_at = (row.synced_at or facts.operation_finished_at or now) if judged.synced else None
+    row.healthy_at = (row.healthy_at or now) if judged.state is VerdictState.HEALTHY else None
+
+
+def keep_judgements(judged: Iterable[ApplicationStatus]) -> None:
+    """Save what `judge` changed, except where a newer event was written in between."""
+    for row in judged:
+        same = ApplicationStatus.objects.filter(pk=row.pk, resource_version=row.resource_version)
+        same.update(
+            verdict=row.verdict,
+            reason=row.reason,
+            synced_at=row.synced_at,
+            healthy_at=row.healthy_at,
+        )

@@ -1,0 +1,184 @@
+"""After a delivery, the right ApplicationSets and Applications are told to look, and only once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+
+from onboarding.domain.errors import Refused
+from onboarding.models import ApplicationStatus, Change, Delivery, Fleet, Hub, HubObject
+from onboarding.services import observations
+from onboarding.services.looking import Lookers, who_looks
+from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
+
+pytestmark = pytest.mark.django_db
+
+MEMBER = "fleet/fleet-bootstrap/fleet-members/hub-cluster/spoke-dev.yaml"
+LABELS = "addons/tenants/tenant1/clusters/spoke-dev/fleet/fleet-secret/values.yaml"
+VALUES = "addons/tenants/tenant1/clusters/spoke-dev/metrics-server/values.yaml"
+VERSIONS = "fleet/bootstrap/versions/applicationSets.yaml"
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def hub() -> Hub:
+    fleet = Fleet.objects.create(name="fleet", repository_url="https://git.example.com/fleet.git")
+    hub = Hub.objects.create(fleet=fleet, name="hub-cluster")
+    application(hub, "fleet-secret-spoke-dev", "hub-cluster", [LABELS], set="registration")
+    application(hub, "metrics-server-spoke-dev", "spoke-dev", [VALUES], set="metrics-server")
+    application(hub, "metrics-server-spoke-two", "spoke-two", [VALUES], set="metrics-server")
+    application(hub, "bootstrap-addons-hub-cluster", "hub-cluster", [], set="bootstrap-addons")
+    files = {"files": [{"path": "fleet/fleet-bootstrap/fleet-members/{{ .name }}/*.yaml"}]}
+    application_set(hub, "registration", [{"matrix": {"generators": [{"git": files}]}}])
+    application_set(hub, "metrics-server", [{"clusters": {}}])
+    return hub
+
+
+def application(hub: Hub, name: str, cluster: str, files: list[str], *, set: str) -> None:
+    ApplicationStatus.objects.create(
+        hub=hub,
+        uid=name,
+        name=name,
+        cluster_name=cluster,
+        component="bootstrap" if name.startswith("bootstrap") else "metrics-server",
+        application_set=set,
+        facts={"value_files": [f"$values/{file}" for file in files]},
+        first_seen_at=START,
+        seen_at=START,
+    )
+
+
+def application_set(hub: Hub, name: str, generators: list[Any]) -> None:
+    HubObject.objects.create(
+        hub=hub,
+        kind="applicationsets",
+        uid=name,
+        name=name,
+        facts={"spec": {"generators": generators, "template": {"git": {"files": []}}}},
+        seen_at=START,
+    )
+
+
+def change(hub: Hub, *paths: str, at: timedelta = timedelta()) -> Change:
+    requester, _ = User.objects.get_or_create(username="requester")
+    found = Change.objects.create(
+        fleet=hub.fleet,
+        hub=hub,
+        kind="edit",
+        cluster_name="spoke-dev",
+        requester=requester,
+        plan={"edits": [{"path": path} for path in paths]},
+    )
+    Delivery.objects.create(
+        change=found,
+        fleet=hub.fleet,
+        digest="sha256:0",
+        state="committed",
+        commit="a" * 40,
+        queued_at=START + at,
+        due_at=START + at,
+        committed_at=START + at,
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("paths", "sets", "applications"),
+    [
+        ((MEMBER,), ("registration",), ()),
+        ((LABELS,), (), ("fleet-secret-spoke-dev",)),
+        ((MEMBER, LABELS), ("registration",), ("fleet-secret-spoke-dev",)),
+        ((VALUES,), (), ("metrics-server-spoke-dev",)),
+        ((VERSIONS,), ("bootstrap-addons",), ("bootstrap-addons-hub-cluster",)),
+        (("README.md",), (), ()),
+        ((), (), ()),
+    ],
+)
+def test_it_knows_who_must_look(
+    hub: Hub, paths: tuple[str, ...], sets: tuple[str, ...], applications: tuple[str, ...]
+) -> None:
+    assert who_looks(change=change(hub, *paths)) == Lookers(sets, applications)
+
+
+def test_it_asks_the_usual_set_while_the_hub_is_unknown(hub: Hub) -> None:
+    HubObject.objects.all().delete()
+    assert who_looks(change=change(hub, MEMBER)).application_sets == ("fleet-hub-external-secrets",)
+
+
+class Told:
+    """Tells a hub of changes and remembers what it was asked."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.reader, self.argocd, self.clock = FakeHub(), FakeArgoCD(), clock
+        self.pauses: list[float] = []
+
+    def __call__(self, change: Change) -> Any:
+        return observations.tell_hub_of_change(
+            change_id=change.pk,
+            reader=lambda _: self.reader,
+            argocd=lambda _: self.argocd,
+            clock=self.clock,
+            pause=self.pauses.append,
+        )
+
+
+@pytest.fixture
+def tell() -> Told:
+    return Told(FakeClock(START + timedelta(seconds=1)))
+
+
+def test_it_tells_all_that_a_change_concerns(hub: Hub, tell: Told) -> None:
+    told = tell(change(hub, MEMBER, LABELS))
+    assert tell.reader.asked == ["registration"]
+    assert tell.argocd.refreshed == ["fleet-secret-spoke-dev"]
+    assert (told.skipped, told.problems) == (0, ())
+    assert len(tell.pauses) == 2
+
+
+def test_it_looks_once_for_a_batch_of_changes(hub: Hub, tell: Told) -> None:
+    for _ in range(20):
+        tell(change(hub, MEMBER))
+    assert tell.reader.asked == ["registration"]
+
+
+def test_it_looks_again_for_a_later_commit(hub: Hub, tell: Told) -> None:
+    tell(change(hub, MEMBER))
+    tell.clock.advance(10)
+    tell(change(hub, MEMBER, at=timedelta(seconds=5)))
+    assert tell.reader.asked == ["registration", "registration"]
+
+
+def test_it_tells_the_others_when_one_refuses(hub: Hub, tell: Told) -> None:
+    tell.reader.failing = Refused("The hub does not allow it.")
+    told = tell(change(hub, MEMBER, LABELS))
+    assert told.problems == ("The hub does not allow it.",)
+    assert tell.argocd.refreshed == ["fleet-secret-spoke-dev"]
+    tell.reader.failing = None
+    tell(change(hub, MEMBER))
+    assert tell.reader.asked == ["registration"]
+
+
+def test_it_tells_at_most_fifty_applications(hub: Hub, tell: Told) -> None:
+    for number in range(80):
+        application(hub, f"app-{number}", "spoke-dev", [VALUES], set="x")
+    tell(change(hub, VALUES))
+    assert len(tell.argocd.refreshed) == 50
+
+
+def test_it_does_nothing_for_a_change_that_is_gone(tell: Told) -> None:
+    told = observations.tell_hub_of_change(
+        change_id=12345,
+        reader=lambda _: tell.reader,
+        argocd=lambda _: tell.argocd,
+        clock=tell.clock,
+    )
+    assert told.lookers == Lookers()
+    assert tell.reader.asked == []

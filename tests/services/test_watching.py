@@ -1,0 +1,428 @@
+"""The loops that observe a hub, against a hub that misbehaves over real HTTP."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+
+from onboarding.adapters.hub_access import HubAccess, NoToken
+from onboarding.adapters.kubernetes_hub import KubernetesHub
+from onboarding.domain.errors import Refused
+from onboarding.models import ApplicationStatus, Fleet, Hub, HubWatch
+from onboarding.ports import HubEvent, HubEventType, HubKind, ListExpired
+from onboarding.services import observations, watching
+from onboarding.services.watching import (
+    Backoff,
+    ClustersLoop,
+    EventPump,
+    KindLoop,
+    LeaseLoop,
+    Observed,
+)
+from tests.adapters.scripted_server import (
+    Answer,
+    Asked,
+    ScriptedServer,
+    reply,
+    scripted_server,
+    status,
+    stream,
+)
+from tests.fakes import FakeArgoCD
+
+pytestmark = pytest.mark.django_db
+
+APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+
+
+class Wall:
+    """The real clock, as the port wants it."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server() as script:
+        script.on("GET", "/version", reply({"gitVersion": "v1.34.4"}))
+        script.on("GET", "/api/v1/namespaces/argocd", reply({"metadata": {"uid": "hub-1"}}))
+        yield script
+
+
+@pytest.fixture
+def observed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Observed:
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 2)
+    monkeypatch.setattr("onboarding.adapters.kubernetes_hub._WATCH_GRACE_SECONDS", 0.3)
+    fleet = Fleet.objects.create(name="fleet", repository_url="https://git.example.com/fleet.git")
+    hub = Hub.objects.create(fleet=fleet, name="hub-cluster")
+    watch = observations.claim(hub=hub, holder="watcher-1", clock=Wall())
+    assert watch is not None
+    reader = KubernetesHub(
+        HubAccess(server.address, "argocd", NoToken()), connect_seconds=1, read_seconds=2
+    )
+    return Observed(watch, hub, reader, FakeArgoCD(), Wall(), threading.Event(), threading.Event())
+
+
+def loop(observed: Observed) -> KindLoop:
+    return KindLoop(observed, HubKind.APPLICATIONS, chance=random.Random(1))
+
+
+def application(name: str, version: str) -> dict[str, Any]:
+    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": version}
+    return {"metadata": metadata, "status": {"sync": {"status": "Synced"}}}
+
+
+def page(*items: object, version: str) -> Any:
+    return {"metadata": {"resourceVersion": version}, "items": list(items)}
+
+
+def by_query(lists: list[Answer], watches: list[Answer]) -> Answer:
+    """One address answers lists and watches, each from its own script."""
+
+    def answer(asked: Asked, handler: BaseHTTPRequestHandler) -> None:
+        script = watches if asked.query.get("watch") else lists
+        (script.pop(0) if len(script) > 1 else script[0])(asked, handler)
+
+    return answer
+
+
+def then_stop(observed: Observed, inner: Answer | None = None) -> Answer:
+    """The last answer of a script: the loops shall end."""
+
+    def answer(asked: Asked, handler: BaseHTTPRequestHandler) -> None:
+        observed.stop.set()
+        (inner or stream())(asked, handler)
+
+    return answer
+
+
+def added(name: str, version: str) -> dict[str, Any]:
+    return {"type": "ADDED", "object": application(name, version)}
+
+
+def names() -> list[str]:
+    return list(ApplicationStatus.objects.values_list("name", flat=True))
+
+
+def watches_of(server: ScriptedServer) -> list[str]:
+    asked = server.requests("GET", APPLICATIONS)
+    return [each.query["resourceVersion"] for each in asked if each.query.get("watch")]
+
+
+def test_it_lists_then_watches_on_from_the_newest_version(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "25"}}}
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [reply(page(application("a", "5"), version="10"))],
+            [stream(added("b", "20")), stream(bookmark), then_stop(observed)],
+        ),
+    )
+    assert loop(observed).attempt() == 0.0
+    assert names() == ["a", "b"]
+    assert watches_of(server) == ["10", "20", "25"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"type": "ERROR", "object": {"code": 410, "reason": "Expired"}},
+        {"type": "ERROR", "object": {"code": 410, "reason": "Gone", "message": "too old"}},
+    ],
+)
+def test_it_lists_anew_when_the_watch_expires(
+    server: ScriptedServer, observed: Observed, end: object
+) -> None:
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [
+                reply(page(application("a", "5"), application("ghost", "6"), version="10")),
+                reply(page(application("a", "5"), version="30")),
+            ],
+            [stream(added("b", "20"), end), then_stop(observed)],
+        ),
+    )
+    following = loop(observed)
+    assert 0.5 <= following.attempt() <= 1.0
+    assert names() == ["a", "b", "ghost"]
+    following.attempt()
+    assert names() == ["a"]
+    assert watches_of(server) == ["10", "30"]
+    assert HubWatch.objects.get().problem == ""
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        stream({"type": "ERROR", "object": {"code": 500, "reason": "InternalError"}}),
+        stream(added("b", "20"), b"{not json}\n"),
+        stream(added("b", "20"), silent=4),
+        status(503),
+    ],
+    ids=["error event", "malformed", "half-open", "unavailable"],
+)
+def test_it_goes_on_where_a_watch_broke(
+    server: ScriptedServer, observed: Observed, broken: Answer
+) -> None:
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [reply(page(application("a", "5"), version="10"))],
+            [broken, stream(added("b", "20"), added("c", "21")), then_stop(observed)],
+        ),
+    )
+    loop(observed).attempt()
+    assert names() == ["a", "b", "c"]
+    assert watches_of(server)[-1] == "21"
+    lists = [each for each in server.requests("GET", APPLICATIONS) if "limit" in each.query]
+    assert len(lists) == 1
+    assert HubWatch.objects.get().problem == ""
+
+
+def test_it_lists_anew_when_another_hub_answers_after_a_break(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    server.on(
+        "GET",
+        "/api/v1/namespaces/argocd",
+        reply({"metadata": {"uid": "hub-1"}}),
+        reply({"metadata": {"uid": "hub-2"}}),
+    )
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [
+                reply(page(application("old", "5"), version="10")),
+                reply(page(application("new", "3"), version="4")),
+            ],
+            [status(503), then_stop(observed)],
+        ),
+    )
+    following = loop(observed)
+    following.attempt()
+    following.attempt()
+    assert names() == ["new"]
+    assert watches_of(server) == ["10", "4"]
+
+
+def test_it_takes_duplicate_and_late_events(server: ScriptedServer, observed: Observed) -> None:
+    degraded = application("a", "22")
+    degraded["status"]["health"] = {"status": "Degraded"}
+    new = {"type": "MODIFIED", "object": degraded}
+    late = {"type": "MODIFIED", "object": application("a", "21")}
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [reply(page(application("a", "5"), version="10"))],
+            [stream(new, late, new, late), then_stop(observed)],
+        ),
+    )
+    loop(observed).attempt()
+    assert ApplicationStatus.objects.get().health == "Degraded"
+
+
+def test_it_survives_huge_and_rotten_objects(server: ScriptedServer, observed: Observed) -> None:
+    huge = application("huge", "20")
+    huge["status"]["resources"] = [{"name": "r" * 1000}] * 2000
+    rotten = {"metadata": {"name": "rotten", "uid": "r"}, "spec": 7, "status": [None]}
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [reply(page(None, rotten, application("a", "5"), version="10"))],
+            [
+                stream(
+                    {"type": "ADDED", "object": huge},
+                    {"type": "ADDED", "object": None},
+                    {"type": "MODIFIED", "object": {"metadata": "text"}},
+                    added("z", "23"),
+                ),
+                then_stop(observed),
+            ],
+        ),
+    )
+    loop(observed).attempt()
+    assert sorted(names()) == ["a", "huge", "rotten", "z"]
+    assert HubWatch.objects.get().kinds["applications"]["unreadable"] == 1
+
+
+def test_it_says_at_once_that_a_right_is_missing(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    server.on("GET", APPLICATIONS, status(403, "Forbidden"))
+    following = loop(observed)
+    assert following.attempt() > 0
+    row = HubWatch.objects.get()
+    assert "list applications.argoproj.io" in row.problem
+    assert row.problem_since is not None
+    assert row.seen_at is None
+
+
+def test_it_says_that_a_hub_is_away_from_the_second_time_on(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    server.on("GET", APPLICATIONS, status(503))
+    following = loop(observed)
+    following.attempt()
+    assert HubWatch.objects.get().problem == ""
+    following.attempt()
+    assert "overloaded or away" in HubWatch.objects.get().problem
+    server.on("GET", APPLICATIONS, by_query([reply(page(version="9"))], [then_stop(observed)]))
+    following.attempt()
+    row = HubWatch.objects.get()
+    assert (row.problem, row.problem_since) == ("", None)
+
+
+def test_it_waits_as_long_as_the_hub_asks(server: ScriptedServer, observed: Observed) -> None:
+    server.on("GET", APPLICATIONS, status(429, "TooManyRequests", retry_after="17"))
+    assert loop(observed).attempt() == 17.0
+
+
+def test_it_ends_when_the_watch_is_lost(server: ScriptedServer, observed: Observed) -> None:
+    server.on("GET", APPLICATIONS, reply(page(version="9")))
+    observations.claim(hub=observed.hub, holder="watcher-1", clock=Wall())
+    assert loop(observed).attempt() == 0.0
+    assert observed.lost.is_set()
+    assert observed.over
+
+
+def test_it_keeps_the_lease(observed: Observed) -> None:
+    assert LeaseLoop(observed).attempt() == pytest.approx(10)
+    observations.release(watch=observed.watch)
+    LeaseLoop(observed).attempt()
+    assert observed.lost.is_set()
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (Refused("Argo CD does not accept the token."), "Argo CD does not accept the token."),
+        (RuntimeError("secret-canary"), ""),
+    ],
+)
+def test_it_survives_whatever_argo_cd_does(
+    observed: Observed, failure: Exception, said: str
+) -> None:
+    argocd = observed.argocd
+    assert isinstance(argocd, FakeArgoCD)
+    argocd.failing = failure  # type: ignore[assignment]
+    clusters = ClustersLoop(observed, chance=random.Random(1))
+    assert clusters.attempt() > 0
+    assert HubWatch.objects.get().problem == said
+    clusters.attempt()
+    assert "secret-canary" not in HubWatch.objects.get().problem
+    assert HubWatch.objects.get().problem
+
+
+def test_it_ends_a_rest_at_once(observed: Observed) -> None:
+    threading.Timer(0.2, observed.stop.set).start()
+    started = time.monotonic()
+    observed.rest(30)
+    assert time.monotonic() - started < 2
+
+
+def test_it_ends_a_watch_at_once(server: ScriptedServer, observed: Observed) -> None:
+    def stop_soon(asked: Asked, handler: BaseHTTPRequestHandler) -> None:
+        threading.Timer(0.3, stop).start()
+        stream(silent=5)(asked, handler)
+
+    def stop() -> None:
+        observed.stop.set()
+        observed.reader.close()
+
+    server.on("GET", APPLICATIONS, by_query([reply(page(version="9"))], [stop_soon]))
+    started = time.monotonic()
+    loop(observed).attempt()
+    assert time.monotonic() - started < 2
+
+
+# --- backing off and pumping -------------------------------------------------------------------
+
+
+def test_it_waits_longer_after_each_failure() -> None:
+    backoff = Backoff(chance=random.Random(7))
+    waits = [backoff.failed() for _ in range(12)]
+    bounds = [min(60.0, 2.0**number) for number in range(12)]
+    assert all(bound / 2 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
+    backoff.succeeded()
+    assert backoff.failed() <= 1.0
+
+
+def test_it_never_comes_back_sooner_than_asked() -> None:
+    backoff = Backoff(chance=random.Random(7))
+    assert backoff.failed(20) == 20
+    assert backoff.failed(100_000) == 300
+
+
+def event(name: str) -> HubEvent:
+    return HubEvent(HubEventType.ADDED, {"metadata": {"name": name}}, "1")
+
+
+def test_it_gathers_what_comes_together() -> None:
+    pump = EventPump(lambda: iter([event(str(number)) for number in range(1000)]))
+    batches = [len(batch) for batch in pump.batches()]
+    assert sum(batches) == 1000
+    assert len(batches) <= 5
+
+
+def test_it_gives_what_came_before_a_failure() -> None:
+    def broken() -> Iterator[HubEvent]:
+        yield event("a")
+        raise ListExpired("gone")
+
+    seen: list[HubEvent] = []
+    batches = EventPump(broken).batches()
+    with pytest.raises(ListExpired):
+        seen.extend(each for batch in batches for each in batch)
+    assert [each.object["metadata"]["name"] for each in seen] == ["a"]
+
+
+def test_it_does_not_wait_for_a_second_event() -> None:
+    gate = threading.Event()
+
+    def slow() -> Iterator[HubEvent]:
+        yield event("a")
+        gate.wait(5)
+        yield event("b")
+
+    pump = EventPump(slow)
+    started = time.monotonic()
+    first = next(batch for batch in pump.batches() if batch)
+    assert time.monotonic() - started < 0.5
+    assert len(first) == 1
+    gate.set()
+
+
+def test_it_stops_reading_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_QUEUE_LENGTH", 5)
+    given: list[int] = []
+
+    def endless() -> Iterator[HubEvent]:
+        while True:
+            given.append(1)
+            yield event("x")
+
+    pump = EventPump(endless)
+    time.sleep(0.2)
+    assert len(given) <= 8
+    pump.give_up()
+    time.sleep(0.8)
+    count = len(given)
+    time.sleep(0.3)
+    assert len(given) == count
