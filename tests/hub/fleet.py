@@ -1,0 +1,361 @@
+"""A fresh fleet on a running hub:
+
+a repository filled from the template, bootstrapped as its README says.
+
+What tests do to it is what people and the product do: write files, commit and push them, and tell
+the hub to look. Nothing but ``hub-bootstrap.yaml`` is applied to the hub.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import string
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.hub.controllers import REGION
+from tests.hub.harness import Hub, Spoke, eventually, load_manifests
+from tests.hub.kube import Manifest
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
+BRANCH = "main"
+TENANTS = ("tenant1", "tenant2")
+REFRESH_SET = "argocd.argoproj.io/application-set-refresh"
+REFRESH_APPLICATION = "argocd.argoproj.io/refresh"
+REGISTRATION = "fleet-hub-external-secrets"
+BOOTSTRAP_SETS = (
+    "bootstrap-addons",
+    "bootstrap-fleet",
+    "bootstrap-monitoring",
+    "bootstrap-resources",
+)
+# Namespaces that every API server makes for itself.
+BUILT_IN = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One fleet repository and the hub that follows it."""
+
+    hub: Hub
+    name: str
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """A clone to write files in."""
+        return self.folder / "work"
+
+    @property
+    def url(self) -> str:
+        """The repository, as Argo CD reads it."""
+        return f"file://{self.folder / 'fleet.git'}"
+
+    # --- The repository ---
+
+    def git(self, *arguments: str) -> str:
+        """Runs git in the clone, as nobody in particular and with nobody's configuration."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+        done = subprocess.run(
+            [
+                "git",
+                "-c",
+                "user.name=Fleet tests",
+                "-c",
+                "user.email=tests@example.com",
+                *arguments,
+            ],
+            cwd=self.work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise AssertionError(f"git {' '.join(arguments)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def commit(self, files: Mapping[str, str | None], message: str = "Change the fleet") -> str:
+        """Writes files (None removes one), commits and pushes them; returns the commit."""
+        for path, text in files.items():
+            file = self.work / path
+            if text is None:
+                file.unlink()
+            else:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        self.git("push", "--quiet", "origin", BRANCH)
+        return self.git("rev-parse", "HEAD")
+
+    def member_path(self, cluster: str) -> str:
+        """The path of a cluster's member file."""
+        return f"fleet/fleet-bootstrap/fleet-members/{self.name}/{cluster}.yaml"
+
+    def labels_path(self, cluster: str, tenant: str) -> str:
+        """The path of a cluster's own labels."""
+        return f"addons/tenants/{tenant}/clusters/{cluster}/fleet/fleet-secret/values.yaml"
+
+    # --- Telling the hub to look ---
+
+    def refresh_set(self, name: str = REGISTRATION) -> None:
+        """An ApplicationSet reads Git again at once."""
+        self.hub.kube.annotate("ApplicationSet", name, REFRESH_SET, "true")
+
+    def refresh(self, application: str) -> None:
+        """An Application is compared with Git again at once."""
+        self.hub.kube.annotate("Application", application, REFRESH_APPLICATION, "normal")
+
+    # --- What the hub says ---
+
+    def application(self, name: str) -> Manifest | None:
+        """One Application of the hub."""
+        return self.hub.kube.get("Application", name)
+
+    def applications(self, cluster: str) -> set[str]:
+        """The names of the Applications that components of a cluster have."""
+        found = self.hub.kube.list("Application", labels={"fleet/cluster": cluster})
+        return {each["metadata"]["name"] for each in found}
+
+    def cluster_secret(self, cluster: str) -> Manifest | None:
+        """The cluster secret of a cluster."""
+        return self.hub.kube.get("Secret", f"cluster-{cluster}")
+
+    def wait_synced(self, application: str, revision: str = "", seconds: float = 90) -> Manifest:
+        """Waits until an Application is Synced and Healthy, at this commit where one is given."""
+
+        def check() -> Manifest | None:
+            found = self.application(application)
+            return found if found and is_synced(found, revision) else None
+
+        try:
+            done: Manifest = eventually(check, f"Application {application} is Synced", seconds)
+        except Exception as error:
+            error.add_note(self.describe(application))
+            raise
+        return done
+
+    def describe(self, application: str) -> str:
+        """What an Application says of itself, for messages of failed tests."""
+        found = self.application(application)
+        if not found:
+            names = [each["metadata"]["name"] for each in self.hub.kube.list("Application")]
+            sets = [describe_set(each) for each in self.hub.kube.list("ApplicationSet")]
+            return f"there is no Application {application}; there are {names}\n" + "\n".join(sets)
+        status = found.get("status", {})
+        wanted = ("conditions", "sync", "health", "operationState")
+        return yaml.safe_dump({key: status[key] for key in wanted if key in status})[:4000]
+
+    # --- The way of one registration ---
+
+    def register(
+        self,
+        spoke: Spoke,
+        tenant: str = "tenant1",
+        environment: str = "dev",
+        labels: Mapping[str, str] | None = None,
+        **member: str,
+    ) -> str:
+        """Does what people do.
+
+        Credentials, member file and labels in one commit, and the hub looks at once.
+        """
+        self.hub.store_credentials(f"fleet/{spoke.name}", spoke.credentials)
+        files: dict[str, str | None] = {
+            self.member_path(spoke.name): member_text(spoke.name, tenant, environment, **member)
+        }
+        if labels:
+            files[self.labels_path(spoke.name, tenant)] = labels_text(labels)
+        commit = self.commit(files, f"Register {spoke.name}")
+        self.refresh_set()
+        return commit
+
+    def change_labels(self, spoke: Spoke, tenant: str, labels: Mapping[str, str]) -> str:
+        """Commits a cluster's own labels, and its registration looks at once."""
+        path = self.labels_path(spoke.name, tenant)
+        commit = self.commit({path: labels_text(labels)}, f"Change the labels of {spoke.name}")
+        self.refresh(f"fleet-secret-{spoke.name}")
+        return commit
+
+
+def is_synced(application: Manifest, revision: str = "") -> bool:
+    """Whether an Application is Synced, Healthy and done; at this commit, where one is given."""
+    status = application.get("status", {})
+    sync = status.get("sync", {})
+    revisions = sync.get("revisions") or [sync.get("revision")]
+    return (
+        sync.get("status") == "Synced"
+        and status.get("health", {}).get("status") == "Healthy"
+        and status.get("operationState", {}).get("phase") == "Succeeded"
+        and (not revision or revision in revisions)
+    )
+
+
+def describe_set(found: Manifest) -> str:
+    """What an ApplicationSet complains of."""
+    conditions = found.get("status", {}).get("conditions") or []
+    errors = [each["message"] for each in conditions if each["type"] == "ErrorOccurred"]
+    return f"ApplicationSet {found['metadata']['name']}: {errors or 'no condition yet'}"
+
+
+def member_text(cluster: str, tenant: str, environment: str, **others: str) -> str:
+    """A member file as people write it: every value in double quotes."""
+    values = {
+        "clusterName": cluster,
+        "tenant": tenant,
+        "environment": environment,
+        "secretManagerSecretName": f"fleet/{cluster}",
+        "use_remote_argo": "false",
+        "enable_remote_addons": "false",
+        "enable_remote_resources": "false",
+        **others,
+    }
+    return "".join(f'{key}: "{value}"\n' for key, value in values.items())
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """A cluster's own values file with these labels."""
+    return "externalSecret:\n  labels:\n" + "".join(
+        f'    {key}: "{value}"\n' for key, value in labels.items()
+    )
+
+
+@contextmanager
+def fresh_fleet(hub: Hub, name: str = "hub") -> Iterator[Fleet]:
+    """Bootstraps the hub with a new repository; afterwards takes everything off hub and spoke."""
+    folder = Path(tempfile.mkdtemp(prefix=f"fleet-{name}-", dir=hub.folder))
+    fleet = Fleet(hub, name, folder)
+    _fill(fleet)
+    try:
+        _bootstrap(fleet)
+        yield fleet
+    finally:
+        clean(hub)
+        shutil.rmtree(folder)
+
+
+def _fill(fleet: Fleet) -> None:
+    """A bare repository with the template as its first commit."""
+    bare = fleet.folder / "fleet.git"
+    shutil.copytree(TEMPLATE, fleet.work)
+    fleet.git("init", "--quiet", f"--initial-branch={BRANCH}")
+    fleet.git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(bare))
+    fleet.git("remote", "add", "origin", fleet.url)
+    fleet.git("add", "--all")
+    fleet.git("commit", "--quiet", "--message", "Add the fleet repository")
+    fleet.git("push", "--quiet", "origin", BRANCH)
+
+
+def bootstrap_manifests(fleet: Fleet) -> list[Manifest]:
+    """``hub-bootstrap.yaml`` with its placeholders filled in.
+
+    The tenant's document once for each tenant.
+    """
+    text = (fleet.work / "hub-bootstrap.yaml").read_text()
+    filled = {
+        "REPOSITORY_URL": fleet.url,
+        "REVISION": BRANCH,
+        "HUB_NAME": fleet.name,
+        "AWS_REGION": REGION,
+    }
+    manifests = []
+    for document in text.split("\n---\n"):
+        for tenant in TENANTS if "${TENANT}" in document else TENANTS[:1]:
+            substituted = string.Template(document).substitute(filled, TENANT=tenant)
+            manifests += load_manifests(substituted)
+    return manifests
+
+
+def _bootstrap(fleet: Fleet) -> None:
+    for manifest in bootstrap_manifests(fleet):
+        fleet.hub.kube.apply(manifest)
+
+    def ready() -> bool:
+        names = ["fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS)]
+        found = [fleet.application(each) for each in names]
+        registration = fleet.hub.kube.get("ApplicationSet", REGISTRATION)
+        return bool(registration) and all(each and is_synced(each) for each in found)
+
+    try:
+        eventually(ready, "the bootstrap of the hub is Synced", 180, pause=0.3)
+    except Exception as error:
+        for name in ("fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS)):
+            error.add_note(fleet.describe(name))
+        raise
+
+
+def clean(hub: Hub) -> None:
+    """Takes a fleet off the hub and its objects off the spoke, whatever state they are in."""
+    kube = hub.kube
+    kube.delete("Application", "fleet-root")
+    # First what makes Applications, then the Applications, then what their cluster secrets come
+    # from.
+    for kind in ("ApplicationSet", "Application", "ExternalSecret", "SecretStore", "AppProject"):
+        _empty(hub, kind)
+    for secret in kube.list("Secret", labels={"argocd.argoproj.io/secret-type": "cluster"}):
+        kube.delete("Secret", secret["metadata"]["name"])
+    _clean_spoke(hub)
+
+
+def _empty(hub: Hub, kind: str) -> None:
+    """Deletes all objects of a kind, but not what they stand for: that has its turn elsewhere."""
+
+    def gone() -> bool:
+        found = [
+            each
+            for each in hub.kube.list(kind)
+            if (kind, each["metadata"]["name"]) != ("AppProject", "default")
+        ]
+        for each in found:
+            name = each["metadata"]["name"]
+            if each["metadata"].get("finalizers"):
+                _drop_finalizers(hub, kind, name)
+            hub.kube.delete(kind, name)
+        return not found
+
+    eventually(gone, f"no {kind} is left", 60)
+
+
+def _drop_finalizers(hub: Hub, kind: str, name: str) -> None:
+    path = hub.kube.path(kind, name)
+    # It may be gone in between.
+    hub.kube.answer(
+        "PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json"
+    )
+
+
+def _clean_spoke(hub: Hub) -> None:
+    spoke = hub.spoke_kube
+    for role in spoke.list("ClusterRole"):
+        if "argocd.argoproj.io/tracking-id" in role["metadata"].get("annotations", {}):
+            spoke.delete("ClusterRole", role["metadata"]["name"])
+    for namespace in spoke_namespaces(hub):
+        spoke.delete("Namespace", namespace)
+    eventually(lambda: not spoke_namespaces(hub), "the spoke is empty", 90)
+
+
+def spoke_namespaces(hub: Hub) -> set[str]:
+    """The namespaces of the spoke that somebody made."""
+    return {each["metadata"]["name"] for each in hub.spoke_kube.list("Namespace")} - BUILT_IN
+
+
+def config_data(found: Manifest | None) -> dict[str, Any]:
+    """The data of a ConfigMap, which must exist."""
+    assert found is not None, "the ConfigMap does not exist"
+    data: dict[str, Any] = found.get("data", {})
+    return data
