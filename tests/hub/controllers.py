@@ -118,8 +118,8 @@ class ArgoCD:
         return [f"{self.plane.name}-argocd-{part}" for part in parts]
 
     def start(self) -> None:
-        """Starts all of it; its kinds, ConfigMaps and Secret must be there already."""
-        redis, repo_server, controller, sets, server = self.names()
+        """Starts all but its ApplicationSets; kinds, ConfigMaps and Secret must be there already."""
+        redis, repo_server, controller, _, server = self.names()
         at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
         port = {name: str(number) for name, number in self.ports.items()}
         cache = f"--redis={at['redis']}"
@@ -143,13 +143,6 @@ class ArgoCD:
             *("--metrics-port", port["controller-metrics"]),
         )
         self._run(
-            sets,
-            binaries.path("argocd-applicationset-controller"),
-            *("--repo-server-plaintext", "--argocd-repo-server", at["repo"]),
-            *("--metrics-addr", at["sets-metrics"], "--probe-addr", at["sets-probe"]),
-            *("--webhook-addr", at["sets-webhook"]),
-        )
-        self._run(
             server,
             binaries.path("argocd-server"),
             *("--repo-server-plaintext", "--repo-server", at["repo"], cache),
@@ -157,18 +150,32 @@ class ArgoCD:
             *("--metrics-port", port["server-metrics"]),
         )
 
+    def start_application_sets(self) -> None:
+        """Starts the ApplicationSet controller; the server has then made the key of its webhook."""
+        sets = self.names()[3]
+        at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        self._run(
+            sets,
+            binaries.path("argocd-applicationset-controller"),
+            *("--repo-server-plaintext", "--argocd-repo-server", at["repo"]),
+            *("--metrics-addr", at["sets-metrics"], "--probe-addr", at["sets-probe"]),
+            *("--webhook-addr", at["sets-webhook"]),
+        )
+
     def _run(self, name: str, *command: str | Path) -> None:
         self.processes.start(name, command, self._environment())
 
     def wait(self) -> None:
-        """Waits until every part is ready."""
+        """Waits until every part is ready, and starts the last one when it may."""
         redis, repo_server, controller, sets, server = self.names()
         ports, wait = self.ports, self.processes.wait
         wait(redis, lambda: listens(ports["redis"]))
         wait(repo_server, lambda: listens(ports["repo"]))
         wait(controller, lambda: answers(f"http://127.0.0.1:{ports['controller-metrics']}/healthz"))
-        wait(sets, lambda: answers(f"http://127.0.0.1:{ports['sets-probe']}/healthz"))
         wait(server, lambda: answers(f"{self.url}/healthz"))
+        self.start_application_sets()
+        # Its probe knows no path at all.
+        wait(sets, lambda: answers(f"http://127.0.0.1:{ports['sets-metrics']}/metrics"))
 
     def _environment(self) -> dict[str, str]:
         """What Argo CD would find in its containers, in folders of its own."""
