@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 _MESSAGE = 2000
+# Names and states, most of what a hub says; no token is as short.
+_TOO_SHORT = 10
 _SECRET = re.compile(
     r"(?i)bearer\s+\S+|k8s-aws-v1\.\S+|\beyJ[\w-]{10,}(?:\.[\w-]+)*|(?<=//)[^/\s@]+@"
     r"|(?<=password=)\S+|(?<=token=)\S+"
@@ -19,6 +21,8 @@ def text(value: object, limit: int = _MESSAGE) -> str:
     """A hub's text, fit to be stored and shown: no control characters, no token, not too long."""
     if not isinstance(value, str):
         return ""
+    if len(value) <= min(limit, _TOO_SHORT) and value.isprintable():
+        return value
     cut = value[: limit * 2]
     return _SECRET.sub("***", _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", cut))[:limit]
 

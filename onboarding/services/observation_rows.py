@@ -160,8 +160,6 @@ def row_for(
     )
     try:
         row = make(context, item, old)
-        if len(json.dumps(row.facts, allow_nan=False)) > _FACTS_BYTES:
-            raise ValueError("too large")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         row = _set_aside(context, item, old)
     if isinstance(row, ApplicationStatus):
@@ -283,6 +281,9 @@ def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:
         facts["secrets"] = sorted(_remote_keys(spec))[:_LIST]
         facts["target"] = text(as_map(spec.get("target")).get("name"), 253)
         facts["store"] = text(as_map(spec.get("secretStoreRef")).get("name"), 253)
+    # An ApplicationSet's generators and template are kept whole, so only they can be too large.
+    if len(json.dumps(facts, allow_nan=False)) > _FACTS_BYTES:
+        raise ValueError("too large")
     changed = wanted.get("lastTransitionTime")
     return HubObject(
         kind=context.kind.value,
