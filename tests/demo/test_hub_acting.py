@@ -12,7 +12,7 @@ import pytest
 from onboarding.demo.hub_acting import POLL_SECONDS, DemoHub
 from onboarding.demo.hub_sources import NoSecrets, open_snapshot
 from onboarding.demo.hub_world import WorldReader
-from onboarding.domain.layout import TENANTS_LAYOUT
+from onboarding.domain.layout import LAYOUTS
 from onboarding.domain.names import HubName, TenantName
 from onboarding.domain.sync import VerdictState, application_facts, verdict
 from onboarding.services.initializing import NewFleet, files
@@ -93,14 +93,16 @@ def secrets() -> SomeSecrets:
     return SomeSecrets()
 
 
-def make_hub(repository: Path, moment: Moment, secrets: Any, **faults: str) -> DemoHub:
+def make_hub(
+    repository: Path, moment: Moment, secrets: Any, layout: str = "tenants", **faults: str
+) -> DemoHub:
     return DemoHub(
         name=HUB,
         namespace="argocd",
         region="eu-west-1",
         reader=WorldReader(
             hub=HUB,
-            layout=TENANTS_LAYOUT,
+            layout=LAYOUTS[layout],
             url="https://git.example.com/fleet.git",
             branch="main",
         ),
@@ -432,3 +434,16 @@ def test_it_waits_for_the_first_commit(tmp_path: Path, moment: Moment) -> None:
     pass_time(hub, moment, 10)
     assert "spoke-bare" in names(hub)
     assert set(applications(hub, "spoke-bare")) == {"fleet-secret-spoke-bare"}
+
+
+def test_it_acts_out_the_other_layout(repository: Path, moment: Moment) -> None:
+    shared = labels(addonsRelease="default", enable_cluster_info="true")
+    own = "addons/tenants/tenant1/environments/qa/clusters/spoke-env/fleet/fleet-secret/values.yaml"
+    commit(repository, {f"{MEMBERS}/spoke-env.yaml": member("spoke-env"), own: shared})
+    hub = make_hub(repository, moment, NoSecrets(), layout="environments")
+    hub.step()
+    found = applications(hub, "spoke-env")
+    assert "cluster-info-spoke-env" in found
+    source = found["cluster-info-spoke-env"]["spec"]["sources"][0]
+    path = "addons/tenants/tenant1/environments/qa/clusters/spoke-env/cluster-info/values.yaml"
+    assert source["helm"]["valueFiles"][-1] == f"$values/{path}"
