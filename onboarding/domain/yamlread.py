@@ -309,7 +309,7 @@ class _Builder:
         value = self._node(event)
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
-            raise self._fault(event, "<< takes a map or a list of maps.")
+            raise self._fault(event, "<< takes a map, or a list of maps.")
         for source in reversed(sources):
             into |= source
             if self._marks is not None:

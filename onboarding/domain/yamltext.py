@@ -118,6 +118,8 @@ def remove_value(text: str, keys: Sequence[str]) -> str:
     edited = _cut(located, lines, removed)
     if edited is None:
         edited = _edit(body.text, keys, lambda root: _remove(root, removed))
+        if edited.count(", }") > body.text.count(", }"):
+            edited = edited.replace(", }", "}", 1)  # the comma before an entry that was last
     above = located.mark(removed[:-1])
     return body.finish(
         edited,
@@ -297,11 +299,13 @@ def _cut(located: Located, lines: list[str], keys: Sequence[str]) -> str | None:
 
 
 def _end_of_comments(lines: Sequence[str], mark: Mark) -> int:
-    """The last line of an entry with the comments that are indented below it.
+    """The last line of an entry; of a longer one, with the comments that are indented below it.
 
     Left behind, such a comment would become part of a block scalar that stands before the entry.
     """
     end = mark.last_line
+    if end == mark.line:
+        return end
     for number, line in enumerate(lines[mark.last_line :], start=mark.last_line + 1):
         inside = line.lstrip().startswith("#") and len(line) - len(line.lstrip()) >= mark.column
         if line.strip() and not inside:
