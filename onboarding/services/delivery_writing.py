@@ -17,7 +17,7 @@ from onboarding.ports import Clock, FleetRepository
 from onboarding.services import delivery_settling as settling
 from onboarding.services import indexing, writer_lease
 from onboarding.services.delivery_plans import Prepared, prepare
-from onboarding.services.previews import layout_of
+from onboarding.services.layouts import layout_of
 
 _log = logging.getLogger(__name__)
 

@@ -209,8 +209,12 @@ def is_synced(application: Manifest, revision: str = "") -> bool:
 def describe_set(found: Manifest) -> str:
     """What an ApplicationSet complains of."""
     conditions = found.get("status", {}).get("conditions") or []
-    errors = [each["message"] for each in conditions if each["type"] == "ErrorOccurred"]
-    return f"ApplicationSet {found['metadata']['name']}: {errors or 'no condition yet'}"
+    errors = [
+        each["message"]
+        for each in conditions
+        if (each["type"], each["status"]) == ("ErrorOccurred", "True")
+    ]
+    return f"ApplicationSet {found['metadata']['name']}: {errors}"
 
 
 def member_text(cluster: str, tenant: str, environment: str, **others: str) -> str:
