@@ -36,10 +36,11 @@ FLEETUI_ALLOW_LOCAL_REPOSITORIES: bool = env.bool(
 
 # --- Who may talk to us ---------------------------------------------------------------------
 
-if EMBEDDED and "SECRET_KEY" not in env:
-    SECRET_KEY = kept_secret(DATA_FOLDER / "secret-key")
-else:
-    SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY = (
+    kept_secret(DATA_FOLDER / "secret-key")
+    if EMBEDDED and "SECRET_KEY" not in env
+    else env.str("SECRET_KEY")
+)
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
