@@ -724,6 +724,8 @@ def test_it_writes_nothing_into_a_branch_that_was_emptied(stage: Stage) -> None:
 
 def test_it_sends_back_what_needs_a_fleet_in_an_empty_repository(stage: Stage) -> None:
     change = stage.approved("spoke-a")
+    # Nobody has indexed this fleet since it was configured anew, so it was not emptied: it is empty.
+    Fleet.objects.update(indexed_commit="")
     repositories.git(stage.bare, "update-ref", "-d", "refs/heads/main")
     assert stage.deliver().lapsed == (change.pk,)
     assert "no commit yet" in Delivery.objects.get(change=change).reason
