@@ -99,7 +99,8 @@ def set_value(text: str, keys: Sequence[str], value: str | Tree) -> str:
     if before is None and not body.has_content():
         return body.finish(_append(body.text, new_text(_nest(keys, value))), (), meant)
     edited = _edit(body.text, keys, lambda root: _set(root, keys, value))
-    return body.finish(edited, keys, meant)
+    made = _first_made(body.text, keys)
+    return body.finish(_below_deeper_comments(edited, made) if made else edited, keys, meant)
 
 
 def remove_value(text: str, keys: Sequence[str]) -> str:
@@ -227,6 +228,28 @@ def _entry(mapping: yaml_edit.Mapping, key: str) -> yaml_edit.Entry | None:
     return None
 
 
+def _first_made(text: str, keys: Sequence[str]) -> Sequence[str]:
+    """The highest key on the way that the text does not have yet; () where it has them all."""
+    located = load_located(text, path=THE_FILE)
+    return next((keys[:n] for n in range(1, len(keys) + 1) if located.mark(keys[:n]) is None), ())
+
+
+def _below_deeper_comments(text: str, made: Sequence[str]) -> str:
+    """A new entry set below the comments that are indented more than it: they end what is above it."""
+    try:
+        mark = load_located(text, path=THE_FILE).mark(made)
+    except MalformedYaml:
+        return text  # not what was meant; whoever compares says so
+    lines = text.split("\n")
+    if mark is None or mark.in_flow or lines[mark.line - 1][: mark.column - 1].strip():
+        return text
+    start, end = mark.line - 1, mark.last_line
+    after = end
+    while after < len(lines) and re.match(rf" {{{mark.column},}}#", lines[after]):
+        after += 1
+    return "\n".join([*lines[:start], *lines[end:after], *lines[start:end], *lines[after:]])
+
+
 def _set(mapping: yaml_edit.Mapping, keys: Sequence[str], value: str | Tree) -> None:
     key, rest = keys[0], keys[1:]
     entry = _entry(mapping, key)
@@ -260,7 +283,9 @@ def _removable(located: Located, lines: Sequence[str], keys: Sequence[str]) -> S
     depth = len(keys)
     while depth > 1 and len(located.at(keys[: depth - 1])) == 1:
         above, inner = located.mark(keys[: depth - 1]), located.mark(keys[:depth])
-        if above is None or inner is None or inner.in_flow or _has_comment(lines, above, inner):
+        if above is None or inner is None or (inner.in_flow and not above.in_flow):
+            break
+        if not inner.in_flow and _has_comment(lines, above, inner):
             break
         depth -= 1
     return keys[:depth]

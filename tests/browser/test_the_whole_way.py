@@ -27,7 +27,7 @@ def test_it_goes_the_whole_way(demo: Demo, sign_in: SignIn, picture: Callable[..
     expect(requester.get_by_text("Present")).to_be_visible()
     preview = requester.locator("#preview-part")
     expect(preview).to_contain_text(f"fleet-members/hub-cluster/{CLUSTER}.yaml")
-    requester.locator("#answer-pin_addonsRelease").get_by_text("release1").click()
+    requester.locator("#pin_addonsRelease-release1").press("Space")
     expect(preview).to_contain_text('addonsRelease: "release1"')
     picture(requester, "register")
     requester.get_by_role("button", name="Request approval").click()
