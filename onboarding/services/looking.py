@@ -15,9 +15,11 @@ from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import FleetLayout
 from onboarding.models import ApplicationStatus, Change, Delivery, Hub, HubObject
 from onboarding.ports import ArgoCD, Clock, HubKind, HubReader
+from onboarding.services import events
 from onboarding.services.layouts import layout_of
 
 _LOG = logging.getLogger(__name__)
+HUB_TOLD = "hub.told"
 REGISTRATION = "fleet-hub-external-secrets"
 # A hub with thousands of Applications of one file is left to its own poll for the rest.
 _MOST_APPLICATIONS = 50
@@ -84,6 +86,13 @@ def tell_hub_of_change(
                 continue
             cache.set(key, told_at, timeout=_REMEMBERED_SECONDS)
             pause(_SECONDS_BETWEEN)
+    if not problems and (lookers.application_sets or lookers.applications):
+        events.record(
+            verb=HUB_TOLD,
+            message=f"Hub {change.hub.name} was told to look at Git.",
+            at=clock.now(),
+            change=change,
+        )
     return Told(lookers, skipped, tuple(problems))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -30,6 +30,7 @@ from onboarding.models import (
     Cluster,
     ClusterStatus,
     Delivery,
+    Event,
     Fleet,
     Hub,
     HubObject,
@@ -37,9 +38,13 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import Clock, HubKind
+from onboarding.services.looking import HUB_TOLD
 
 REGISTRATION = "fleet-secret-"
 """The registration Application of a cluster is called this and the cluster's name."""
+
+_TOLD_LATELY = timedelta(minutes=30)
+"""How long after its commit it still matters whether the hub was told of a change."""
 
 _COLUMNS = [
     "change",
@@ -123,7 +128,10 @@ def story(
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
     seen = view or HubView(Hub.objects.filter(name=hub_name).first())
     delivery = change.deliveries.order_by("-pk").first() if change else None
-    return _story(cluster=cluster, change=change, delivery=delivery, seen=seen, now=clock.now())
+    told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
+    return _story(
+        cluster=cluster, change=change, delivery=delivery, seen=seen, now=clock.now(), hub_told=told
+    )
 
 
 def registration_of(cluster: Cluster) -> Change | None:
@@ -148,6 +156,11 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
     views = {hub.name: HubView(hub) for hub in Hub.objects.filter(fleet=fleet)}
     unseen = HubView(None)
     asked, deliveries = _changes(fleet)
+    told_of = set(
+        Event.objects.filter(fleet=fleet, verb=HUB_TOLD, at__gt=now - _TOLD_LATELY).values_list(
+            "change_id", flat=True
+        )
+    )
     old = {_key(row): row for row in Standing.objects.filter(fleet=fleet)}
     before = {row.pk: _content(row) for row in old.values()}
     fresh: dict[tuple[str, object], Standing] = {}
@@ -160,6 +173,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
             delivery=deliveries.get(about.registration.pk) if about.registration else None,
             seen=views.get(cluster.hub_name, unseen),
             now=now,
+            hub_told=about.registration is not None and about.registration.pk in told_of,
         )
         _describe_cluster(row, cluster, about.open, told, now)
         fresh["cluster", cluster.pk] = row
@@ -174,6 +188,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
             delivery=deliveries.get(change.pk),
             seen=views.get(hub_name, unseen),
             now=now,
+            hub_told=change.pk in told_of,
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
@@ -260,12 +275,14 @@ def _story(
     delivery: Delivery | None,
     seen: HubView,
     now: datetime,
+    hub_told: bool,
 ) -> Story:
     name = cluster.name if cluster else change.cluster_name if change else ""
     rows = seen.applications.get(name, [])
     looked = seen.watch is not None and seen.watch.seen_at is not None
     total = rollup(_verdict(row) for row in rows) if looked else None
     facts = _facts(cluster, change, delivery, seen, rows, total)
+    facts = replace(facts, webhook=hub_told)
     return Story(timeline(facts, now=now), total, seen.watch.seen_at if seen.watch else None)
 
 
