@@ -1,0 +1,118 @@
+"""A fleet outside of the demo: a bare repository made with plain git, one per layout profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.http import HttpResponse
+from django.test import Client
+
+from onboarding import wiring
+from onboarding.models import Fleet, Hub
+from onboarding.services.initializing import TEMPLATE
+from tests import repositories
+from tests.fakes import FakeQueue, FakeSecrets
+
+HUB = "hub-cluster"
+PEOPLE = {
+    "requester": "Requesters",
+    "approver": "Approvers",
+    "administrator": "Administrators",
+    "viewer": "",
+}
+# The folders of a layer in the other profile: environment -> its defaults.
+ENVIRONMENTS_LAYERS = [
+    "{base}/defaults/{component}/values.yaml",
+    "{base}/tenants/{tenant}/defaults/{component}/values.yaml",
+    "{base}/tenants/{tenant}/environments/{environment}/defaults/{component}/values.yaml",
+    "{base}/tenants/{tenant}/environments/{environment}/clusters/{cluster}/{component}/values.yaml",
+]
+
+
+def template_files(layout: str) -> dict[str, bytes]:
+    """The shipped fleet repository's files, moved to the folders of the layout."""
+    files = {
+        path.relative_to(TEMPLATE).as_posix(): path.read_bytes()
+        for path in TEMPLATE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    if layout == "tenants":
+        return files
+    moved: dict[str, bytes] = {}
+    for name, content in files.items():
+        parts = name.split("/")
+        if len(parts) > 5 and parts[1] == "tenants" and parts[3] == "environments":
+            parts.insert(5, "defaults")
+        moved["/".join(parts)] = content
+    lines = "".join(f'    - "{line}"\n' for line in ENVIRONMENTS_LAYERS)
+    head, _, rest = moved["addons/bootstrap/layout.yaml"].decode().partition("  valueFiles:\n")
+    _, _, bases = rest.partition("  # The base folder")
+    moved["addons/bootstrap/layout.yaml"] = (
+        f"{head}  valueFiles:\n{lines}  # The base folder{bases}".encode()
+    )
+    return moved
+
+
+@dataclass
+class Place:
+    """A fleet with its people, signed in, and what stands in for AWS and the broker."""
+
+    bare: Path
+    layout: str
+    queue: FakeQueue = field(default_factory=FakeQueue)
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def get(self, who: str, path: str, **headers: str) -> HttpResponse:
+        return self.clients[who].get(path, **headers)  # type: ignore[return-value]
+
+    def post(self, who: str, path: str, data: dict[str, str], **headers: str) -> HttpResponse:
+        return self.clients[who].post(path, data, **headers)  # type: ignore[return-value]
+
+    def form(self, cluster: str = "spoke-a", **changes: str) -> dict[str, str]:
+        """What a platform engineer enters; the secret is there unless a test takes it away."""
+        self.secrets.add(f"fleet/{cluster}")
+        return {
+            "hub": HUB,
+            "cluster": cluster,
+            "tenant": "tenant1",
+            "environment": "dev",
+            "secret_name": f"fleet/{cluster}",
+            "model": "centralized",
+        } | changes
+
+    def refs(self) -> str:
+        """Where every ref of the remote stands: equal before and after means nothing was written."""
+        return repositories.git(self.bare, "for-each-ref")
+
+
+@pytest.fixture(params=["tenants", "environments"])
+def layout(request: pytest.FixtureRequest) -> str:
+    """The layout profile of the fleet."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(
+    db: None, tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch, settings
+) -> Place:  # type: ignore[no-untyped-def]
+    """A fleet of one hub in a bare repository that plain git made, and four people."""
+    settings.REPOSITORIES_FOLDER = tmp_path / "mirrors"
+    bare = repositories.bare_repository(tmp_path / "remote.git", template_files(layout))
+    found = Place(bare=bare, layout=layout)
+    fleet = Fleet.objects.create(name="platform", repository_url=str(bare), layout=layout)
+    Hub.objects.create(fleet=fleet, name=HUB, aws_region="eu-west-1")
+    for name, group in PEOPLE.items():
+        user = User.objects.create_user(name, f"{name}@example.com", "x")
+        if group:
+            user.groups.add(Group.objects.get(name=group))
+        found.clients[name] = Client()
+        found.clients[name].force_login(user)
+    monkeypatch.setattr(wiring, "queue", lambda: found.queue)
+    monkeypatch.setattr(wiring, "credentials", lambda hub: found.secrets)
+    monkeypatch.setattr(wiring, "_mirrors", {})
+    monkeypatch.setattr(wiring, "_fetched", {})
+    return found

@@ -1,0 +1,143 @@
+"""Every address, asked by each role: allowed, refused or sent to sign in, as the table says."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from onboarding import tasks
+from onboarding.models import Change, Cluster, Fleet
+from tests.journey.conftest import Place
+
+ROLES = ("viewer", "requester", "approver", "administrator")
+READ = {"viewer": 200, "requester": 200, "approver": 200, "administrator": 200}
+ASK = {"viewer": 403, "requester": 200, "approver": 403, "administrator": 403}
+RULE = {"viewer": 403, "requester": 403, "approver": 403, "administrator": 200}
+POST_ONLY = {"viewer": 405, "requester": 405, "approver": 405, "administrator": 405}
+TABLE = {
+    "overview": ("/", READ),
+    "cluster-list": ("/clusters/", READ),
+    "cluster-register": ("/clusters/register/", ASK),
+    "register-preview": ("/clusters/register/preview/", POST_ONLY),
+    "register-draft": ("/clusters/register/draft/", POST_ONLY),
+    "secret-check": ("/clusters/register/secret/", ASK),
+    "cluster-detail": ("/clusters/hub-cluster/nobody/", dict.fromkeys(ROLES, 404)),
+    "cluster-edit": ("/clusters/hub-cluster/nobody/edit/", {**ASK, "requester": 404}),
+    "change-list": ("/changes/", READ),
+    "change-detail": ("/changes/{change}/", READ),
+    "change-edit": ("/changes/{change}/edit/", ASK),
+    "change-approve": ("/changes/{change}/approve/", POST_ONLY),
+    "change-reject": ("/changes/{change}/reject/", POST_ONLY),
+    "change-withdraw": ("/changes/{change}/withdraw/", POST_ONLY),
+    "change-resubmit": ("/changes/{change}/resubmit/", POST_ONLY),
+    "change-retry": ("/changes/{change}/retry/", POST_ONLY),
+    "change-comment": ("/changes/{change}/comment/", POST_ONLY),
+    "draft-discard": ("/changes/{change}/discard/", POST_ONLY),
+    "release-list": ("/releases/", READ),
+    "tenant-list": ("/tenants/", READ),
+    "tenant-detail": ("/tenants/tenant1/", READ),
+    "lint": ("/lint/", READ),
+    "search": ("/search/?q=spoke", READ),
+    "system": ("/system/", READ),
+    "fleet-list": ("/admin/fleets/", RULE),
+    "fleet-add": ("/admin/fleets/add/", RULE),
+    "fleet-edit": ("/admin/fleets/platform/", RULE),
+    "fleet-test": ("/admin/fleets/platform/test/", POST_ONLY),
+    "hub-list": ("/admin/hubs/", RULE),
+    "hub-add": ("/admin/hubs/add/", RULE),
+    "hub-edit": ("/admin/hubs/hub-cluster/", RULE),
+    "hub-test": ("/admin/hubs/hub-cluster/test/", POST_ONLY),
+}
+# What changes something, and which role alone may post it (others: 403).
+WRITES = {
+    "/clusters/register/": "requester",
+    "/clusters/register/preview/": "requester",
+    "/clusters/register/draft/": "requester",
+    "/changes/{change}/approve/": "approver",
+    "/changes/{change}/reject/": "approver",
+    "/admin/fleets/platform/test/": "administrator",
+    "/admin/hubs/hub-cluster/test/": "administrator",
+    "/admin/fleets/add/": "administrator",
+    "/admin/hubs/add/": "administrator",
+}
+
+
+@pytest.fixture
+def layout() -> str:
+    """One profile is enough here."""
+    return "tenants"
+
+
+@pytest.fixture
+def change(place: Place) -> Change:
+    """A change that waits for approval."""
+    place.post("requester", "/clusters/register/", place.form())
+    return Change.objects.get()
+
+
+def test_every_address_is_in_the_table() -> None:
+    elsewhere = {"login", "logout", "styleguide"}
+    nested = [part for part in get_resolver().url_patterns if hasattr(part, "url_patterns")]
+    patterns = [one for part in nested for one in part.url_patterns if isinstance(one, URLPattern)]
+    assert {one.name for one in patterns} - elsewhere == set(TABLE)
+
+
+def test_it_answers_each_role_as_the_table_says(place: Place, change: Change) -> None:
+    found, expected = {}, {}
+    for name, (path, answers) in TABLE.items():
+        for role in ROLES:
+            expected[name, role] = answers[role]
+            found[name, role] = place.get(role, path.format(change=change.pk)).status_code
+    assert found == expected
+
+
+def test_it_lets_no_other_role_write(place: Place, change: Change) -> None:
+    for path, allowed in WRITES.items():
+        for role in ROLES:
+            if role != allowed:
+                status = place.post(role, path.format(change=change.pk), {}).status_code
+                assert status == 403, (path, role)
+    change.refresh_from_db()
+    assert change.state == "submitted"
+
+
+def test_it_sends_strangers_to_sign_in(db: None, place: Place, change: Change) -> None:
+    stranger = Client()
+    for path, answers in TABLE.values():
+        if answers is not POST_ONLY:
+            answer = stranger.get(path.format(change=change.pk))
+            assert answer.status_code == 302, path
+            assert answer["Location"].startswith("/login/")
+
+
+def test_it_shows_a_draft_to_its_author_alone(place: Place) -> None:
+    place.post("requester", "/clusters/register/draft/", {"cluster": "Half finished"})
+    draft = Change.objects.get()
+    assert place.get("requester", f"/changes/{draft.pk}/edit/").status_code == 200
+    for role in ("viewer", "approver", "administrator"):
+        assert place.get(role, f"/changes/{draft.pk}/").status_code == 404
+        assert "Half finished" not in place.get(role, "/changes/?inbox=all").content.decode()
+        assert "Half finished" not in place.get(role, "/search/?q=Half").content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/clusters/", "/changes/?inbox=all", "/tenants/", "/lint/", "/search/?q=c"]
+)
+def test_it_asks_the_database_as_often_for_many_as_for_few(
+    place: Place, path: str, django_assert_max_num_queries
+) -> None:  # type: ignore[no-untyped-def]
+    fleet = Fleet.objects.get()
+    for number in range(60):
+        Cluster.objects.create(
+            fleet=fleet,
+            path=f"fleet/fleet-bootstrap/fleet-members/hub-cluster/c{number}.yaml",
+            hub_name="hub-cluster",
+            name=f"c{number}",
+            tenant="tenant1",
+            environment="dev",
+            model="centralized",
+        )
+    tasks.refresh_standings()
+    with django_assert_max_num_queries(45):
+        assert place.get("requester", path).status_code == 200
