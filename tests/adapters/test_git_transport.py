@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -245,6 +246,7 @@ def test_it_says_that_nobody_listens(server: GitServer, certificate: Path) -> No
     assert "127.0.0.1 cannot be reached" in str(transient.value)
 
 
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="needs the program `timeout`")
 def test_it_ends_git_even_when_the_worker_is_killed(tmp_path: Path) -> None:
     mark = tmp_path / "outlived"
     script = (
