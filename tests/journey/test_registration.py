@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError
 
-from onboarding import tasks
+from onboarding import tasks, wiring
 from onboarding.models import Approval, Change, Cluster, Delivery, Event, Participant
 from onboarding.services.events import first_broken_event
 from tests import repositories
@@ -201,3 +201,27 @@ def test_it_rejects_only_with_a_reason_and_withdraws_before_delivery(place: Plac
     tasks.deliver(fleet_id=second.fleet_id)
     assert place.refs() == before
     assert Event.objects.filter(verb="change.withdrawn").count() == 1
+
+
+def test_it_offers_a_flag_as_soon_as_git_has_the_component(place: Place) -> None:
+    query = (
+        "?hub=hub-cluster&tenant=tenant1&environment=dev&cluster=spoke-a&pin_addonsRelease=default"
+    )
+    assert b"enable_brand_new" not in place.get("requester", f"/clusters/register/{query}").content
+    path = "charts/application-sets/values.yaml"
+    text = repositories.tree(place.bare)[path].decode()
+    new = "  brand-new: {group: addons, flag: enable_brand_new, namespace: new, source: {path: charts/cluster-info}}\n"
+    repositories.commit(place.bare, {path: text.replace("components:\n", f"components:\n{new}", 1)})
+    wiring._fetched.clear()
+    assert b"pin_enable_brand_new" in place.get("requester", f"/clusters/register/{query}").content
+
+
+def test_it_tests_its_connections_in_plain_words(place: Place) -> None:
+    works = place.post("administrator", "/admin/fleets/platform/test/", {}).content.decode()
+    assert "Works" in works
+    place.bare.rename(place.bare.with_suffix(".away"))
+    failed = place.post("administrator", "/admin/fleets/platform/test/", {}).content.decode()
+    assert "does not exist" in failed
+    hub = place.post("administrator", "/admin/hubs/hub-cluster/test/", {}).content.decode()
+    assert "no API address yet" in hub
+    assert "no Argo CD address yet" in hub
