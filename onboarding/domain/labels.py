@@ -2,7 +2,7 @@
 
 What `charts/fleet-secret` of the fleet repository does is written down here once, as data: which
 keys of the member file become labels and annotations, which keys values may not set, and what the
-chart refuses. The tests hold this against the chart, rendered by Helm.
+chart refuses.
 """
 
 from __future__ import annotations

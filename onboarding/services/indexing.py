@@ -116,7 +116,7 @@ class _MemberReader:
         if file is None:
             return None
         row = old or Cluster(fleet=self._fleet, path=path)
-        if old and old.problem == "" and old.fingerprint == self._fingerprint(old, file):
+        if old and _is_usual(old) and old.fingerprint == self._fingerprint(old, file):
             return None
         self._reset(row, file)
         try:
@@ -180,13 +180,13 @@ class _MemberReader:
         return digest.hexdigest()
 
 
+def _is_usual(row: Cluster) -> bool:
+    """Whether its fingerprint says all: it was read, and its values are in the usual folders."""
+    return not row.problem and "addons_repo_basepath" not in row.annotations
+
+
 def _placement(row: Cluster, member: FleetMember) -> Placement:
-    return Placement(
-        hub=HubName(row.hub_name),
-        cluster=ClusterName(member.cluster),
-        tenant=TenantName(member.tenant),
-        environment=Environment(member.environment),
-    )
+    return member.placement(HubName(row.hub_name))
 
 
 def _label_data(label: Label) -> dict[str, object]:

@@ -8,7 +8,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import parse_member
-from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.names import HubName
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster
 
@@ -28,12 +28,7 @@ def form_data_of(
             f"{cluster.path} is no longer in the repository; somebody removed it.", code="gone"
         )
     member = parse_member(file)
-    placement = Placement(
-        hub=HubName(cluster.hub_name),
-        cluster=ClusterName(member.cluster),
-        tenant=TenantName(member.tenant),
-        environment=Environment(member.environment),
-    )
+    placement = member.placement(HubName(cluster.hub_name))
     own = layout.labels_paths(placement)[-1]
     pinned = resolve([(own, snapshot.read(own.path))])
     labels = pinned.values().get("externalSecret", {})
