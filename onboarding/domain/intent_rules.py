@@ -74,10 +74,10 @@ def check_neighbours(
                 "cluster",
                 "duplicate",
             )
-    secret = _secret_key(intent.secret_name)
-    if member is not None and _secret_key(member.secret_name) == secret:
+    secret = secret_key(intent.secret_name)
+    if member is not None and secret_key(member.secret_name) == secret:
         return
-    where = _folded(neighbours.by_secret, _secret_key).get(secret)
+    where = _folded(neighbours.by_secret, secret_key).get(secret)
     if where:
         yield Refusal(
             f"The secret {intent.secret_name:.200} is used already: {where}. Two clusters with one "
@@ -91,7 +91,7 @@ def _folded(taken: Mapping[str, str], fold: Callable[[str], str]) -> dict[str, s
     return {fold(key): where for key, where in taken.items()}
 
 
-def _secret_key(name: str) -> str:
+def secret_key(name: str) -> str:
     """What two ways to write one secret have in common: an ARN is its name and six characters."""
     found = _ARN.fullmatch(name)
     return (_ARN_ENDING.sub("", found["name"]) if found else name).casefold()

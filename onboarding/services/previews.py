@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from onboarding.domain import diff, planner
+from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
@@ -26,12 +29,18 @@ class Preview:
 
 
 def neighbours(
-    *, fleet: Fleet, except_change: Change | None = None, except_path: str = ""
+    *,
+    fleet: Fleet,
+    intent: planner.Intent,
+    except_change: Change | None = None,
+    except_path: str = "",
 ) -> planner.Neighbours:
-    """Which cluster names and secrets are taken, and by what: Git as indexed (all hubs and fleets), open changes.
+    """Who has, or may have, the intent's cluster name or secret: Git as indexed (all hubs and fleets), open changes.
 
     `except_change` is the change that is being planned, `except_path` the member file that it edits.
+    Only rows that could collide are read: a fleet of thousands is planned as fast as one of ten.
     """
+    name, secret = intent.placement.cluster, secret_key(intent.secret_name)
     by_name: dict[str, str] = {}
     by_secret: dict[str, str] = {}
     open_changes = Change.objects.filter(
@@ -39,12 +48,17 @@ def neighbours(
     ).exclude(state=DecisionState.DRAFT.value)
     if except_change is not None:
         open_changes = open_changes.exclude(pk=except_change.pk)
-    for pk, name, secret in open_changes.values_list("pk", "cluster_name", "secret_name"):
-        by_name[name] = by_secret[secret] = f"change #{pk}, which is still open"
-    clusters = Cluster.objects.select_related("fleet").only(
-        "fleet__name", "path", "hub_name", "name", "secret_name"
+    open_changes = open_changes.filter(
+        Q(cluster_name__iexact=name) | Q(secret_name__icontains=secret)
     )
-    for cluster in clusters.iterator():
+    for pk, *taken in open_changes.values_list("pk", "cluster_name", "secret_name"):
+        by_name[taken[0]] = by_secret[taken[1]] = f"change #{pk}, which is still open"
+    clusters = (
+        Cluster.objects.filter(Q(name__iexact=name) | Q(secret_name__icontains=secret))
+        .select_related("fleet")
+        .only("fleet__name", "path", "hub_name", "name", "secret_name")
+    )
+    for cluster in clusters:
         if cluster.path == except_path and cluster.fleet_id == fleet.pk:
             continue
         where = (
@@ -83,7 +97,7 @@ def preview(
         intent,
         snapshot,
         where,
-        neighbours(fleet=fleet, except_change=change, except_path=except_path),
+        neighbours(fleet=fleet, intent=intent, except_change=change, except_path=except_path),
         live_sets=live_sets(hub_name=intent.placement.hub),
     )
 

@@ -147,7 +147,7 @@ class GitRepository:
             if since and _is_known(repository, since):
                 walk.hide(since)
             return tuple(
-                objects.facts_of(commit)
+                objects.facts_of(repository, commit)
                 for commit in walk
                 if value in commit.message and objects.trailers_of(commit).get(trailer) == value
             )
@@ -168,7 +168,9 @@ class GitRepository:
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit; first parent counts."""
-        return self._sound(lambda repository: objects.changes_of(_commit(repository, commit)))
+        return self._sound(
+            lambda repository: objects.changes_of(repository, _commit(repository, commit))
+        )
 
     def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
         """The newest commits that touched any of `paths` (files, folders), as last fetched."""
@@ -187,7 +189,9 @@ class GitRepository:
             )
         found = outcome.output.decode("ascii").split()
         return self._sound(
-            lambda repository: tuple(objects.facts_of(_commit(repository, sha)) for sha in found)
+            lambda repository: tuple(
+                objects.facts_of(repository, _commit(repository, sha)) for sha in found
+            )
         )
 
     def check(self) -> str:
@@ -204,7 +208,9 @@ class GitRepository:
             f"{tip}:refs/heads/{self._remote.branch}",
             timeout=self._timeout,
         )  # fmt: skip
-        facts = self._sound(lambda repository: objects.facts_of(_commit(repository, tip)))
+        facts = self._sound(
+            lambda repository: objects.facts_of(repository, _commit(repository, tip))
+        )
         found = (
             f"{where}. Branch {self._remote.branch} is at {tip[:10]} "
             f"({facts.subject[:80]!r} by {facts.author_name}, {facts.authored_at:%Y-%m-%d %H:%M})."
