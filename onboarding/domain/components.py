@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +35,9 @@ class Component:
 
     `flag` is the label that enables it by the value "true"; `chart` is a path in the repository or
     a chart's name in `repo_url`; `source` says where all this was read. What is not known is "".
+    `values` are those that the catalogue itself fixes, `cluster_values` those that it takes from
+    facts of the cluster (leaf -> the fact's name); both win over the values layers, which are read
+    from the folders `layers` (none: the component's own name).
     """
 
     name: str
@@ -46,6 +49,9 @@ class Component:
     version: str = ""
     namespace: str = ""
     source: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    cluster_values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    layers: tuple[str, ...] = ()
 
     @property
     def can_be_pinned(self) -> bool:
@@ -188,6 +194,9 @@ def _read_components(
             version=_chart_version(snapshot, path) if path else _text(chart, "version"),
             namespace=_text(data, "namespace"),
             source=source,
+            values=_map(data, "values"),
+            cluster_values=_map(data, "clusterValues"),
+            layers=_texts(data, "layers"),
         )
 
 
@@ -204,6 +213,16 @@ def _chart_version(snapshot: Snapshot, path: str) -> str:
 def _text(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key)
     return go_text(value) if isinstance(value, str | bool | int | float) else ""
+
+
+def _map(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = data.get(key)
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def _listed(sources: Sequence[str]) -> str:

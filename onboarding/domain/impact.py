@@ -25,15 +25,20 @@ from onboarding.domain.plans import (
 )
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
 from onboarding.domain.selectors import Match, application_set_match, label_keys
-from onboarding.domain.snapshot import Snapshot
+from onboarding.domain.snapshot import Snapshot, SnapshotFile
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """A cluster at one side of a change: its member document and the labels it has with it."""
+    """A cluster at one side of a change: its member document, its labels and annotations.
+
+    `edited` are the files (by path) that are otherwise there than in the repository.
+    """
 
     member: FleetMember
     labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    edited: Mapping[str, SnapshotFile] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -51,7 +56,7 @@ class Forecaster:
     warnings: list[PlanWarning] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
     _catalogues: dict[tuple[str, str], Catalogue | None] = field(default_factory=dict)
-    _values: dict[tuple[str, str, str, Placement], str] = field(default_factory=dict)
+    _layers: dict[tuple[object, ...], object] = field(default_factory=dict)
 
     def flags(self) -> frozenset[str]:
         """The flags of all catalogues that were read so far."""
@@ -112,23 +117,37 @@ class Forecaster:
             chart=component.chart,
             repo_url=component.repo_url,
             deployed_by=by,
-            values_digest=self._values_digest(component, entry, view.member),
+            values_digest=self._values_digest(component, view),
         )
 
-    def _values_digest(self, component: Component, entry: ReleaseEntry, member: FleetMember) -> str:
-        placement = member.placement(self.placement.hub)
-        key = (component.group, component.name, entry.type, placement)
-        if key not in self._values:
-            self._values[key] = self._read_values(component, entry, placement)
-        return self._values[key]
+    def _values_digest(self, component: Component, view: ClusterView) -> str:
+        edited = tuple(sorted((path, file.blob) for path, file in view.edited.items()))
+        placement = view.member.placement(self.placement.hub)
+        key = (component.group, component.name, component.layers, placement, edited)
+        if key not in self._layers:
+            self._layers[key] = self._read_layers(component, placement, view.edited)
+        return sha256(
+            {
+                "layers": self._layers[key],
+                "catalogue": _plain(component.values),
+                "cluster": _plain(_cluster_values(component.cluster_values, view)),
+            }
+        )
 
-    def _read_values(self, component: Component, entry: ReleaseEntry, placement: Placement) -> str:
+    def _read_layers(
+        self, component: Component, placement: Placement, edited: Mapping[str, SnapshotFile]
+    ) -> object:
+        """The effective values of the layers; where they cannot be told, the files as they are."""
         try:
-            paths = self.layout.layer_paths(placement, component.name, group=component.group)
+            paths = [
+                path
+                for folder in component.layers or (component.name,)
+                for path in self.layout.layer_paths(placement, folder, group=component.group)
+            ]
         except Refused as refused:
             self.warnings.append(PlanWarning(str(refused), "values_unknown"))
-            return sha256({"release": _plain(entry.values)})
-        layers = [(one, self.snapshot.read(one.path)) for one in paths]
+            return None
+        layers = [(one, edited.get(one.path) or self.snapshot.read(one.path)) for one in paths]
         try:
             values: object = resolve(layers).values()
             canonical_json(values)
@@ -140,16 +159,36 @@ class Forecaster:
                     f"{said} Its Application will fail until that is mended.", "values_unreadable"
                 )
             )
-            values = [[one.path, file.blob] for one, file in layers if file]
-        return sha256({"release": _plain(entry.values), "values": values})
+            return [[one.path, file.blob] for one, file in layers if file]
+        return values
 
 
-def _plain(values: Mapping[str, object]) -> object:
+def _cluster_values(wanted: object, view: ClusterView) -> object:
+    """Values from facts of the cluster: each leaf that names a fact becomes that fact.
+
+    The names are those of the catalogue's `clusterValues`; what is the same for all clusters of a
+    repository (its address and revision) stays a name.
+    """
+    if isinstance(wanted, Mapping):
+        return {key: _cluster_values(value, view) for key, value in wanted.items()}
+    kind, _, key = str(wanted).partition(".")
+    known = {
+        "name": view.member.cluster,
+        "tenant": view.member.tenant,
+        "environment": view.member.environment,
+    }
+    if kind in ("labels", "annotations") and key:
+        return (view.labels if kind == "labels" else view.annotations).get(key)
+    return str(known.get(kind, wanted))
+
+
+def _plain(values: object) -> object:
+    """The values where JSON has them, else a text that tells them apart."""
     try:
-        canonical_json(dict(values))
+        canonical_json(values)
     except (TypeError, ValueError):
-        return repr(sorted(values.items(), key=repr))
-    return dict(values)
+        return repr(values)
+    return values
 
 
 def deployed_by(member: FleetMember, group: str) -> DeployedBy:
@@ -184,7 +223,7 @@ def forecast(
     return Impact(
         appear=tuple(one for key, one in new.items() if key not in old),
         change=tuple(
-            (old[key], one)
+            (old[key], _changed(old[key], one))
             for key, one in new.items()
             if key in old and old[key].substance() != one.substance()
         ),
@@ -192,6 +231,12 @@ def forecast(
         complete=not forecaster.unread,
         note=_note(forecaster.unread, doubtful),
     )
+
+
+def _changed(before: ApplicationForecast, after: ApplicationForecast) -> ApplicationForecast:
+    if before.values_digest == after.values_digest:
+        return after
+    return replace(after, cause=f"{after.cause} Its values change.")
 
 
 def _leaving(one: ApplicationForecast, after: ClusterView) -> ApplicationForecast:

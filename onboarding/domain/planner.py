@@ -273,8 +273,8 @@ def _plan_of(
     after = _labels(found.wanted, hub, recorded, layout, edits)
     forecaster = Forecaster(found.placement, found.releases, recorded, layout)
     impact = forecast(
-        None if found.member is None else ClusterView(found.member, before.as_dict()),
-        ClusterView(found.wanted, after.as_dict()),
+        None if found.member is None else _view(found.member, before),
+        _view(found.wanted, after, edits),
         forecaster,
         live_sets=live_sets,
     )
@@ -289,6 +289,22 @@ def _plan_of(
         warnings=tuple(dict.fromkeys(warnings)),
         reads=ReadSet(recorded.files_read, recorded.folders_listed),
     )
+
+
+def _view(
+    member: FleetMember, labels: ClusterLabels, edits: Sequence[FileEdit] = ()
+) -> ClusterView:
+    return ClusterView(
+        member=member,
+        labels=labels.as_dict(),
+        annotations={one.key: one.value for one in labels.annotations},
+        edited=_edited(edits),
+    )
+
+
+def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:
+    """The files that an edit writes, as they will be."""
+    return {one.path: SnapshotFile(one.path, one.after_blob, one.after.encode()) for one in edits}
 
 
 def _doubted(impact: Impact, after: ClusterLabels) -> Impact:
@@ -307,7 +323,7 @@ def _labels(
     edits: Sequence[FileEdit],
 ) -> ClusterLabels:
     """The labels that the cluster secret has with these edits made."""
-    edited = {one.path: SnapshotFile(one.path, one.after_blob, one.after.encode()) for one in edits}
+    edited = _edited(edits)
     placement = member.placement(hub)
     layers = [
         (layer, edited.get(layer.path) or snapshot.read(layer.path))

@@ -58,7 +58,8 @@ class DeployedBy(StrEnum):
 class ApplicationForecast:
     """One Application of the cluster as it is predicted.
 
-    `values_digest` stands for the values files that its component reads for this cluster.
+    `values_digest` stands for the values that its component gets for this cluster: those of the
+    layers, those that the catalogue fixes, and those taken from the cluster itself.
     `deletes_resources` is meant of one that disappears. `from_hub`: predicted from the hub's live
     ApplicationSets, because Git alone could not say; such a one is never part of a digest.
     """
