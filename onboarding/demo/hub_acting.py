@@ -32,9 +32,10 @@ _FILLED_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Sync:
-    """One Application under way: when it began to differ, and how often it was synced."""
+    """One Application under way: when it began to differ, at which commit, how often it was synced."""
 
     wanted: WantedApplication
+    commit: str
     created: float
     changed: float
     fresh: bool
@@ -262,6 +263,7 @@ class DemoHub:
                 self._syncs[name] = self._begin(application, now)
             elif _renders(application) != _renders(sync.wanted):
                 sync.wanted, sync.changed, sync.fresh = application, now, False
+                sync.commit = self._world.commit
                 sync.number += 1
             else:
                 sync.wanted = application
@@ -299,7 +301,8 @@ class DemoHub:
             settled = registration.old and not registration.matched
             settled = settled and (own or registration.registered < self._begun)
         begun = self._age(wanted.cluster, self._begun) if settled else now
-        return _Sync(wanted, created=begun, changed=begun, fresh=True, number=1)
+        commit = self._world.commit
+        return _Sync(wanted, commit, created=begun, changed=begun, fresh=True, number=1)
 
     def _stage(self, sync: _Sync, now: float) -> Stage:
         elapsed = (now - sync.changed) * self._speed
@@ -326,6 +329,7 @@ class DemoHub:
             reconciled=self._compared(sync, stage, now),
             fresh=sync.fresh,
             commit=self._world.commit,
+            synced=sync.commit,
             behaviour=behaviour,
             number=sync.number,
         )

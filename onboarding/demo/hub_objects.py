@@ -25,7 +25,11 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Where one Application stands: all times are seconds since 1970."""
+    """Where one Application stands: all times are seconds since 1970.
+
+    `commit` is the one that it was compared with, `synced` the one of its last sync: a commit that
+    changes nothing of an Application is compared, and never synced.
+    """
 
     stage: Stage
     created: float
@@ -34,6 +38,7 @@ class Act:
     reconciled: float
     fresh: bool
     commit: str
+    synced: str
     behaviour: str
     number: int
 
@@ -112,7 +117,9 @@ def _sources(wanted: WantedApplication, commit: str) -> list[dict[str, Any]]:
 
 def _status(wanted: WantedApplication, act: Act, sources: list[dict[str, Any]]) -> dict[str, Any]:
     sync, health = _state(wanted, act)
-    revisions = [wanted.revision if wanted.chart else act.commit, act.commit]
+    revisions, synced = (
+        [wanted.revision if wanted.chart else commit, commit] for commit in (act.commit, act.synced)
+    )
     destination = {"name": wanted.destination, "namespace": wanted.namespace}
     status: dict[str, Any] = {
         "reconciledAt": moment(act.reconciled),
@@ -127,11 +134,11 @@ def _status(wanted: WantedApplication, act: Act, sources: list[dict[str, Any]]) 
         "resources": [] if wanted.problem else [_resource(wanted, sync, health)],
         "summary": {},
     }
-    if operation := _operation(wanted, act, revisions):
+    if operation := _operation(wanted, act, synced):
         status["operationState"] = operation
     if act.number and act.stage is not Stage.RUNNING and not wanted.problem:
         status["history"] = [
-            {"id": act.number - 1, "deployedAt": moment(act.finished), "revisions": revisions}
+            {"id": act.number - 1, "deployedAt": moment(act.finished), "revisions": synced}
         ]
     return status
 

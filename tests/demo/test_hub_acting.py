@@ -277,6 +277,29 @@ def test_it_updates_in_place_when_the_channel_changes(
     assert states(hub, "spoke-old") == {("Synced", "Healthy")}
 
 
+def test_it_compares_with_a_commit_that_changes_nothing_of_an_application_without_a_sync(
+    hub: DemoHub, repository: Path, moment: Moment
+) -> None:
+    before = applications(hub, "spoke-old")
+    tip = commit(repository, {labels_path("spoke-old"): labels(addonsRelease="release1")})
+    hub.look()
+    pass_time(hub, moment, 20)
+    after = applications(hub, "spoke-old")
+    synced = {
+        name
+        for name, old in before.items()
+        if after[name]["status"]["history"] != old["status"]["history"]
+    }
+    addons = {
+        name for name, old in before.items() if old["metadata"]["labels"]["fleet/group"] == "addons"
+    }
+    assert synced == addons | {"fleet-secret-spoke-old"}
+    for name, one in after.items():
+        status = one["status"]
+        assert status["sync"]["revisions"][1] == tip
+        assert (status["operationState"]["syncResult"]["revisions"][1] == tip) is (name in synced)
+
+
 def test_it_shows_an_unknown_channel_as_an_error_and_removes_nothing(
     hub: DemoHub, repository: Path, moment: Moment
 ) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
 from django.test import Client
 
 from onboarding import wiring
+from onboarding.domain.names import HubName, TenantName
 from onboarding.models import Fleet, Hub
-from onboarding.services.initializing import TEMPLATE
+from onboarding.services.initializing import BOOTSTRAP, TEMPLATE, NewFleet, bootstrap
 from tests import repositories
 from tests.fakes import FakeQueue, FakeSecrets
 
@@ -23,7 +27,7 @@ PEOPLE = {
     "administrator": "Administrators",
     "viewer": "",
 }
-# The folders of a layer in the other profile: environment -> its defaults.
+# The layers of the other profile, lowest first, as its hub is told them.
 ENVIRONMENTS_LAYERS = [
     "{base}/defaults/{component}/values.yaml",
     "{base}/tenants/{tenant}/defaults/{component}/values.yaml",
@@ -33,20 +37,39 @@ ENVIRONMENTS_LAYERS = [
 
 
 def template_files(layout: str) -> dict[str, bytes]:
-    """The shipped fleet repository's files, moved to the folders of the layout."""
+    """The shipped fleet repository's files, its bootstrap filled in, in the folders of the layout."""
     files = {
         path.relative_to(TEMPLATE).as_posix(): path.read_bytes()
         for path in TEMPLATE.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    if layout == "tenants":
-        return files
+    new = NewFleet(
+        repository_url="https://git.example.com/fleet.git",
+        revision="main",
+        hub=HubName(HUB),
+        aws_region="eu-west-1",
+        tenants=(TenantName("tenant1"), TenantName("tenant2")),
+    )
+    files[BOOTSTRAP] = bootstrap(files[BOOTSTRAP].decode(), new).encode()
+    return files if layout == "tenants" else _environments(files)
+
+
+def _environments(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The same fleet in the other profile, which has no layer for all tenants and one more folder."""
     moved: dict[str, bytes] = {}
     for name, content in files.items():
         parts = name.split("/")
+        if len(parts) > 4 and parts[1:3] == ["tenants", "defaults"]:
+            continue
         if len(parts) > 5 and parts[1] == "tenants" and parts[3] == "environments":
             parts.insert(5, "defaults")
         moved["/".join(parts)] = content
+    for name in files.keys() - moved.keys():
+        base, _, rest = name.partition("/tenants/")
+        if rest.startswith("defaults/"):
+            below = yaml.safe_load(moved.get(f"{base}/{rest}", b"")) or {}
+            above = yaml.safe_load(files[name]) or {}
+            moved[f"{base}/{rest}"] = yaml.safe_dump(_merged(below, above)).encode()
     lines = "".join(f'    - "{line}"\n' for line in ENVIRONMENTS_LAYERS)
     head, _, rest = moved["addons/bootstrap/layout.yaml"].decode().partition("  valueFiles:\n")
     _, _, bases = rest.partition("  # The base folder")
@@ -54,6 +77,12 @@ def template_files(layout: str) -> dict[str, bytes]:
         f"{head}  valueFiles:\n{lines}  # The base folder{bases}".encode()
     )
     return moved
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
 @dataclass
@@ -89,6 +118,23 @@ class Place:
         return repositories.git(self.bare, "for-each-ref")
 
 
+def people() -> list[User]:
+    """One person of each role; the viewer is in no group."""
+    found = []
+    for name, group in PEOPLE.items():
+        person = User.objects.create_user(name, f"{name}@example.com", "x")
+        if group:
+            person.groups.add(Group.objects.get(name=group))
+        found.append(person)
+    return found
+
+
+def _signed_in(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
 @pytest.fixture(params=["tenants", "environments"])
 def layout(request: pytest.FixtureRequest) -> str:
     """The layout profile of the fleet."""
@@ -105,12 +151,7 @@ def place(
     found = Place(bare=bare, layout=layout)
     fleet = Fleet.objects.create(name="platform", repository_url=str(bare), layout=layout)
     Hub.objects.create(fleet=fleet, name=HUB, aws_region="eu-west-1")
-    for name, group in PEOPLE.items():
-        user = User.objects.create_user(name, f"{name}@example.com", "x")
-        if group:
-            user.groups.add(Group.objects.get(name=group))
-        found.clients[name] = Client()
-        found.clients[name].force_login(user)
+    found.clients = {person.username: _signed_in(person) for person in people()}
     monkeypatch.setattr(wiring, "queue", lambda: found.queue)
     monkeypatch.setattr(wiring, "credentials", lambda hub: found.secrets)
     monkeypatch.setattr(wiring, "_mirrors", {})
