@@ -59,16 +59,11 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    "crispy_forms",
-    "crispy_bootstrap5",
     "csp",
     "django_cotton.apps.SimpleAppConfig",
-    "django_filters",
     "django_htmx",
     "django_structlog",
-    "django_tables2",
     "lucide",
-    "template_partials.apps.SimpleAppConfig",
     "onboarding",
 ]
 
@@ -155,7 +150,7 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-# --- Templates, forms, tables ---------------------------------------------------------------
+# --- Templates ------------------------------------------------------------------------------
 
 TEMPLATE_LOADERS: list[object] = [
     "django_cotton.cotton_loader.Loader",
@@ -170,12 +165,11 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [("template_partials.loader.Loader", TEMPLATE_LOADERS)],
+            "loaders": TEMPLATE_LOADERS,
             "builtins": [
                 "django.templatetags.static",
                 "django_cotton.templatetags.cotton",
                 "lucide.templatetags.lucide",
-                "template_partials.templatetags.partials",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -187,9 +181,6 @@ TEMPLATES = [
     }
 ]
 MESSAGE_TAGS = {message_levels.DEBUG: "secondary", message_levels.ERROR: "danger"}  # Bootstrap's
-CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
-CRISPY_TEMPLATE_PACK = "bootstrap5"
-DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5.html"
 
 # --- Static files ---------------------------------------------------------------------------
 

@@ -191,7 +191,7 @@ def _read_components(
             description=_text(data, "description"),
             chart=path or _text(chart, "chart"),
             repo_url=_text(chart, "repoURL"),
-            version=_chart_version(snapshot, path) if path else _text(chart, "version"),
+            version=chart_version(snapshot, path) if path else _text(chart, "version"),
             namespace=_text(data, "namespace"),
             source=source,
             values=_map(data, "values"),
@@ -200,7 +200,7 @@ def _read_components(
         )
 
 
-def _chart_version(snapshot: Snapshot, path: str) -> str:
+def chart_version(snapshot: Snapshot, path: str) -> str:
     """The version in a chart's Chart.yaml; "" where it cannot be read, for it is only shown."""
     file = snapshot.read(f"{path.strip('/')}/Chart.yaml")
     try:

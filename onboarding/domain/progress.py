@@ -88,17 +88,6 @@ class Timeline:
         return None
 
 
-_TITLES: Mapping[Stage, str] = {
-    Stage.APPROVED: "Approved",
-    Stage.COMMITTED: "Committed to Git",
-    Stage.NOTICED: "Noticed by the hub",
-    Stage.SECRET: "Credentials fetched",
-    Stage.REGISTERED: "Registered in Argo CD",
-    Stage.MATCHED: "Matched by ApplicationSets",
-    Stage.SYNCED: "Applications synced",
-    Stage.HEALTHY: "Applications healthy",
-}
-
 _USUAL: Mapping[Stage, timedelta] = {
     Stage.COMMITTED: timedelta(seconds=10),
     Stage.NOTICED: timedelta(minutes=3),
@@ -160,7 +149,7 @@ def _steps(facts: Facts, now: datetime) -> tuple[Step, ...]:
     steps: list[Step] = []
     since: datetime | None = facts.submitted_at
     for number, stage in enumerate(Stage):
-        title, at = _TITLES[stage], times[stage]
+        title, at = stage.words, times[stage]
         if observed[stage]:
             steps.append(Step(stage, title, StepState.DONE, at=at))
             since = at or since
@@ -201,7 +190,7 @@ def _unseen(stage: Stage, later: Stage, facts: Facts) -> Why:
         return Why(StepState.UNOBSERVED, "It was in Git already; no approval is known here.")
     return Why(
         StepState.UNOBSERVED,
-        f"This was not observed itself; “{_TITLES[later]}” was, which needs it.",
+        f"This was not observed itself; “{later.words}” was, which needs it.",
     )
 
 

@@ -5,6 +5,7 @@ Every fact may be absent; an absent fact is never taken for a good one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +25,23 @@ class Stage(StrEnum):
     MATCHED = "matched"
     SYNCED = "synced"
     HEALTHY = "healthy"
+
+    @property
+    def words(self) -> str:
+        """What has happened once the stage is reached, as pages say it."""
+        return _WORDS[self]
+
+
+_WORDS: Mapping[Stage, str] = {
+    Stage.APPROVED: "Approved",
+    Stage.COMMITTED: "Committed to Git",
+    Stage.NOTICED: "Noticed by the hub",
+    Stage.SECRET: "Credentials fetched",
+    Stage.REGISTERED: "Registered in Argo CD",
+    Stage.MATCHED: "Matched by ApplicationSets",
+    Stage.SYNCED: "Applications synced",
+    Stage.HEALTHY: "Applications healthy",
+}
 
 
 class StepState(StrEnum):

@@ -8,6 +8,7 @@ from django.db import models
 class Fleet(models.Model):
     """One Git repository on one branch: where members are written.
 
+    `chart_versions` maps a chart's folder to its version at the indexed commit.
     Credentials are held by reference only: `credential_file` names a file that the service can read
     (a token for https, a private key for ssh), never its content.
     """
@@ -23,6 +24,7 @@ class Fleet(models.Model):
     pushes_per_minute = models.PositiveIntegerField(default=0)
     indexed_commit = models.CharField(max_length=64, blank=True, default="")
     indexed_at = models.DateTimeField(null=True, blank=True)
+    chart_versions = models.JSONField(default=dict, blank=True)
     index_problem = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 

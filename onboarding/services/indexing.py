@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from onboarding.domain.components import chart_version
 from onboarding.domain.errors import Refused
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.labels import ClusterLabels, Label, predict_labels
@@ -82,9 +83,14 @@ def index(
         for start in range(0, len(gone), 500):
             Cluster.objects.filter(pk__in=gone[start : start + 500]).delete()
         Fleet.objects.filter(pk=fleet.pk).update(
-            indexed_commit=snapshot.commit, indexed_at=clock.now(), index_problem=""
+            indexed_commit=snapshot.commit,
+            indexed_at=clock.now(),
+            index_problem="",
+            chart_versions=_chart_versions(layout_of(fleet), snapshot),
         )
-    fleet.refresh_from_db(fields=["indexed_commit", "indexed_at", "index_problem"])
+    fleet.refresh_from_db(
+        fields=["indexed_commit", "indexed_at", "index_problem", "chart_versions"]
+    )
     return IndexReport(
         commit=snapshot.commit,
         read=len(fresh) + len(changed),
@@ -178,6 +184,16 @@ class _MemberReader:
             found = self._layer(layer.path)
             digest.update(f"{layer.path}\0{found.blob if found else ''}\n".encode())
         return digest.hexdigest()
+
+
+def _chart_versions(layout: FleetLayout, snapshot: Snapshot) -> dict[str, str]:
+    """The versions of the charts that lie beside the wrapper chart: folder -> version."""
+    beside = layout.wrapper.rpartition("/")[0]
+    folders = {
+        path.rpartition("/")[0] for path in snapshot.paths(beside) if path.endswith("/Chart.yaml")
+    }
+    found = {folder: chart_version(snapshot, folder) for folder in sorted(folders)}
+    return {folder: version for folder, version in found.items() if version}
 
 
 def _is_usual(row: Cluster) -> bool:

@@ -250,8 +250,15 @@ def _application_data(
         "release": text(labels.get("fleet/release"), 63),
         "group": text(labels.get("fleet/group"), 63),
         "cluster": text(labels.get("fleet/cluster"), 63),
+        "path": text(next((one for one in map(_chart_folder, sources) if one), ""), 300),
         "value_files": [text(file, 300) for file in files[:40]],
     }
+
+
+def _chart_folder(source: Any) -> Any:
+    """The folder of the repository that a source deploys; "" where it is a chart from elsewhere."""
+    found = as_map(source)
+    return "" if found.get("chart") else found.get("path", "")
 
 
 def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
+from django.urls import reverse
 
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.models import Change, Cluster, Fleet, Hub
@@ -52,6 +53,11 @@ def configured_fleet_for(request: HttpRequest) -> Fleet:
     if fleet is None:
         raise Http404("No fleet is configured yet. An administrator can add one.")
     return fleet
+
+
+def setup_url_for(request: HttpRequest) -> str:
+    """Where this person can connect a first fleet; "" for who may not."""
+    return reverse("fleet-add") if Right.ADMINISTER in rights_of(request.user) else ""
 
 
 def change_for(request: HttpRequest, pk: int) -> Change:

@@ -9,15 +9,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from onboarding.domain.lifecycle import Right
-from onboarding.domain.progress import ClusterState
+from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Cluster, Fleet
 from onboarding.services.rights import rights_of
-from onboarding.views import listing
+from onboarding.views import access, listing
 from onboarding.views.pages import ClusterListPage, Facet
 from onboarding.views.standing_rows import CHANNEL_COLUMNS, StandingRows, row_of, standings
 
 FACETS = (
     ("shown", "State"),
+    ("stage", "Next step"),
     ("tenant", "Tenant"),
     ("environment", "Environment"),
     ("hub_name", "Hub"),
@@ -77,7 +78,9 @@ def cluster_list_page(
         register_url=reverse("cluster-register") if fleet and may_ask else "",
         register_denied="" if may_ask else "Your account may not request changes.",
         refresh_url=request.get_full_path(),
-        problems=_problems(fleet),
+        problems=_problems(fleet) if fleet else (),
+        has_fleet=fleet is not None,
+        setup_url=access.setup_url_for(request),
     )
 
 
@@ -115,7 +118,7 @@ def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ..
         rows,
         chosen,
         FACETS,
-        words=lambda name, value: ClusterState(value).word if name == "shown" else value,
+        words=_words,
         states=("shown",),
     )
     return tuple(
@@ -129,16 +132,21 @@ def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ..
     )
 
 
+def _words(column: str, value: str) -> str:
+    """A facet's value as people say it."""
+    if column == "shown":
+        return ClusterState(value).word
+    return Stage(value).words if column == "stage" else value
+
+
 def _order(sort: str) -> tuple[str, ...]:
     descending = sort.startswith("-")
     column = SORTS.get(sort.removeprefix("-"), "name")
     return (f"-{column}" if descending else column, "name", "pk")
 
 
-def _problems(fleet: Fleet | None) -> tuple[str, ...]:
+def _problems(fleet: Fleet) -> tuple[str, ...]:
     """What keeps this list from being the whole truth."""
-    if fleet is None:
-        return ("No fleet is configured yet. An administrator can add one.",)
     found = []
     if fleet.index_problem:
         found.append(

@@ -15,7 +15,15 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.progress import Step, StepState
 from onboarding.domain.sync import VerdictState
-from onboarding.models import ApplicationStatus, Change, Cluster, ClusterStatus, Delivery, Hub
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    Cluster,
+    ClusterStatus,
+    Delivery,
+    Fleet,
+    Hub,
+)
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services import standings
 from onboarding.services.layouts import layout_of
@@ -115,7 +123,7 @@ def cluster_page(
         edit_denied=_edit_denied(cluster, may_edit=may_edit),
         argocd_url=_argocd(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
-        applications=tuple(_application_row(row, hub) for row in applications),
+        applications=tuple(_application_row(row, hub, cluster.fleet) for row in applications),
         labels=_label_rows(cluster.labels, live.labels if live else None),
         annotations=_label_rows(cluster.annotations, None),
         history=_history(cluster, repository) if shown == "history" else (),
@@ -165,20 +173,33 @@ def _applications(cluster: Cluster, hub: Hub | None) -> list[ApplicationStatus]:
     return sorted(rows, key=lambda row: (_URGENCY.get(row.verdict, 0), row.name))
 
 
-def _application_row(row: ApplicationStatus, hub: Hub | None) -> ApplicationRow:
+def _application_row(row: ApplicationStatus, hub: Hub | None, fleet: Fleet) -> ApplicationRow:
     return ApplicationRow(
         name=row.name,
         component=row.component,
         sync=row.sync or "Unknown",
         health=row.health or "Unknown",
         state=VerdictState(row.verdict).word if row.verdict else "Unknown",
-        version=row.version,
+        version=_version(row, fleet),
         message=row.reason,
         seen_at=row.seen_at,
         argocd_url=_argocd(hub, f"/applications/{quote(hub.namespace)}/{quote(row.name)}")
         if hub
         else "",
     )
+
+
+def _version(row: ApplicationStatus, fleet: Fleet) -> str:
+    """The chart's version; of a chart in the repository the one at the commit that was compared.
+
+    Another commit than the indexed one may have another version: then branch and commit are said.
+    """
+    folder = row.facts.get("path")
+    if not folder or not row.revision:
+        return row.version
+    if row.revision == fleet.indexed_commit and folder in fleet.chart_versions:
+        return str(fleet.chart_versions[folder])
+    return f"{row.version} @ {row.revision[:7]}"
 
 
 def _argocd(hub: Hub | None, path: str) -> str:

@@ -82,7 +82,8 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
             for hub in Hub.objects.filter(fleet=fleet).select_related("watch")
         ),
         register_url=reverse("cluster-register") if fleet and Right.REQUEST in may else "",
-        setup_url=reverse("fleet-add") if not fleet and Right.ADMINISTER in may else "",
+        has_fleet=fleet is not None,
+        setup_url=access.setup_url_for(request),
         refresh_url=request.get_full_path(),
     )
 
@@ -144,14 +145,15 @@ def _since(moment: datetime | None) -> str:
 
 
 def _stages(rows: StandingRows) -> tuple[StageCount, ...]:
-    """How many clusters are on their way, by the stage they stand at."""
+    """How many clusters are on their way, by the stage that they have not reached yet."""
     moving = rows.exclude(shown=ClusterState.HEALTHY.value).exclude(stage="")
     found = {stage: (count, oldest) for stage, count, oldest in _by_stage(moving)}
     return tuple(
         StageCount(
-            title=stage.value.capitalize(),
+            title=stage.words,
             count=found[stage.value][0],
             oldest=found[stage.value][1],
+            url=list_url(stage=stage.value),
         )
         for stage in Stage
         if stage.value in found

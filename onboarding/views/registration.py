@@ -61,7 +61,10 @@ class Subject:
 def cluster_register(request: HttpRequest) -> HttpResponse:
     """Register a spoke cluster: show the form, or ask for approval of what was entered."""
     access.user_with(request, Right.REQUEST)
-    fleet = access.configured_fleet_for(request)
+    fleet = access.fleet_for(request)
+    if fleet is None:
+        found = {"setup_url": access.setup_url_for(request)}
+        return render(request, "onboarding/clusters/no_fleet.html", found)
     return _form_view(
         request, Subject(fleet=fleet, initial={key: request.GET[key] for key in request.GET})
     )

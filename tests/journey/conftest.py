@@ -129,7 +129,8 @@ def people() -> list[User]:
     return found
 
 
-def _signed_in(person: User) -> Client:
+def signed_in(person: User) -> Client:
+    """A browser in which this person is signed in."""
     client = Client()
     client.force_login(person)
     return client
@@ -151,7 +152,7 @@ def place(
     found = Place(bare=bare, layout=layout)
     fleet = Fleet.objects.create(name="platform", repository_url=str(bare), layout=layout)
     Hub.objects.create(fleet=fleet, name=HUB, aws_region="eu-west-1")
-    found.clients = {person.username: _signed_in(person) for person in people()}
+    found.clients = {person.username: signed_in(person) for person in people()}
     monkeypatch.setattr(wiring, "queue", lambda: found.queue)
     monkeypatch.setattr(wiring, "credentials", lambda hub: found.secrets)
     monkeypatch.setattr(wiring, "_mirrors", {})

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 _VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 _STEP = re.compile(r'fui-step fui-step-(\w+)".*?fui-step-title">\s*(?:<a[^>]*>)?([^<]*)', re.DOTALL)
 _APPLICATION = re.compile(r'id="application-([^"]+)"')
+_VERSION = re.compile(r'id="application-([^"]+)".*?data-label="Version"[^>]*>([^<]*)<', re.DOTALL)
 _VERDICT = re.compile(r'fui-state-large">(?:<span[^>]*></span>)?([^<]*)<')
 
 
@@ -133,3 +134,8 @@ def verdict(answer: HttpResponse) -> str:
 def applications(answer: HttpResponse) -> list[str]:
     """The names of the Applications that a cluster's page lists."""
     return _APPLICATION.findall(html(answer))
+
+
+def versions(answer: HttpResponse) -> dict[str, str]:
+    """The version that a cluster's page shows for each Application."""
+    return dict(_VERSION.findall(words(answer)))

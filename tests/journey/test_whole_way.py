@@ -298,6 +298,11 @@ def test_it_brings_a_cluster_from_the_form_to_healthy(installation: Installation
     shown = reading.words(page)
     assert "All 5 Applications are synced and healthy." in shown
     assert all(f"https://argocd.example.com/applications/argocd/{name}" in shown for name in live)
+    # Charts of the repository have their own versions, not the name of the branch.
+    assert reading.versions(page) == dict.fromkeys(APPLICATIONS, "1.0.0") | {
+        "cluster-info-spoke-a": "1.1.0",
+        "metrics-server-spoke-a": "3.12.2",
+    }
     labels = reading.words(site.get("viewer", f"/clusters/{HUB}/spoke-a/?tab=labels"))
     assert all(key in labels for key in LABELS)
     assert site.pins_path in labels

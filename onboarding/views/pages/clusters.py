@@ -55,7 +55,8 @@ class ClusterListPage:
     is_fleet_empty: bool = False
     register_url: str = ""
     register_denied: str = ""
-    adopt_url: str = ""
+    has_fleet: bool = True
+    setup_url: str = ""
     export_url: str = ""
     refresh_url: str = ""
     problems: tuple[str, ...] = ()

@@ -94,6 +94,7 @@ class OverviewPage:
     recent_changes: tuple[ChangeRow, ...] = ()
     hubs: tuple[HubRow, ...] = ()
     register_url: str = ""
+    has_fleet: bool = True
     setup_url: str = ""
     refresh_url: str = ""
 
