@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import json_merge_patch
@@ -19,9 +18,9 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.goyaml import go_text
 from onboarding.domain.labels import reserved
 from onboarding.domain.layout import FleetLayout
+from onboarding.domain.parsed import located_map
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
-from onboarding.domain.yamlread import load
 
 _FLAG_PREFIX = "enable_"
 _MODEL_PREFIX = "enable_remote_"
@@ -37,7 +36,8 @@ class Component:
     a chart's name in `repo_url`; `source` says where all this was read. What is not known is "".
     `values` are those that the catalogue itself fixes, `cluster_values` those that it takes from
     facts of the cluster (leaf -> the fact's name); both win over the values layers, which are read
-    from the folders `layers` (none: the component's own name).
+    from the folders `layers` (none: the component's own name). `wrapper` is the file and `entry` the
+    release channel that say so.
     """
 
     name: str
@@ -52,6 +52,8 @@ class Component:
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
     cluster_values: Mapping[str, Any] = field(default_factory=dict, hash=False)
     layers: tuple[str, ...] = ()
+    wrapper: SnapshotFile | None = field(default=None, repr=False, compare=False)
+    entry: ReleaseEntry | None = field(default=None, repr=False, compare=False)
 
     @property
     def can_be_pinned(self) -> bool:
@@ -95,10 +97,8 @@ def catalogue_from_wrapper(
             continue
         source = f"{file.path} at {entry.version}"
         sources.append(source)
-        found = list(
-            _read_components(_catalogue_values(file, entry), group, source, snapshot, notes)
-        )
-        components += [component for component in found if component.group == group]
+        found = _read_components(_catalogue_values(file, entry), group, source, snapshot, notes)
+        components += [replace(one, wrapper=file, entry=entry) for one in found]
     if not sources:
         return None
     return Catalogue(
@@ -156,18 +156,13 @@ def _wrapper_values(
 
 def _catalogue_values(file: SnapshotFile, entry: ReleaseEntry) -> Mapping[str, Any]:
     """The wrapper's components, with the channel's own values laid over them."""
-    values = _loaded(file)
+    values = located_map(file).value
     base = (
         {"components": copy.deepcopy(values.get("components"))} if isinstance(values, dict) else {}
     )
     merged = json_merge_patch.merge(base, copy.deepcopy(dict(entry.values)))
     components = merged.get("components") if isinstance(merged, dict) else None
     return components if isinstance(components, dict) else {}
-
-
-@lru_cache(maxsize=64)
-def _loaded(file: SnapshotFile) -> object:
-    return load(file.content, path=file.path)
 
 
 def _read_components(
@@ -204,7 +199,7 @@ def chart_version(snapshot: Snapshot, path: str) -> str:
     """The version in a chart's Chart.yaml; "" where it cannot be read, for it is only shown."""
     file = snapshot.read(f"{path.strip('/')}/Chart.yaml")
     try:
-        chart = _loaded(file) if file else None
+        chart = located_map(file).value if file else None
     except Refused:
         return ""
     return _text(chart, "version") if isinstance(chart, dict) else ""

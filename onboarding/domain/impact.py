@@ -7,12 +7,17 @@ in another repository, the hub's live ApplicationSets tell the rest, marked as n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from onboarding.domain.component_values import (
+    ClusterView,
+    cluster_facts,
+    component_layers,
+    component_values,
+)
 from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refused
-from onboarding.domain.hierarchy import resolve
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import DeploymentModel, FleetMember
 from onboarding.domain.plans import (
@@ -25,20 +30,7 @@ from onboarding.domain.plans import (
 )
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
 from onboarding.domain.selectors import Match, application_set_match, label_keys
-from onboarding.domain.snapshot import Snapshot, SnapshotFile
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterView:
-    """A cluster at one side of a change: its member document, its labels and annotations.
-
-    `edited` are the files (by path) that are otherwise there than in the repository.
-    """
-
-    member: FleetMember
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    edited: Mapping[str, SnapshotFile] = field(default_factory=dict)
+from onboarding.domain.snapshot import Snapshot
 
 
 @dataclass(slots=True)
@@ -56,7 +48,6 @@ class Forecaster:
     warnings: list[PlanWarning] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
     _catalogues: dict[tuple[str, str], Catalogue | None] = field(default_factory=dict)
-    _layers: dict[tuple[object, ...], object] = field(default_factory=dict)
 
     def flags(self) -> frozenset[str]:
         """The flags of all catalogues that were read so far."""
@@ -69,20 +60,23 @@ class Forecaster:
             return ()
         found = [
             self._forecast(component, entry, view)
-            for group, label in RELEASE_LABELS.items()
-            if (entry := self.releases.entry(group, view.labels.get(label, ""))) is not None
-            for component in self._enabled(group, entry, view.labels)
+            for component, entry in self.offered(view)
+            if view.labels.get(component.flag) == "true"
         ]
         return tuple(sorted(found, key=ApplicationForecast.identity))
 
-    def _enabled(
-        self, group: str, entry: ReleaseEntry, labels: Mapping[str, str]
-    ) -> Sequence[Component]:
-        catalogue = self._catalogue(group, entry)
-        if catalogue is None:
-            self.unread[group] = entry.type
-            return ()
-        return [one for one in catalogue.components if labels.get(one.flag) == "true"]
+    def offered(self, view: ClusterView) -> Iterator[tuple[Component, ReleaseEntry]]:
+        """Each component of the releases that the cluster's labels choose, switched on or not."""
+        for group, label in RELEASE_LABELS.items():
+            entry = self.releases.entry(group, view.labels.get(label, ""))
+            if entry is None:
+                continue
+            catalogue = self._catalogue(group, entry)
+            if catalogue is None:
+                self.unread[group] = entry.type
+                continue
+            for component in catalogue.components:
+                yield component, entry
 
     def _catalogue(self, group: str, entry: ReleaseEntry) -> Catalogue | None:
         key = (group, entry.type)
@@ -121,65 +115,34 @@ class Forecaster:
         )
 
     def _values_digest(self, component: Component, view: ClusterView) -> str:
-        edited = tuple(sorted((path, file.blob) for path, file in view.edited.items()))
+        """The digest of all that the component gets; where that cannot be told, of its files."""
         placement = view.member.placement(self.placement.hub)
-        key = (component.group, component.name, component.layers, placement, edited)
-        if key not in self._layers:
-            self._layers[key] = self._read_layers(component, placement, view.edited)
+        try:
+            found = component_values(component, view, placement, self.snapshot, self.layout)
+        except Refused as refused:
+            self._doubt(component, refused)
+            return self._files_digest(component, view, placement)
+        removed = [".".join(leaf.keys) for leaf in found.resolved.removed]
+        return sha256({"values": _plain(found.values()), "removed": sorted(removed)})
+
+    def _files_digest(self, component: Component, view: ClusterView, placement: Placement) -> str:
+        """The files as they are still tell one state from another."""
+        try:
+            paths = component_layers(component, placement, self.layout)
+        except Refused:
+            paths = ()
+        files = [(one.path, view.read(self.snapshot, one.path)) for one in paths]
         return sha256(
             {
-                "layers": self._layers[key],
+                "files": [[path, file.blob] for path, file in files if file],
                 "catalogue": _plain(component.values),
-                "cluster": _plain(_cluster_values(component.cluster_values, view)),
+                "cluster": _plain(cluster_facts(component.cluster_values, view)),
             }
         )
 
-    def _read_layers(
-        self, component: Component, placement: Placement, edited: Mapping[str, SnapshotFile]
-    ) -> object:
-        """The effective values of the layers; where they cannot be told, the files as they are."""
-        try:
-            paths = [
-                path
-                for folder in component.layers or (component.name,)
-                for path in self.layout.layer_paths(placement, folder, group=component.group)
-            ]
-        except Refused as refused:
-            self.warnings.append(PlanWarning(str(refused), "values_unknown"))
-            return None
-        layers = [(one, edited.get(one.path) or self.snapshot.read(one.path)) for one in paths]
-        try:
-            values: object = resolve(layers).values()
-            canonical_json(values)
-        except (Refused, TypeError, ValueError) as error:
-            # The files as they are still tell one state from another.
-            said = str(error) if isinstance(error, Refused) else f"{component.name} has odd values."
-            self.warnings.append(
-                PlanWarning(
-                    f"{said} Its Application will fail until that is mended.", "values_unreadable"
-                )
-            )
-            return [[one.path, file.blob] for one, file in layers if file]
-        return values
-
-
-def _cluster_values(wanted: object, view: ClusterView) -> object:
-    """Values from facts of the cluster: each leaf that names a fact becomes that fact.
-
-    The names are those of the catalogue's `clusterValues`; what is the same for all clusters of a
-    repository (its address and revision) stays a name.
-    """
-    if isinstance(wanted, Mapping):
-        return {key: _cluster_values(value, view) for key, value in wanted.items()}
-    kind, _, key = str(wanted).partition(".")
-    known = {
-        "name": view.member.cluster,
-        "tenant": view.member.tenant,
-        "environment": view.member.environment,
-    }
-    if kind in ("labels", "annotations") and key:
-        return (view.labels if kind == "labels" else view.annotations).get(key)
-    return str(known.get(kind, wanted))
+    def _doubt(self, component: Component, refused: Refused) -> None:
+        consequence = f"The Application of {component.name} will fail until that is mended."
+        self.warnings.append(PlanWarning(f"{refused} {consequence}", "values_unreadable"))
 
 
 def _plain(values: object) -> object:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.hierarchy import Leaf, Origin, Resolved, resolve
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import FleetMember
-from onboarding.domain.names import LabelKey, LabelValue
-from onboarding.domain.snapshot import Snapshot
+from onboarding.domain.names import HubName, LabelKey, LabelValue
+from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.domain.yamltext import remove_value, safe_scalar, set_value
 
 LABELS_KEYS = ("externalSecret", "labels")
@@ -140,6 +141,25 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
         annotations=tuple(annotations[key] for key in sorted(annotations)),
         problems=(*member.notes, *problems),
     )
+
+
+def cluster_labels(
+    member: FleetMember,
+    hub: HubName,
+    snapshot: Snapshot,
+    layout: FleetLayout,
+    edited: Mapping[str, SnapshotFile] = MappingProxyType({}),
+) -> ClusterLabels:
+    """The labels that a member's cluster secret has, with the files in `edited` as they are there.
+
+    Raises `MalformedYaml` where a layer cannot be read.
+    """
+    placement = member.placement(hub)
+    layers = [
+        (layer, edited.get(layer.path) or snapshot.read(layer.path))
+        for layer in layout.labels_paths(placement)
+    ]
+    return predict_labels(member, placement, resolve(layers))
 
 
 def inherited(placement: Placement, snapshot: Snapshot, layout: FleetLayout) -> Resolved:

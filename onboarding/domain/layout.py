@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -56,6 +56,18 @@ class Placement:
     tenant: TenantName
     environment: Environment
     bases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerScope:
+    """What a values file's path says: its layer, its component, and for whom it is ("": for all)."""
+
+    layer: LayerName
+    base: str
+    component: str
+    tenant: str = ""
+    environment: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,9 @@ class FleetLayout:
     wrapper: str = "charts/application-sets"
     labels_component: str = "fleet/fleet-secret"
     _member_pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _layer_patterns: tuple[tuple[LayerName, re.Pattern[str]], ...] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         _check_layout(self)
@@ -116,6 +131,11 @@ class FleetLayout:
             first, *others = escaped.split(re.escape(f"{{{placeholder}}}"))
             escaped = f"{first}(?P<{placeholder}>[^/]+)" + f"(?P={placeholder})".join(others)
         object.__setattr__(self, "_member_pattern", re.compile(escaped))
+        patterns = tuple(
+            (layer.name, _layer_pattern(layer.pattern, self.bases.values()))
+            for layer in self.layers
+        )
+        object.__setattr__(self, "_layer_patterns", patterns)
 
     def member_path(self, hub: HubName, cluster: ClusterName) -> str:
         """The path of one spoke's fleet-member file."""
@@ -164,6 +184,13 @@ class FleetLayout:
             LayerPath(layer.name, _fill(layer.pattern.replace("{base}", found), values))
             for layer in self.layers
         )
+
+    def parse_layer_path(self, path: str) -> LayerScope | None:
+        """What a values file's path says of it; None where no cluster of this layout would read it."""
+        for name, pattern in self._layer_patterns:
+            if found := pattern.fullmatch(path):
+                return LayerScope(name, **found.groupdict())
+        return None
 
     def labels_paths(self, placement: Placement) -> tuple[LayerPath, ...]:
         """The files that decide a cluster secret's labels for one placement, lowest layer first."""
@@ -229,6 +256,25 @@ class FleetLayout:
     def _folder_before(self, placeholder: str) -> str:
         """The folders of the members pattern that come before the one with `placeholder`."""
         return posixpath.dirname(self.members.partition(f"{{{placeholder}}}")[0])
+
+
+def _layer_pattern(pattern: str, bases: Iterable[str]) -> re.Pattern[str]:
+    """The layer's paths as an expression with a group for each placeholder."""
+    folders = "|".join(re.escape(base) for base in sorted(set(bases)))
+    escaped = re.escape(pattern)
+    for name, expression in (
+        ("base", folders),
+        ("tenant", "[^/]+"),
+        ("environment", "[^/]+"),
+        ("cluster", "[^/]+"),
+        ("component", ".+"),
+    ):
+        first, *others = escaped.split(re.escape(f"{{{name}}}"))
+        escaped = first + "".join(
+            f"(?P<{name}>{expression}){rest}" if number == 0 else f"(?P={name}){rest}"
+            for number, rest in enumerate(others)
+        )
+    return re.compile(escaped)
 
 
 def _layer(layout: str, item: object) -> Layer:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, cast
 
+from onboarding.domain.component_values import ClusterView
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.hierarchy import resolve
-from onboarding.domain.impact import ClusterView, Forecaster, forecast
+from onboarding.domain.impact import Forecaster, forecast
 from onboarding.domain.intent_rules import (
     check_channels,
     check_fixed,
@@ -21,10 +22,10 @@ from onboarding.domain.intent_rules import (
     check_values,
 )
 from onboarding.domain.intents import EditCluster, Intent, RegisterCluster, intent_from_data
-from onboarding.domain.labels import ClusterLabels, edit_labels_text, predict_labels
+from onboarding.domain.labels import ClusterLabels, cluster_labels, edit_labels_text
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import FleetMember, edit_member_text, new_member_text, parse_member
-from onboarding.domain.names import HubName, SecretName
+from onboarding.domain.names import SecretName
 from onboarding.domain.plans import (
     ApplicationForecast,
     DeployedBy,
@@ -269,8 +270,10 @@ def _plan_of(
     live_sets: Sequence[Mapping[str, object]],
 ) -> Plan:
     hub = intent.placement.hub
-    before = NO_LABELS if found.member is None else _labels(found.member, hub, recorded, layout, ())
-    after = _labels(found.wanted, hub, recorded, layout, edits)
+    before = (
+        NO_LABELS if found.member is None else cluster_labels(found.member, hub, recorded, layout)
+    )
+    after = cluster_labels(found.wanted, hub, recorded, layout, _edited(edits))
     forecaster = Forecaster(found.placement, found.releases, recorded, layout)
     impact = forecast(
         None if found.member is None else _view(found.member, before),
@@ -313,23 +316,6 @@ def _doubted(impact: Impact, after: ClusterLabels) -> Impact:
         return impact
     said = "The fleet-secret chart refuses these labels (see the warnings): nothing follows yet."
     return replace(impact, complete=False, note=f"{said} {impact.note}".strip())
-
-
-def _labels(
-    member: FleetMember,
-    hub: HubName,
-    snapshot: Snapshot,
-    layout: FleetLayout,
-    edits: Sequence[FileEdit],
-) -> ClusterLabels:
-    """The labels that the cluster secret has with these edits made."""
-    edited = _edited(edits)
-    placement = member.placement(hub)
-    layers = [
-        (layer, edited.get(layer.path) or snapshot.read(layer.path))
-        for layer in layout.labels_paths(placement)
-    ]
-    return predict_labels(member, placement, resolve(layers))
 
 
 def _warnings(

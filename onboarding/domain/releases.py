@@ -28,7 +28,8 @@ class ReleaseEntry:
     """One release channel of a group: the version of the wrapper chart that it stands for.
 
     The chart is in the repository at `path` (None: the layout's wrapper folder), or it is `chart`
-    in the chart repository `repo_url`. `values` change the wrapper's values, as a JSON merge patch.
+    in the chart repository `repo_url`. `values` change the wrapper's values, as a JSON merge patch;
+    `located` is the file that they stand in.
     """
 
     group: str
@@ -39,6 +40,7 @@ class ReleaseEntry:
     chart: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     line: int = 0
+    located: Located | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class _Reader:
             chart=text["chart"] or None,
             values=values,
             line=line,
+            located=self._located,
         )
 
 

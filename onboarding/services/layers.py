@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,19 +55,13 @@ def layers_of_tenant(*, fleet: Fleet, tenant: str, snapshot: Snapshot) -> tuple[
 
 
 def _files(layout: FleetLayout, layer: Layer, tenant: str, paths: Iterable[str]) -> list[str]:
-    """The existing files of one layer for a tenant, found by the layer's own pattern."""
-    bases = "|".join(re.escape(base) for base in sorted(set(layout.bases.values())))
-    pattern = re.escape(layer.pattern)
-    for name, expression in (
-        ("base", f"(?:{bases})"),
-        ("tenant", re.escape(tenant)),
-        ("environment", "[^/]+"),
-        ("cluster", "[^/]+"),
-        ("component", ".+"),
-    ):
-        pattern = pattern.replace(re.escape(f"{{{name}}}"), expression)
-    wanted = re.compile(pattern)
-    return [path for path in paths if wanted.fullmatch(path)]
+    """The existing files of one layer for a tenant."""
+    scopes = ((path, layout.parse_layer_path(path)) for path in paths)
+    return [
+        path
+        for path, scope in scopes
+        if scope and scope.layer is layer.name and scope.tenant in ("", tenant)
+    ]
 
 
 def _keys(snapshot: Snapshot, layer: Layer, path: str) -> int:

@@ -1,0 +1,57 @@
+"""Values files as they were read, kept by their content: upper layers serve thousands of clusters."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+from onboarding.domain.located import Located
+from onboarding.domain.snapshot import SnapshotFile
+from onboarding.domain.yamlread import MalformedYaml, YamlProblem, load_located
+
+KEPT_BYTES = 4 * 1024 * 1024
+"""How much text may stand behind what is kept; read YAML takes some twenty times as much memory."""
+
+
+class _Kept:
+    """What files were read to, the least used forgotten first, bounded by the files' size."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[SnapshotFile, Located] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, file: SnapshotFile) -> Located | None:
+        with self._lock:
+            if file in self._known:
+                self._known.move_to_end(file)
+            return self._known.get(file)
+
+    def keep(self, file: SnapshotFile, located: Located) -> None:
+        with self._lock:
+            if file not in self._known:
+                self._known[file] = located
+                self._bytes += len(file.content)
+            while self._bytes > KEPT_BYTES:
+                self._bytes -= len(self._known.popitem(last=False)[0].content)
+
+
+_kept = _Kept()
+
+
+def located_map(file: SnapshotFile) -> Located:
+    """A values file with the line of every key; its value is a map, or None for an empty file.
+
+    Raises `MalformedYaml` where it cannot be read or does not hold a map, as Helm would fail. What
+    is returned is shared: nobody changes it.
+    """
+    found = _kept.get(file)
+    if found is not None:
+        return found
+    located = load_located(file.content, path=file.path)
+    if not isinstance(located.value, dict | None):
+        raise MalformedYaml(
+            YamlProblem(file.path, 1, 1, "a values file must hold a map of values.")
+        )
+    _kept.keep(file, located)
+    return located
