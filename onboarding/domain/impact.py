@@ -16,7 +16,12 @@ from onboarding.domain.component_values import (
     component_layers,
     component_values,
 )
-from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
+from onboarding.domain.components import (
+    Catalogue,
+    Component,
+    catalogue_from_wrapper,
+    chart_version,
+)
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import DeploymentModel, FleetMember
@@ -31,6 +36,14 @@ from onboarding.domain.plans import (
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
 from onboarding.domain.selectors import Match, application_set_match, label_keys
 from onboarding.domain.snapshot import Snapshot
+
+PLATFORM_PROJECT = "fleet"
+"""The Argo CD project of what makes a spoke a fleet member; a tenant's components are in its own."""
+
+UNKNOWN_RELEASE_CHART = "charts/unknown-release"
+"""The chart that stands in for a component's where a label names no release: it only refuses."""
+
+_Found = dict[tuple[str, str], ApplicationForecast]
 
 
 @dataclass(slots=True)
@@ -55,15 +68,57 @@ class Forecaster:
         return frozenset(component.flag for one in found for component in one.components)
 
     def applications(self, view: ClusterView | None) -> tuple[ApplicationForecast, ...]:
-        """The Applications that a cluster has by Git, sorted by name; none for no cluster."""
+        """The Applications that a cluster has by Git, sorted by name; none for no cluster.
+
+        With a label that names no release of its group, an Application is there all the same: it
+        reports that, and leaves what is on the cluster as it is.
+        """
         if view is None:
             return ()
-        found = [
+        deployed = [
             self._forecast(component, entry, view)
             for component, entry in self.offered(view)
             if view.labels.get(component.flag) == "true"
         ]
-        return tuple(sorted(found, key=ApplicationForecast.identity))
+        refused = [
+            self._refusal(component, view)
+            for component in self._without_release(view)
+            if view.labels.get(component.flag) == "true"
+        ]
+        return tuple(sorted([*deployed, *refused], key=ApplicationForecast.identity))
+
+    def has_own_argo(self, view: ClusterView | None) -> bool | None:
+        """Whether a cluster's own Argo CD is there; None where it is left as it is.
+
+        It comes with the components of the fleet group that the model's label enables. A fleet
+        without that group brings it in a way of its own.
+        """
+        if view is None or view.member.model is DeploymentModel.CENTRALIZED:
+            return False
+        if not self.releases.types("fleet"):
+            return True
+        release = view.labels.get(RELEASE_LABELS["fleet"])
+        if release is None:
+            return False
+        entry = self.releases.entry("fleet", release)
+        catalogue = self._catalogue("fleet", entry) if entry else None
+        if catalogue is None:
+            return None
+        return any(one.flag == "use_remote_argo" for one in catalogue.components)
+
+    def _without_release(self, view: ClusterView) -> Iterator[Component]:
+        """The components of all releases of each group whose label on the cluster names none."""
+        for group, label in RELEASE_LABELS.items():
+            if label not in view.labels or self.releases.entry(group, view.labels[label]):
+                continue
+            found: dict[str, Component] = {}
+            for entry in self.releases.groups.get(group, ()):
+                catalogue = self._catalogue(group, entry)
+                if catalogue is None:
+                    self.unread[group] = entry.type
+                    continue
+                found |= {component.name: component for component in catalogue.components}
+            yield from found.values()
 
     def offered(self, view: ClusterView) -> Iterator[tuple[Component, ReleaseEntry]]:
         """Each component of the releases that the cluster's labels choose, switched on or not."""
@@ -97,21 +152,35 @@ class Forecaster:
         self, component: Component, entry: ReleaseEntry, view: ClusterView
     ) -> ApplicationForecast:
         by = deployed_by(view.member, component.group)
-        cluster = self.placement.cluster
         own = " by the cluster's own Argo CD" if by is DeployedBy.CLUSTER else ""
         release = f"{RELEASE_LABELS[component.group]} is {entry.type}"
+        cluster = str(self.placement.cluster)
         return ApplicationForecast(
             name=f"{component.name}-{cluster}",
             component=component.name,
             group=component.group,
             version=component.version,
-            destination="in-cluster" if by is DeployedBy.CLUSTER else str(cluster),
+            destination=cluster,
             namespace=component.namespace,
             cause=f"Deployed{own} because {component.flag} is true and {release}.",
             chart=component.chart,
             repo_url=component.repo_url,
             deployed_by=by,
             values_digest=self._values_digest(component, view),
+            project=PLATFORM_PROJECT if component.group == "fleet" else str(view.member.tenant),
+        )
+
+    def _refusal(self, component: Component, view: ClusterView) -> ApplicationForecast:
+        label = RELEASE_LABELS[component.group]
+        named = ReleaseEntry(component.group, view.labels[label], "")
+        return replace(
+            self._forecast(component, named, view),
+            version=chart_version(self.snapshot, UNKNOWN_RELEASE_CHART),
+            cause=f"It reports that {label} is {named.type!r}, which is no release, and leaves "
+            "what is on the cluster as it is.",
+            chart=UNKNOWN_RELEASE_CHART,
+            repo_url="",
+            refused=True,
         )
 
     def _values_digest(self, component: Component, view: ClusterView) -> str:
@@ -178,8 +247,9 @@ def forecast(
     resources with it, as far as Git can tell. `complete` is false where a catalogue could not be
     read from Git; the live ApplicationSets then fill in, without becoming part of the digest.
     """
-    old = {one.identity(): one for one in forecaster.applications(before)}
-    new = {one.identity(): one for one in forecaster.applications(after)}
+    had, has = forecaster.has_own_argo(before), forecaster.has_own_argo(after)
+    old = _made(forecaster.applications(before), own=had is not False)
+    new = _made(forecaster.applications(after), own=before is not None if has is None else has)
     live_old, live_new, doubtful = _live(before, after, forecaster, live_sets)
     old |= live_old
     new |= live_new
@@ -194,6 +264,13 @@ def forecast(
         complete=not forecaster.unread,
         note=_note(forecaster.unread, doubtful),
     )
+
+
+def _made(found: Sequence[ApplicationForecast], *, own: bool) -> _Found:
+    """The Applications that somebody makes; those of a cluster's own Argo CD only if it is there."""
+    return {
+        one.identity(): one for one in found if own or one.deployed_by is not DeployedBy.CLUSTER
+    }
 
 
 def _changed(before: ApplicationForecast, after: ApplicationForecast) -> ApplicationForecast:
@@ -211,9 +288,6 @@ def _leaving(one: ApplicationForecast, after: ClusterView) -> ApplicationForecas
         else "Nothing selects it any more; its resources on the cluster are deleted."
     )
     return replace(one, cause=cause, deletes_resources=True)
-
-
-_Found = dict[tuple[str, str], ApplicationForecast]
 
 
 def _live(

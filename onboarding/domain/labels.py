@@ -15,7 +15,7 @@ from types import MappingProxyType
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.hierarchy import Leaf, Origin, Resolved, resolve
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.member import FleetMember
+from onboarding.domain.member import DeploymentModel, FleetMember, check_member
 from onboarding.domain.names import HubName, LabelKey, LabelValue
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.domain.yamltext import remove_value, safe_scalar, set_value
@@ -115,7 +115,7 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
     predicted are keys that only the hub knows (its AWS region, which goes with githubSecret), and
     what the External Secrets Operator adds for itself.
     """
-    problems: list[str] = []
+    problems = _shape_problems(resolved)
     labels = _from_layers(resolved, LABELS_KEYS, "label", problems)
     annotations = _from_layers(resolved, ANNOTATIONS_KEYS, "annotation", problems)
     if _extra(member, "offboarding") == "true":
@@ -139,7 +139,7 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
     return ClusterLabels(
         labels=tuple(labels[key] for key in sorted(labels)),
         annotations=tuple(annotations[key] for key in sorted(annotations)),
-        problems=(*member.notes, *problems),
+        problems=(*member.notes, *_member_problems(member), *problems),
     )
 
 
@@ -209,6 +209,48 @@ def _refuse_unless_allowed(pins: Mapping[str, str | None]) -> None:
             found += [Refusal(each.message, field=key, code=each.code) for each in refused.refusals]
     if found:
         raise Refused.of(found)
+
+
+def _member_problems(member: FleetMember) -> list[str]:
+    """Why the chart refuses the member document, where it can be read all the same."""
+    found = [str(refusal) for refusal in check_member(member)]
+    for key in STATE_LABELS:
+        value = _extra(member, key)
+        if value not in ("", "true", "false"):
+            found.append(f'{key} must be "true" or "false", in double quotes.')
+    distributed = member.model is DeploymentModel.DISTRIBUTED
+    if distributed and _extra(member, "offboarding") == "true":
+        found.append(
+            "offboarding is on while the cluster manages itself. Hand its groups back to the hub "
+            "first, so that its own Argo CD does not go before what it deployed."
+        )
+    options = member.options
+    if (
+        distributed
+        and options.get("use_external_secrets") == "false"
+        and options.get("githubSecret") == "true"
+    ):
+        found.append(
+            "githubSecret needs the External Secrets Operator on the cluster, but "
+            "use_external_secrets is false."
+        )
+    return found
+
+
+def _shape_problems(resolved: Resolved) -> list[str]:
+    """Why the chart cannot go through what the layers set: it is no map where a map must be."""
+    found = []
+    for keys in (LABELS_KEYS[:1], LABELS_KEYS, ANNOTATIONS_KEYS):
+        leaf = resolved.get(keys)
+        removed = next((one for one in resolved.removed if one.keys == keys), None)
+        whole = keys == LABELS_KEYS[:1]
+        odd = leaf if leaf and leaf.value != {} and (whole or leaf.value) else None
+        if at := odd or (removed if whole else None):
+            found.append(
+                f"{at.origin.path}, line {at.origin.line}: {'.'.join(keys)} must be a map of keys "
+                "and texts."
+            )
+    return found
 
 
 def _from_layers(

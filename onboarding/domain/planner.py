@@ -334,7 +334,7 @@ def _warnings(
         )
     labels = after.as_dict()
     for group, label in RELEASE_LABELS.items():
-        warnings += _channel_warnings(group, label, labels.get(label, ""), found.releases)
+        warnings += _channel_warnings(group, label, labels.get(label), found.releases)
     if not forecaster.unread:
         unknown = sorted(
             key
@@ -348,15 +348,17 @@ def _warnings(
     return warnings
 
 
-def _channel_warnings(group: str, label: str, value: str, releases: Releases) -> list[PlanWarning]:
+def _channel_warnings(
+    group: str, label: str, value: str | None, releases: Releases
+) -> list[PlanWarning]:
     known = releases.types(group)
     if not known or value in known:
         return []
-    if not value:
+    if value is None:
         said = f"{label} is not set at any layer, so no {group} are deployed to this cluster."
         return [PlanWarning(said, "no_channel")]
     said = (
-        f"{label} is {value!r:.80}, which {releases.path} does not know, so no {group} are "
-        f"deployed. It knows: {', '.join(known)}."
+        f"{label} is {value!r:.80}, which {releases.path} does not know: the {group} stay as they "
+        f"are and report an error. It knows: {', '.join(known)}."
     )
     return [PlanWarning(said, "unknown_channel", releases.path)]

@@ -59,8 +59,9 @@ class ApplicationForecast:
     """One Application of the cluster as it is predicted.
 
     `values_digest` stands for the values that its component gets for this cluster: those of the
-    layers, those that the catalogue fixes, and those taken from the cluster itself.
-    `deletes_resources` is meant of one that disappears. `from_hub`: predicted from the hub's live
+    layers, those that the catalogue fixes, and those taken from the cluster itself. `project` is
+    Argo CD's. `refused`: its release is unknown, so it leaves what is on the cluster as it is and
+    reports that. `deletes_resources` is meant of one that disappears. `from_hub`: predicted from the hub's live
     ApplicationSets, because Git alone could not say; such a one is never part of a digest.
     """
 
@@ -77,6 +78,8 @@ class ApplicationForecast:
     values_digest: str = ""
     deletes_resources: bool = False
     from_hub: bool = False
+    project: str = ""
+    refused: bool = False
 
     def identity(self) -> tuple[str, str]:
         """What makes two forecasts the same Application: its name and whose it is."""

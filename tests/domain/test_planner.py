@@ -194,7 +194,7 @@ def test_it_moves_what_the_cluster_deploys_itself() -> None:
     found = planned(edit(model=DeploymentModel.DISTRIBUTED, remote_addons=True), REGISTERED)
     assert names(found.impact.appear) == names(found.impact.disappear) == ["metrics-server-spoke-1"]
     assert found.impact.appear[0].deployed_by is DeployedBy.CLUSTER
-    assert found.impact.appear[0].destination == "in-cluster"
+    assert found.impact.appear[0].destination == "spoke-1"
     assert found.impact.disappear[0].deployed_by is DeployedBy.HUB
     assert found.destructive
 
@@ -347,6 +347,23 @@ def test_it_warns_of_a_channel_that_the_versions_file_lacks() -> None:
     found = planned(register(), files)
     assert [one.code for one in found.warnings] == ["unknown_channel", "no_channel"]
     assert found.impact.appear == ()
+    flagged = planned(register(pins={"enable_metrics_server": "true"}), files)
+    refusing = flagged.impact.appear[0]
+    assert (refusing.name, refusing.refused) == ("metrics-server-spoke-1", True)
+    assert "addonsRelease is 'old', which is no release" in refusing.cause
+
+
+def test_it_keeps_an_application_whose_release_becomes_unknown() -> None:
+    """Argo CD lets it report an error and leaves everything on the cluster as it is."""
+    versions = FILES[VERSIONS].replace('"default"', '"stable"', 1)
+    pins = 'externalSecret:\n  labels:\n    addonsRelease: "stable"\n'
+    files = {**REGISTERED, VERSIONS: versions, PINS: pins}
+    found = planned(edit(pins={"addonsRelease": None}), files)
+    assert found.impact.appear == found.impact.disappear == ()
+    ((before, after),) = found.impact.change
+    assert (before.name, before.refused) == ("metrics-server-spoke-1", False)
+    assert (after.name, after.refused) == ("metrics-server-spoke-1", True)
+    assert not found.destructive
 
 
 def test_it_warns_of_a_flag_that_nothing_reads() -> None:
