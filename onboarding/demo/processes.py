@@ -83,13 +83,7 @@ def demo_processes(*, ports: Ports, repository: Path, hub: str, region: str) -> 
     `repository` is the fleet's bare repository, `hub` the name of its demo hub, `region` the one in
     which the hub looks for secrets.
     """
-    celery = ("-m", "celery", "-A", "fleetui.celery")
     return [
-        DemoProcess(
-            "broker",
-            ("-m", "onboarding.demo.broker", "--port", str(ports.broker)),
-            lambda: _pings(ports.broker_url),
-        ),
         DemoProcess(
             "secrets",
             ("-m", "moto.server", "-H", LOOPBACK, "-p", str(ports.secrets)),
@@ -103,6 +97,19 @@ def demo_processes(*, ports: Ports, repository: Path, hub: str, region: str) -> 
                 *("--aws-endpoint", ports.secrets_url, "--region", region),
             ),
             lambda: _answers(f"{ports.hub_url}/version"),
+        ),
+        *product_processes(ports=ports),
+    ]
+
+
+def product_processes(*, ports: Ports) -> list[DemoProcess]:
+    """The product itself: what runs beside a hub and a Secrets Manager that are there already."""
+    celery = ("-m", "celery", "-A", "fleetui.celery")
+    return [
+        DemoProcess(
+            "broker",
+            ("-m", "onboarding.demo.broker", "--port", str(ports.broker)),
+            lambda: _pings(ports.broker_url),
         ),
         DemoProcess(
             "web",

@@ -7,7 +7,7 @@ was observed, the earlier one says that it was not seen itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 GRACE = timedelta(minutes=15)
+ARGOCD_PATIENCE = timedelta(seconds=15)
+"""How long Argo CD may be silent, as when it restarts, before what it said counts as stale."""
 """How long after registration Applications that are not there yet count as being deployed."""
 
 
@@ -68,11 +70,15 @@ class ClusterState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The eight steps of a cluster, its state in one word and the sentence that explains it."""
+    """The eight steps of a cluster, its state in one word, the sentence that explains it, and advice.
+
+    `advice` says what to do next, "" where there is nothing to do.
+    """
 
     steps: tuple[Step, ...]
     state: ClusterState
     sentence: str
+    advice: str = ""
 
     def step(self, stage: Stage) -> Step:
         """The step of one stage."""
@@ -107,7 +113,16 @@ def timeline(facts: Facts, *, now: datetime) -> Timeline:
     """
     steps = _steps(facts, now)
     state, sentence = _state(facts, steps, now)
-    return Timeline(steps, state, sentence)
+    told = Timeline(steps, state, sentence)
+    if state is ClusterState.STALE and facts.is_fresh(now) and _argocd_is_silent(facts, now):
+        return replace(told, advice=_ARGOCD_ADVICE)
+    remedy = told.current.remedy if told.current else ""
+    return replace(told, advice=_ADVICE.get(state, remedy))
+
+
+def _argocd_is_silent(facts: Facts, now: datetime) -> bool:
+    since = facts.argocd_silent_since
+    return since is not None and now - since >= ARGOCD_PATIENCE
 
 
 def _observed(facts: Facts, now: datetime) -> Mapping[Stage, bool]:
@@ -208,6 +223,17 @@ _BEFORE_GIT: Mapping[DecisionState, tuple[ClusterState, str]] = {
     DecisionState.WITHDRAWN: (ClusterState.GONE, "The change was withdrawn; nothing was written."),
 }
 
+_ADVICE: Mapping[ClusterState, str] = {
+    ClusterState.UNREACHABLE: (
+        "Check that its API server runs, that the hub's network reaches it, and that its "
+        "credentials are still valid. Argo CD tries again by itself."
+    ),
+}
+_ARGOCD_ADVICE = (
+    "Look at Argo CD on the hub: its server and its application controller. Nothing has to be done "
+    "here; the clusters go on when it is back."
+)
+
 _STAGE_STATES: Mapping[Stage, ClusterState] = {
     Stage.APPROVED: ClusterState.WAITING_FOR_APPROVAL,
     Stage.COMMITTED: ClusterState.QUEUED,
@@ -229,6 +255,10 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
         return ClusterState.COMMITTED, why_not(Stage.NOTICED, facts, now=now).reason
     if not facts.is_fresh(now):
         return ClusterState.STALE, why_not(Stage.NOTICED, facts, now=now).reason
+    if _argocd_is_silent(facts, now) and facts.argocd_silent_since:
+        since = f"{facts.argocd_silent_since:%H:%M} UTC"
+        said = f"Argo CD has not answered since {since}; what it said before may not hold any more."
+        return ClusterState.STALE, f"{said} {facts.argocd_problem}".rstrip()
     early = {step.stage: step for step in steps if step.stage in _STAGE_STATES}
     for step in early.values():
         if step.state is StepState.FAILED:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
-from onboarding.domain.stages import Facts, Stage, StepState
+from onboarding.domain.stages import ExternalSecretFacts, Facts, Stage, StepState
 from onboarding.domain.sync import VerdictState, duration
 
 
@@ -29,6 +30,7 @@ class SecretProblem(StrEnum):
     SECRET_MISSING = "secret_missing"  # noqa: S105 -- the name of a trouble, no secret
     KEY_MISSING = "key_missing"
     STORE_NOT_READY = "store_not_ready"
+    UNUSABLE = "unusable"
     OTHER = "other"
 
 
@@ -72,6 +74,11 @@ _SECRET_ANSWERS: Mapping[SecretProblem, tuple[str, str]] = {
     SecretProblem.STORE_NOT_READY: (
         "The hub's SecretStore is not ready, so no credentials can be fetched.",
         "Look at the SecretStore on the hub: its role, region and address.",
+    ),
+    SecretProblem.UNUSABLE: (
+        "The credentials' secret exists, but the External Secrets Operator cannot use it.",
+        "Check that it is JSON with the keys server and config, and that the operator's role may "
+        "read it (GetSecretValue, and Decrypt of its key).",
     ),
     SecretProblem.OTHER: (
         "The External Secrets Operator cannot fetch the credentials.",
@@ -192,11 +199,30 @@ def _secret(facts: Facts, _now: datetime) -> Why:
         detail = f" It says: {found.store_message}" if found.store_message else ""
         return Why(StepState.FAILED, reason + detail, remedy)
     if found.ready is False:
-        reason, remedy = _SECRET_ANSWERS[secret_problem(found.message, reason=found.reason)]
-        return Why(StepState.FAILED, reason + said, remedy)
+        problem = _asked(found, secret_problem(found.message, reason=found.reason))
+        reason, remedy = _SECRET_ANSWERS[problem]
+        missing = problem is SecretProblem.SECRET_MISSING
+        return Why(StepState.FAILED, reason + said, (missing and found.presence_detail) or remedy)
     return Why(
         StepState.WAITING, "The External Secrets Operator has not fetched the credentials yet."
     )
+
+
+def _asked(found: ExternalSecretFacts, said: SecretProblem) -> SecretProblem:
+    """What Secrets Manager says itself decides where the operator does not say what is wrong.
+
+    Source: since 0.10 the operator's conditions say "could not get secret data from provider" of
+    every failure; the reason stands in its Events alone.
+    """
+    if said is not SecretProblem.OTHER:
+        return said
+    match found.presence:
+        case SecretPresence.ABSENT | SecretPresence.PENDING_DELETION:
+            return SecretProblem.SECRET_MISSING
+        case SecretPresence.PRESENT:
+            return SecretProblem.UNUSABLE
+        case _:
+            return said
 
 
 def _registered(facts: Facts, _now: datetime) -> Why:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.sync import Rollup
 
@@ -64,7 +65,8 @@ class ExternalSecretFacts:
     """What a hub says of the ExternalSecret that fetches a spoke's credentials.
 
     `ready` and `store_ready` are their Ready conditions (None: not said), `reason` and `message`
-    those of the ExternalSecret, `at` when its condition last changed.
+    those of the ExternalSecret, `at` when its condition last changed. `presence` is what Secrets
+    Manager itself says of the secret (None: not asked), `presence_detail` that in a sentence.
     """
 
     ready: bool | None = None
@@ -73,6 +75,8 @@ class ExternalSecretFacts:
     at: datetime | None = None
     store_ready: bool | None = None
     store_message: str = ""
+    presence: SecretPresence | None = None
+    presence_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class Facts:
     `noticed_at`: its registration Application exists. `matched`: how many ApplicationSets select
     it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
+    `argocd_silent_since`: Argo CD has not answered from then on, for the reason `argocd_problem`.
     """
 
     decision: DecisionState | None = None
@@ -112,6 +117,8 @@ class Facts:
     removed: bool = False
     hub_seen_at: datetime | None = None
     hub_problem: str = ""
+    argocd_silent_since: datetime | None = None
+    argocd_problem: str = ""
     stale_after: timedelta = timedelta(minutes=5)
     webhook: bool = False
     poll_interval: timedelta = timedelta(minutes=3)

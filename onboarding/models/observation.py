@@ -12,7 +12,7 @@ class HubWatch(models.Model):
 
     `identity` tells a hub from another one at the same address; `generation` grows with each full
     list, so that what a list did not name can be swept. `kinds` maps a kind to
-    {"resource_version", "listed_at", "seen_at", "problem"}.
+    {"resource_version", "listed_at", "seen_at", "problem", "problem_since"}.
     """
 
     hub = models.OneToOneField(Hub, on_delete=models.CASCADE, related_name="watch")
@@ -34,7 +34,10 @@ class HubWatch(models.Model):
 
 
 class HubObject(models.Model):
-    """An ApplicationSet, ExternalSecret or SecretStore of a hub: only the facts that pages need."""
+    """An ApplicationSet, ExternalSecret or SecretStore of a hub: only the facts that pages need.
+
+    Of an ExternalSecret that failed, `presence` is what Secrets Manager itself said of its secret.
+    """
 
     hub = models.ForeignKey(Hub, on_delete=models.CASCADE, related_name="objects_seen")
     kind = models.CharField(max_length=30)
@@ -47,6 +50,9 @@ class HubObject(models.Model):
     generation = models.PositiveBigIntegerField(default=0)
     seen_at = models.DateTimeField()
     changed_at = models.DateTimeField(null=True, blank=True)
+    presence = models.CharField(max_length=20, blank=True, default="")
+    presence_detail = models.TextField(blank=True, default="")
+    presence_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["kind", "name"]
@@ -60,7 +66,11 @@ class HubObject(models.Model):
 
 
 class ClusterStatus(models.Model):
-    """A cluster as the hub's Argo CD has it registered; keyed by hub and server, as Argo CD does."""
+    """A cluster as the hub's Argo CD has it registered.
+
+    Argo CD tells clusters apart by their server alone. Two cluster secrets with one server are two
+    rows here, so that the mistake can be seen.
+    """
 
     hub = models.ForeignKey(Hub, on_delete=models.CASCADE, related_name="cluster_statuses")
     name = models.CharField(max_length=253)
@@ -79,7 +89,9 @@ class ClusterStatus(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(fields=["hub", "server"], name="one_row_per_registered_server"),
+            models.UniqueConstraint(
+                fields=["hub", "server", "name"], name="one_row_per_cluster_secret"
+            ),
         ]
         indexes = [models.Index(fields=["hub", "name"])]
 

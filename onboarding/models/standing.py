@@ -35,6 +35,7 @@ class Standing(models.Model):
     overrides = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=30)
     sentence = models.TextField(blank=True, default="")
+    advice = models.TextField(blank=True, default="")
     stage = models.CharField(max_length=20, blank=True, default="")
     applications = models.PositiveIntegerField(default=0)
     synced = models.PositiveIntegerField(default=0)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.core.cache import cache
@@ -176,10 +177,16 @@ def _entries(value: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _readers(change: Change, paths: set[str]) -> Iterator[str]:
-    """Applications of the change's cluster that read one of the files; the registration's first."""
+    """Applications that read one of the files: of the change's cluster, its registration first.
+
+    A change that is about no single cluster writes files that many read: then those of all clusters.
+    """
     found = ApplicationStatus.objects.filter(hub=change.hub).only("name", "facts")
-    registration = f"fleet-secret-{change.cluster_name}"
-    for row in [*found.filter(name=registration), *found.filter(cluster_name=change.cluster_name)]:
+    rows = found.iterator()
+    if change.cluster_name:
+        registration = found.filter(name=f"fleet-secret-{change.cluster_name}")
+        rows = chain(registration, found.filter(cluster_name=change.cluster_name))
+    for row in rows:
         files = row.facts.get("value_files", ())
         if any(file.removeprefix("$values/") in paths for file in files):
             yield row.name

@@ -57,6 +57,7 @@ __all__ = [
     "release",
     "report_problem",
     "tell_hub_of_change",
+    "writing",
 ]
 
 LEASE = timedelta(seconds=30)
@@ -138,7 +139,7 @@ def list_kind(
     while True:
         page = reader.list_page(kind, limit=page_size, continue_token=token)
         resource_version = resource_version or page.resource_version
-        with _writing(watch) as row:
+        with writing(watch) as row:
             _same_hub(row, identity)
             context = _context(watch, kind, generation, clock.now())
             stored = rows.store(context, page.items, ordered=False)
@@ -146,7 +147,7 @@ def list_kind(
         token = page.continue_token
         if not token:
             break
-    with _writing(watch) as row:
+    with writing(watch) as row:
         _same_hub(row, identity)
         swept, _ = rows.rows_of(watch.hub_id, kind).filter(generation__lt=generation).delete()
         now = clock.now()
@@ -171,7 +172,7 @@ def apply_events(
     Raises `ListExpired` where the hub was exchanged or listed anew since, `LostWatch`.
     """
     newest = next((each.resource_version for each in reversed(events) if each.resource_version), "")
-    with _writing(watch) as row:
+    with writing(watch) as row:
         _same_hub(row, listing.identity)
         kept = row.kinds.get(listing.kind.value, {})
         if kept.get("generation") != listing.generation:
@@ -203,26 +204,23 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
             f"Argo CD of hub {watch.hub_name} shows no cluster at all, not even the hub. Check "
             "that the account of its token has the policy 'clusters, get, *'."
         )
-    with _writing(watch) as row:
-        known = {each.server: each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
-        statuses = [
-            _cluster(watch.hub_id, each, known.get(text(each.server, 500)), now) for each in found
-        ]
+    with writing(watch) as row:
+        known = {_key(each): each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
+        made = [_cluster(watch.hub_id, each, known, now) for each in found]
+        statuses = {_key(each): each for each in made}
         ClusterStatus.objects.bulk_create(
-            list({each.server: each for each in statuses}.values()),
+            statuses.values(),
             update_conflicts=True,
-            unique_fields=["hub", "server"],
+            unique_fields=["hub", "server", "name"],
             update_fields=[
-                "name", "labels", "annotations", "connection", "connection_message",
+                "labels", "annotations", "connection", "connection_message",
                 "connected_at", "version", "labels_changed_at", "seen_at",
             ],
             batch_size=100,
         )  # fmt: skip
-        gone = known.keys() - {each.server for each in statuses}
+        gone = [row.pk for key, row in known.items() if key not in statuses]
         for start in range(0, len(gone), 400):
-            ClusterStatus.objects.filter(
-                hub_id=watch.hub_id, server__in=sorted(gone)[start : start + 400]
-            ).delete()
+            ClusterStatus.objects.filter(pk__in=gone[start : start + 400]).delete()
         row.clusters_seen_at = now
         _heard(row, "clusters", now)
     _beat(watch, "clusters", now, f"saw {len(found)}")
@@ -254,15 +252,17 @@ def judge_again(*, watch: Watch, clock: Clock) -> int:
         changed = [row for row in readable if verdicts.judge(row, now=now, heard_at=heard)]
         count += len(changed)
         if changed:
-            with _writing(watch):
+            with writing(watch):
                 verdicts.keep_judgements(changed)
     return count
 
 
 def report_problem(*, watch: Watch, part: str, problem: str, clock: Clock) -> None:
     """Say on the hub's row why one part ("applications", "clusters", ...) is not observed now."""
-    with _writing(watch) as row:
-        row.kinds.setdefault(part, {})["problem"] = text(problem)
+    with writing(watch) as row:
+        entry = row.kinds.setdefault(part, {})
+        entry["problem"] = text(problem)
+        entry.setdefault("problem_since", clock.now().isoformat())
         row.problem = text(problem)
         row.problem_since = row.problem_since or clock.now()
         row.save(update_fields=["kinds", "problem", "problem_since"])
@@ -275,7 +275,7 @@ def heard_at(*, hub_id: int, part: str = HubKind.APPLICATIONS.value) -> datetime
 
 
 @contextmanager
-def _writing(watch: Watch) -> Iterator[HubWatch]:
+def writing(watch: Watch) -> Iterator[HubWatch]:
     """A transaction that holds the hub's row; raises before anything is written on an old fence."""
     with transaction.atomic():
         mine = HubWatch.objects.select_for_update().filter(hub_id=watch.hub_id, fence=watch.fence)
@@ -286,7 +286,7 @@ def _writing(watch: Watch) -> Iterator[HubWatch]:
 
 
 def _begin(watch: Watch, identity: str, version: str) -> int:
-    with _writing(watch) as row:
+    with writing(watch) as row:
         if row.identity != identity:
             # Another hub answers at this address: everything is listed anew, and swept by that.
             row.identity, row.kinds = identity, {}
@@ -310,6 +310,7 @@ def _heard(row: HubWatch, part: str, now: datetime) -> None:
     entry = row.kinds.setdefault(part, {})
     entry["seen_at"] = now.isoformat()
     entry["problem"] = ""
+    entry.pop("problem_since", None)
     left = [each["problem"] for each in row.kinds.values() if each.get("problem")]
     row.problem = left[0] if left else ""
     row.problem_since = row.problem_since if left else None
@@ -363,15 +364,24 @@ def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> None:
     found.exclude(pk__in=late).delete()
 
 
+def _key(row: ClusterStatus) -> tuple[str, str]:
+    return row.server, row.name
+
+
 def _cluster(
-    hub_id: int, found: RegisteredCluster, old: ClusterStatus | None, now: datetime
+    hub_id: int,
+    found: RegisteredCluster,
+    known: Mapping[tuple[str, str], ClusterStatus],
+    now: datetime,
 ) -> ClusterStatus:
+    server, name = text(found.server, 500), text(found.name, 253)
+    old = known.get((server, name))
     labels = {text(key, 317): text(value, 63) for key, value in found.labels.items()}
     moved = old is None or old.labels != labels
     return ClusterStatus(
         hub_id=hub_id,
-        name=text(found.name, 253),
-        server=text(found.server, 500),
+        name=name,
+        server=server,
         labels=labels,
         annotations={text(key, 317): text(each) for key, each in found.annotations.items()},
         connection=text(found.connection, 20),

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.progress import (
     ExternalSecretFacts,
@@ -38,6 +39,7 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import Clock, HubKind
+from onboarding.services.hub_text import as_map, moment, text
 from onboarding.services.looking import HUB_TOLD
 
 REGISTRATION = "fleet-secret-"
@@ -60,6 +62,7 @@ _COLUMNS = [
     "overrides",
     "state",
     "sentence",
+    "advice",
     "stage",
     "applications",
     "synced",
@@ -86,6 +89,9 @@ class HubView:
         """Read the hub's rows once; `hub` None is a hub that nobody configured."""
         self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
         self.problem = "" if hub else "No hub of this name is configured here."
+        part = as_map(as_map(self.watch.kinds if self.watch else None).get("clusters"))
+        self.argocd_problem = text(part.get("problem"))
+        self.argocd_silent_since = moment(part.get("problem_since"))
         self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
         self.registrations: dict[str, ApplicationStatus] = {}
         self.registered: dict[str, ClusterStatus] = {}
@@ -318,6 +324,8 @@ def _facts(
         in_git=cluster is not None,
         hub_seen_at=watch.seen_at if watch else None,
         hub_problem=watch.problem if watch else seen.problem,
+        argocd_silent_since=seen.argocd_silent_since,
+        argocd_problem=seen.argocd_problem,
         noticed_at=registration.first_seen_at if registration else None,
         registration_problem=_registration_problem(cluster, registration, seen),
         external_secret=_external_secret(name, seen),
@@ -365,6 +373,8 @@ def _external_secret(name: str, seen: HubView) -> ExternalSecretFacts | None:
         at=found.changed_at,
         store_ready=store.ready if store else None,
         store_message=store.message if store else "",
+        presence=SecretPresence(found.presence) if found.presence else None,
+        presence_detail=found.presence_detail,
     )
 
 
@@ -447,7 +457,7 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     if row.state != state or row.since is None:
         row.since = now
     current = told.timeline.current
-    row.state, row.sentence = state, told.timeline.sentence
+    row.state, row.sentence, row.advice = state, told.timeline.sentence, told.timeline.advice
     row.stage = current.stage.value if current else ""
     total = told.applications
     row.applications = total.total if total else 0

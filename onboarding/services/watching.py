@@ -20,8 +20,16 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.models import Hub
-from onboarding.ports import ArgoCD, Clock, HubEvent, HubKind, HubReader, ListExpired
-from onboarding.services import observations
+from onboarding.ports import (
+    ArgoCD,
+    Clock,
+    HubEvent,
+    HubKind,
+    HubReader,
+    ListExpired,
+    SpokeCredentials,
+)
+from onboarding.services import observations, secret_questions
 from onboarding.services.observations import Listing, LostWatch, Watch
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +42,7 @@ _GATHER_SECONDS = 0.2
 _TICK_SECONDS = 0.5
 _QUEUE_LENGTH = 2000
 _JUDGE_SECONDS = 5.0
+_SECRETS_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -65,6 +74,7 @@ class Observed:
     hub: Hub
     reader: HubReader
     argocd: ArgoCD
+    credentials: SpokeCredentials
     clock: Clock
     stop: threading.Event
     lost: threading.Event
@@ -292,6 +302,21 @@ class ClustersLoop(Loop):
         return 0.0
 
 
+class SecretsLoop(Loop):
+    """Asks Secrets Manager for the secrets that the hub could not fetch."""
+
+    part = "secrets"
+
+    def round(self) -> float:
+        """One round of questions; none where nothing failed."""
+        observed = self._observed
+        secret_questions.ask_for_secrets(
+            watch=observed.watch, credentials=observed.credentials, clock=observed.clock
+        )
+        self._backoff.succeeded()
+        return _SECRETS_SECONDS
+
+
 class JudgeLoop(Loop):
     """Judges by the time of now what nobody says anything new about."""
 
@@ -321,4 +346,5 @@ class LeaseLoop(Loop):
 def loops_of(observed: Observed) -> tuple[Loop, ...]:
     """All loops that observe one hub."""
     kinds = tuple(KindLoop(observed, kind) for kind in HubKind)
-    return (*kinds, ClustersLoop(observed), JudgeLoop(observed), LeaseLoop(observed))
+    others = (ClustersLoop, SecretsLoop, JudgeLoop, LeaseLoop)
+    return (*kinds, *(each(observed) for each in others))

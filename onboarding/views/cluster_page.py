@@ -103,6 +103,7 @@ def cluster_page(
         model=cluster.model.capitalize(),
         state=story.timeline.state.word,
         sentence=story.timeline.sentence,
+        advice=story.timeline.advice,
         as_of=story.seen_at,
         tab=shown,
         tabs=_tabs(here, cluster, applications),

@@ -189,7 +189,9 @@ def _problems(rows: StandingRows) -> tuple[Problem, ...]:
     """Causes with the number of clusters that suffer from each: the same sentence is the same cause."""
     bad = rows.filter(shown__in=[state.value for state in BAD])
     grouped = (
-        bad.order_by().values("shown", "sentence").annotate(count=CountOf("pk"), since=Min("since"))
+        bad.order_by()
+        .values("shown", "sentence", "advice")
+        .annotate(count=CountOf("pk"), since=Min("since"), name=Min("name"), hub=Min("hub_name"))
     )
     ordered = sorted(grouped, key=lambda row: (ORDER[row["shown"]], -row["count"]))
     return tuple(
@@ -198,7 +200,11 @@ def _problems(rows: StandingRows) -> tuple[Problem, ...]:
             count=row["count"],
             noun="cluster" if row["count"] == 1 else "clusters",
             cause=row["sentence"],
-            url=list_url(state=row["shown"]),
+            advice=row["advice"],
+            cluster=row["name"] if row["count"] == 1 else "",
+            url=list_url(state=row["shown"], hub=row["hub"], q=row["name"])
+            if row["count"] == 1
+            else list_url(state=row["shown"]),
             since=row["since"],
         )
         for row in ordered[:10]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.progress import (
     ClusterState,
@@ -294,6 +295,53 @@ def test_it_is_unreachable_whatever_the_applications_say() -> None:
     found = timeline(replace(GOOD, connection="Failed", connection_message="timeout"), now=NOW)
     assert found.state is ClusterState.UNREACHABLE
     assert found.sentence == "Argo CD cannot reach the cluster. timeout"
+
+
+def test_it_says_what_to_do_next_beside_the_sentence() -> None:
+    assert timeline(GOOD, now=NOW).advice == ""
+    unreachable = timeline(replace(GOOD, connection="Failed"), now=NOW)
+    assert "Argo CD tries again by itself" in unreachable.advice
+    denied = ExternalSecretFacts(ready=False, message="AccessDeniedException")
+    waiting = timeline(replace(GOOD, external_secret=denied), now=NOW)
+    assert waiting.advice == waiting.step(Stage.SECRET).remedy != ""
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(14, "healthy"), (16, "stale")])
+def test_it_is_stale_once_argo_cd_is_silent_for_longer_than_a_restart(
+    seconds: int, state: str
+) -> None:
+    since = NOW - timedelta(seconds=seconds)
+    facts = replace(GOOD, argocd_silent_since=since, argocd_problem="It does not answer.")
+    found = timeline(facts, now=NOW)
+    assert found.state.value == state
+    assert ("It does not answer." in found.sentence) is (state == "stale")
+    assert ("Look at Argo CD on the hub" in found.advice) is (state == "stale")
+
+
+@pytest.mark.parametrize(
+    ("presence", "words"),
+    [
+        (SecretPresence.ABSENT, "does not exist in Secrets Manager"),
+        (SecretPresence.PENDING_DELETION, "does not exist in Secrets Manager"),
+        (SecretPresence.PRESENT, "exists, but the External Secrets Operator cannot use it"),
+        (SecretPresence.DENIED, "cannot fetch the credentials"),
+        (None, "cannot fetch the credentials"),
+    ],
+)
+def test_it_believes_secrets_manager_where_the_operator_gives_no_reason(
+    presence: SecretPresence | None, words: str
+) -> None:
+    failed = ExternalSecretFacts(
+        ready=False,
+        reason="SecretSyncedError",
+        message="could not get secret data from provider",
+        presence=presence,
+        presence_detail="There is no secret fleet/a in eu-west-1. Create it.",
+    )
+    found = timeline(replace(GOOD, external_secret=failed), now=NOW)
+    assert words in found.sentence
+    absent = presence in {SecretPresence.ABSENT, SecretPresence.PENDING_DELETION}
+    assert ("Create it." in found.advice) is absent
 
 
 def test_it_takes_an_unknown_connection_for_no_failure() -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.hub import binaries
+from tests.hub.account import Account, give_account
 from tests.hub.fleet import Fleet, fresh_fleet
 from tests.hub.harness import Hub, real_hub
 
 HERE = Path(__file__).parent
+MEASURED: list[str] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,8 +24,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.hub)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured on the real hub, however the tests ended."""
+    if MEASURED:
+        terminalreporter.section("measured on the real hub")
+        for line in MEASURED:
+            terminalreporter.line(line)
+
+
 @pytest.fixture(scope="session")
-def hub() -> Iterator[Hub]:
+def measured() -> list[str]:
+    """Lines with figures that the run ends with."""
+    return MEASURED
+
+
+@pytest.fixture(scope="session")
+def hub(measured: list[str]) -> Iterator[Hub]:
     """The real hub.
 
     Without Go to build it with: skipped, but never where the answer counts (CI).
@@ -35,8 +51,15 @@ def hub() -> Iterator[Hub]:
             pytest.fail(str(error))
         pytest.skip(str(error))
     with real_hub() as running:
-        print(f"\nreal hub: seconds {running.took}, MiB {sum(running.processes.memory().values())}")
+        memory = sum(running.processes.memory().values())
+        measured.append(f"start of the hub: {running.took['Argo CD']} s, {memory} MiB")
         yield running
+
+
+@pytest.fixture(scope="session")
+def account(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """The product's account on the hub, with the rights of ``deploy/hub`` and no others."""
+    return give_account(hub, tmp_path_factory.mktemp("account"))
 
 
 @pytest.fixture

@@ -55,9 +55,14 @@ class Fleet:
         return self.folder / "work"
 
     @property
+    def bare(self) -> Path:
+        """The repository itself."""
+        return self.folder / "fleet.git"
+
+    @property
     def url(self) -> str:
         """The repository, as Argo CD reads it."""
-        return f"file://{self.folder / 'fleet.git'}"
+        return f"file://{self.bare}"
 
     # --- The repository ---
 
@@ -255,10 +260,9 @@ def fresh_fleet(hub: Hub, name: str = "hub") -> Iterator[Fleet]:
 
 def _fill(fleet: Fleet) -> None:
     """A bare repository with the template as its first commit."""
-    bare = fleet.folder / "fleet.git"
     shutil.copytree(TEMPLATE, fleet.work)
     fleet.git("init", "--quiet", f"--initial-branch={BRANCH}")
-    fleet.git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(bare))
+    fleet.git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(fleet.bare))
     fleet.git("remote", "add", "origin", fleet.url)
     fleet.git("add", "--all")
     fleet.git("commit", "--quiet", "--message", "Add the fleet repository")

@@ -88,6 +88,7 @@ class Program:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    folder: Path
     running: subprocess.Popen[bytes] | None = None
 
     def log_tail(self, characters: int = 3000) -> str:
@@ -117,13 +118,15 @@ class Processes:
         name: str,
         arguments: Sequence[str | Path],
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> Program:
-        """Starts a program in a process group of its own.
+        """Starts a program in a process group of its own, in ``folder`` or the run's own.
 
         Its output goes to ``logs/<name>.log``.
         """
         log = self.folder / "logs" / f"{name}.log"
-        program = Program(name, [str(each) for each in arguments], dict(environment or {}), log)
+        command = [str(each) for each in arguments]
+        program = Program(name, command, dict(environment or {}), log, folder or self.folder)
         self.programs[name] = program
         self._run(program)
         return program
@@ -139,7 +142,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**_inherited(), **program.environment},
-                cwd=self.folder,
+                cwd=program.folder,
                 process_group=0,
             )
         self._record()

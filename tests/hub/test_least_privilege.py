@@ -5,34 +5,17 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from base64 import b64decode
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from onboarding.adapters.argocd_api import ArgoCDAccess, ArgoCDApi
-from onboarding.adapters.hub_access import HubAccess, TokenFile
-from onboarding.adapters.kubernetes_hub import KubernetesHub
+from tests.hub.account import Account
 from tests.hub.fleet import REFRESH_SET, Fleet
-from tests.hub.harness import Hub, eventually, load_manifests
-from tests.hub.kube import KINDS, MERGE, KubeApi, KubeError, Manifest
+from tests.hub.harness import Hub, eventually
+from tests.hub.kube import MERGE, KubeApi, KubeError, Manifest
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy/hub"
 PROBE = "least-privilege-probe"
-
-
-def shipped() -> list[Manifest]:
-    """All manifests that the kustomization names, in its namespace."""
-    kustomization = load_manifests((DEPLOY / "kustomization.yaml").read_text())[0]
-    manifests = []
-    for resource in kustomization["resources"]:
-        for manifest in load_manifests((DEPLOY / resource).read_text()):
-            if KINDS[manifest["kind"]][2]:
-                manifest["metadata"]["namespace"] = kustomization["namespace"]
-            manifests.append(manifest)
-    return manifests
 
 
 def application_set() -> Manifest:
@@ -62,22 +45,11 @@ def application_set() -> Manifest:
     }
 
 
-@pytest.fixture(scope="module")
-def token(hub: Hub) -> str:
-    """A token of the shipped service account; the policy is in force when it is handed out."""
-    for manifest in shipped():
-        hub.kube.apply(manifest)
-    path = hub.kube.path("ServiceAccount", "fleet-ui") + "/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    found: str = hub.kube.request("POST", path, request)["status"]["token"]
-    return found
-
-
 @pytest.fixture
-def account(hub: Hub, token: str) -> Iterator[KubeApi]:
+def dashboard(hub: Hub, account: Account) -> Iterator[KubeApi]:
     """The API server as the dashboard sees it, with one ApplicationSet there."""
     hub.kube.apply(application_set())
-    api = hub.kube.as_user(token)
+    api = hub.kube.as_user(account.kubernetes_token.read_text())
 
     def in_force() -> bool:
         path = api.path("ApplicationSet", PROBE) + "?dryRun=All"
@@ -93,16 +65,9 @@ def account(hub: Hub, token: str) -> Iterator[KubeApi]:
 
 
 def test_it_lets_the_dashboard_read_and_refresh(
-    hub: Hub, account: KubeApi, token: str, tmp_path: Path
+    hub: Hub, account: Account, dashboard: KubeApi
 ) -> None:
-    (tmp_path / "token").write_text(token)
-    access = HubAccess(
-        api_url=hub.plane.server,
-        namespace="argocd",
-        token=TokenFile(str(tmp_path / "token")),
-        ca_file=str(hub.plane.authority),
-    )
-    adapter = KubernetesHub(access)
+    adapter = account.reader()
     try:
         assert "ApplicationSets can be asked to look at Git" in adapter.check()
         # Once it is asked, Argo CD takes the annotation away; so it may be asked again.
@@ -147,11 +112,11 @@ def annotations(hub: Hub) -> dict[str, str]:
     ],
     ids=json.dumps,
 )
-def test_it_refuses_every_other_patch(hub: Hub, account: KubeApi, patch: Manifest) -> None:
+def test_it_refuses_every_other_patch(hub: Hub, dashboard: KubeApi, patch: Manifest) -> None:
     before = hub.kube.get("ApplicationSet", PROBE)
 
     with pytest.raises(KubeError, match="fleet-ui") as refused:
-        account.patch("ApplicationSet", PROBE, patch)
+        dashboard.patch("ApplicationSet", PROBE, patch)
 
     assert refused.value.status == 422
     after = hub.kube.get("ApplicationSet", PROBE)
@@ -182,11 +147,11 @@ def test_it_refuses_every_other_patch(hub: Hub, account: KubeApi, patch: Manifes
         ("POST", "/api/v1/namespaces/argocd/serviceaccounts/fleet-ui/token"),
     ],
 )
-def test_it_refuses_all_else(account: KubeApi, method: str, path: str) -> None:
+def test_it_refuses_all_else(dashboard: KubeApi, method: str, path: str) -> None:
     body = application_set() if method in {"POST", "PUT", "PATCH"} else None
     content = MERGE if method == "PATCH" else "application/json"
 
-    status, answer = account.answer(method, path, body, content)
+    status, answer = dashboard.answer(method, path, body, content)
 
     assert status == 403, answer
 
@@ -213,39 +178,18 @@ def argocd(
             return error.code, json.loads(error.read() or b"{}")
 
 
-@pytest.fixture(scope="module")
-def argocd_token(hub: Hub, token: str) -> str:
-    """A token of the shipped Argo CD account, as an administrator makes it."""
-    secret = hub.kube.get("Secret", "argocd-initial-admin-secret")
-    assert secret is not None
-    password = b64decode(secret["data"]["password"]).decode()
-    session = {"username": "admin", "password": password}
-    admin: str = argocd(hub, "", "POST", "/api/v1/session", session)[1]["token"]
-
-    def made() -> str | None:
-        # The server takes up the changed ConfigMap in its own time.
-        found = argocd(hub, admin, "POST", "/api/v1/account/fleet-ui/token", {"name": "fleet-ui"})
-        return found[1].get("token")
-
-    found: str = eventually(made, "Argo CD knows the account", 30)
-    return found
-
-
 def test_it_lets_the_dashboard_see_clusters_without_their_credentials(
-    fleet: Fleet, argocd_token: str, tmp_path: Path
+    fleet: Fleet, account: Account
 ) -> None:
     spoke = fleet.hub.new_spoke("spoke-seen")
     fleet.register(spoke)
     fleet.wait_synced(f"cluster-info-{spoke.name}")
-    (tmp_path / "token").write_text(argocd_token)
-    api = ArgoCDApi(
-        ArgoCDAccess(url=fleet.hub.argocd.url, token=TokenFile(str(tmp_path / "token")))
-    )
+    api, token = account.argocd(), account.argocd_token.read_text()
 
     assert "shows 2 registered clusters" in api.check()
     found = {each.name: each for each in api.clusters()}
     assert found[spoke.name].labels["enable_cluster_info"] == "true"
-    status, answer = argocd(fleet.hub, argocd_token, "GET", "/api/v1/clusters")
+    status, answer = argocd(fleet.hub, token, "GET", "/api/v1/clusters")
     assert status == 200
     assert spoke.config["bearerToken"] not in json.dumps(answer)
 
@@ -259,5 +203,5 @@ def test_it_lets_the_dashboard_see_clusters_without_their_credentials(
         ("POST", "/api/v1/account/fleet-ui/token"),
     ):
         body = {} if method == "POST" else None
-        assert argocd(fleet.hub, argocd_token, method, path, body)[0] == 403, (method, path)
+        assert argocd(fleet.hub, token, method, path, body)[0] == 403, (method, path)
     assert fleet.application(name) is not None

@@ -108,6 +108,13 @@ def test_it_knows_who_must_look(
     assert who_looks(change=change(hub, *paths)) == Lookers(sets, applications)
 
 
+def test_it_tells_all_clusters_that_read_a_shared_file(hub: Hub) -> None:
+    shared = change(hub, VALUES)
+    shared.cluster_name = ""
+    looking = who_looks(change=shared)
+    assert looking.applications == ("metrics-server-spoke-dev", "metrics-server-spoke-two")
+
+
 def test_it_asks_the_usual_set_while_the_hub_is_unknown(hub: Hub) -> None:
     HubObject.objects.all().delete()
     assert who_looks(change=change(hub, MEMBER)).application_sets == ("fleet-hub-external-secrets",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -580,6 +581,28 @@ def test_it_follows_the_registered_clusters(watch: Watch, clock: FakeClock) -> N
     found["a"].refresh_from_db()
     assert found["a"].labels_changed_at == START + timedelta(seconds=5)
     assert found["a"].seen_at == clock.now()
+
+
+def test_it_sees_both_clusters_of_one_server(watch: Watch, clock: FakeClock) -> None:
+    twins = [replace(registered(name), server="https://one.example.com") for name in ("a", "b")]
+    for _ in range(2):
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=twins), clock=clock)
+    assert sorted(ClusterStatus.objects.values_list("name", flat=True)) == ["a", "b"]
+    observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=twins[:1]), clock=clock)
+    assert ClusterStatus.objects.get().name == "a"
+
+
+def test_it_remembers_since_when_a_part_is_silent(watch: Watch, clock: FakeClock) -> None:
+    def since() -> str | None:
+        return HubWatch.objects.get().kinds["clusters"].get("problem_since")
+
+    for _ in range(2):
+        observations.report_problem(watch=watch, part="clusters", problem="Away.", clock=clock)
+        clock.advance(5)
+    assert since() == START.isoformat()
+    argocd = FakeArgoCD(known=[registered("a")])
+    observations.observe_clusters(watch=watch, argocd=argocd, clock=clock)
+    assert since() is None
 
 
 def test_it_takes_no_cluster_at_all_for_a_lost_right(watch: Watch, clock: FakeClock) -> None:

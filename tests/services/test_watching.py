@@ -35,7 +35,7 @@ from tests.adapters.scripted_server import (
     status,
     stream,
 )
-from tests.fakes import FakeArgoCD
+from tests.fakes import FakeArgoCD, FakeSecrets
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +68,16 @@ def observed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Observe
     reader = KubernetesHub(
         HubAccess(server.address, "argocd", NoToken()), connect_seconds=1, read_seconds=2
     )
-    return Observed(watch, hub, reader, FakeArgoCD(), Wall(), threading.Event(), threading.Event())
+    return Observed(
+        watch=watch,
+        hub=hub,
+        reader=reader,
+        argocd=FakeArgoCD(),
+        credentials=FakeSecrets(),
+        clock=Wall(),
+        stop=threading.Event(),
+        lost=threading.Event(),
+    )
 
 
 def loop(observed: Observed) -> KindLoop:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
-import secrets
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from onboarding.demo import data
+from onboarding.demo.people import PEOPLE, make_people
 from onboarding.demo.processes import (
     DemoManager,
     LogFiles,
@@ -26,13 +23,6 @@ from onboarding.demo.processes import (
     environment,
     wait_until_ready,
 )
-
-# Who signs in to the demo: the user's name, the group that gives the rights, what they are for.
-PEOPLE = {
-    "requester": ("Requesters", "asks for changes"),
-    "approver": ("Approvers", "approves what others ask for"),
-    "administrator": ("Administrators", "configures fleets and hubs"),
-}
 
 
 class Command(BaseCommand):
@@ -146,28 +136,6 @@ def say(command: BaseCommand, text: str) -> None:
     """Print at once: what the user waits for must not wait in a buffer."""
     command.stdout.write(text)
     command.stdout.flush()
-
-
-def make_people(folder: Path) -> dict[str, str]:
-    """Make the demo's users where they are missing; return their passwords by name.
-
-    The passwords are random for each data folder and kept in it, readable by its owner only.
-    """
-    kept = folder / "sign-ins.json"
-    try:
-        passwords: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        passwords = {name: secrets.token_urlsafe(9) for name in PEOPLE}
-        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(passwords, file, indent=2)
-    for name, password in passwords.items():
-        user, _ = User.objects.get_or_create(username=name)
-        if not user.check_password(password):
-            user.set_password(password)
-            user.save(update_fields=["password"])
-        user.groups.add(Group.objects.get(name=PEOPLE[name][0]))
-    return passwords
 
 
 def _only_demo_of(folder: Path) -> IO[str]:

@@ -62,7 +62,14 @@ class HubObserver:
             return
         self._reader = reader
         self._observed = watching.Observed(
-            watch, self.hub, reader, argocd, clock, threading.Event(), threading.Event()
+            watch=watch,
+            hub=self.hub,
+            reader=reader,
+            argocd=argocd,
+            credentials=wiring.credentials(self.hub),
+            clock=clock,
+            stop=threading.Event(),
+            lost=threading.Event(),
         )
         self._threads = [
             threading.Thread(target=loop.run, daemon=True, name=f"{self.hub.name}:{loop.part}")

@@ -168,6 +168,7 @@ class ClusterPage:
     as_of: datetime | None
     tab: str
     tabs: tuple[Tab, ...]
+    advice: str = ""
     steps: tuple[TimelineStep, ...] = ()
     is_onboarded: bool = False
     channels: tuple[Channel, ...] = ()

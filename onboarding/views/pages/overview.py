@@ -31,13 +31,17 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One cause and how many suffer from it: "17 clusters: AccessDenied on the secret"."""
+    """One cause and who suffers from it: "17 clusters: AccessDenied on the secret".
+
+    `cluster` is the name where there is only one.
+    """
 
     word: str
     count: int
     noun: str
     cause: str
     advice: str = ""
+    cluster: str = ""
     url: str = ""
     since: datetime | None = None
 

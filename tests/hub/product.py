@@ -1,0 +1,197 @@
+"""The whole product beside a real hub: its own processes and data, used as people use it, by its pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onboarding.demo.processes import Ports, environment, product_processes
+from tests.hub.account import Account
+from tests.hub.browsing import Browser, text_of
+from tests.hub.controllers import REGION
+from tests.hub.fleet import BRANCH, Fleet
+from tests.hub.harness import Hub, eventually
+
+HOME = Path(__file__).resolve().parents[2]
+FLEET = "platform"
+_STATE = re.compile(r'fui-state-large"><span class="fui-dot"[^>]*></span>([^<]+)</span>')
+_SENTENCE = re.compile(r'<p class="fui-panel-sentence">(.*?)</p>', re.S)
+_CHANGE = re.compile(r"/changes/(\d+)/")
+
+
+@dataclass(frozen=True)
+class ClusterPage:
+    """What the page of a cluster says: its state in a word, the sentence beside it, all of its words."""
+
+    state: str
+    sentence: str
+    text: str
+
+
+@dataclass
+class Product:
+    """The product's processes, and a browser for each of its people."""
+
+    hub: Hub
+    ports: Ports
+    folder: Path
+    passwords: Mapping[str, str]
+    browsers: dict[str, Browser] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its processes among those of the hub."""
+        return [f"product-{each.name}" for each in product_processes(ports=self.ports)]
+
+    def person(self, name: str) -> Browser:
+        """The browser of one of its people, signed in."""
+        if name not in self.browsers:
+            browser = self.browsers[name] = Browser(self.ports.web_url)
+            who = {"username": name, "password": self.passwords[name]}
+            browser.send("/login/", who, having="password")
+            assert "Overview" in browser.get("/"), f"{name} is not signed in"
+        return self.browsers[name]
+
+    def configure(self, fleet: Fleet, account: Account) -> None:
+        """What an administrator enters: the repository, and the hub with its two tokens."""
+        administrator = self.person("administrator")
+        repository = {"name": FLEET, "repository_url": str(fleet.bare), "branch": BRANCH}
+        administrator.send("/admin/fleets/add/", repository, having="repository_url")
+        hub = {
+            "name": fleet.name,
+            "api_url": self.hub.plane.server,
+            "api_token_file": str(account.kubernetes_token),
+            "api_ca_file": str(account.authority),
+            "argocd_url": self.hub.argocd.url,
+            "argocd_token_file": str(account.argocd_token),
+            "link_url": self.hub.argocd.url,
+            "aws_region": REGION,
+            "aws_endpoint_url": self.hub.aws.url,
+        }
+        administrator.send("/admin/hubs/add/", hub, having="api_token_file")
+        eventually(lambda: self.hub_is_seen(fleet.name), f"the product sees hub {fleet.name}", 30)
+
+    def hub_is_seen(self, name: str) -> bool:
+        """Whether the overview shows the hub as connected."""
+        found = re.search(rf"Hubs.*?{name}.*?Connected", text_of(self.person("requester").get("/")))
+        return found is not None
+
+    def register(self, cluster: str, **fields: str) -> int:
+        """Fill in the form for a cluster and ask for approval; returns the change's number."""
+        entered = {
+            "cluster": cluster,
+            "tenant": "tenant1",
+            "environment": "dev",
+            "secret_name": f"fleet/{cluster}",
+            **fields,
+        }
+        place = "&".join(f"{key}={entered[key]}" for key in ("tenant", "environment"))
+        return self._ask(f"/clusters/register/?{place}", entered)
+
+    def edit(self, hub: str, cluster: str, **fields: str) -> int:
+        """Change a registered cluster in its form and ask for approval; returns the change's number."""
+        return self._ask(f"/clusters/{hub}/{cluster}/edit/", fields)
+
+    def _ask(self, path: str, entered: Mapping[str, str]) -> int:
+        answer = self.person("requester").send(path, entered, having="model")
+        found = _CHANGE.search(answer.url)
+        assert found, f"It was not asked for: {text_of(answer.text)[:3000]}"
+        return int(found[1])
+
+    def approve(self, change: int) -> None:
+        """The other person reads the plan and approves exactly that."""
+        self.person("approver").send(f"/changes/{change}/", {}, having="digest")
+
+    def plan(self, change: int) -> Mapping[str, Any]:
+        """The plan that was shown and approved, as the product keeps it."""
+        code = (
+            "import json; from onboarding.models import Change; "
+            f"print(json.dumps(Change.objects.get(pk={change}).plan))"
+        )
+        plan: Mapping[str, Any] = json.loads(self._manage("shell", "-v0", "-c", code))
+        return plan
+
+    def cluster(self, hub: str, name: str, tab: str = "applications") -> ClusterPage:
+        """The page of one cluster, as anybody may see it."""
+        page = self.person("requester").get(f"/clusters/{hub}/{name}/?tab={tab}")
+        state, sentence = _STATE.search(page), _SENTENCE.search(page)
+        assert state, text_of(page)
+        return ClusterPage(
+            state[1].strip(), text_of(sentence[1]) if sentence else "", text_of(page)
+        )
+
+    def wait_for(
+        self, hub: str, cluster: str, says: Callable[[ClusterPage], bool], seconds: float = 60
+    ) -> ClusterPage:
+        """Waits until the page of a cluster says something; fails with what it said last."""
+        last: list[ClusterPage] = []
+
+        def said() -> bool:
+            last[:] = [self.cluster(hub, cluster)]
+            return says(last[0])
+
+        try:
+            eventually(said, f"the page of {cluster}", seconds, pause=0.25)
+        except Exception as error:
+            error.add_note(str(last))
+            raise
+        return last[0]
+
+    def overview(self) -> str:
+        """The words of the first page."""
+        return text_of(self.person("requester").get("/"))
+
+    def _manage(self, *arguments: str) -> str:
+        return manage(self.environment, *arguments)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes are told."""
+        return product_environment(self.ports, self.folder)
+
+
+def product_environment(ports: Ports, folder: Path) -> dict[str, str]:
+    """What the product's processes are told: the product's own settings, never those of the tests."""
+    given = environment(ports=ports, data_folder=folder)
+    return {key: value for key, value in given.items() if key != "DJANGO_SETTINGS_MODULE"}
+
+
+def manage(environment: Mapping[str, str], *arguments: str) -> str:
+    """Runs one of the product's management commands to its end; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, str(HOME / "manage.py"), *arguments],
+        env=dict(environment), cwd=HOME, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, f"manage.py {arguments[0]}: {done.stderr[-3000:]}"
+    return done.stdout
+
+
+@contextmanager
+def product_beside(hub: Hub, folder: Path, *, port: int = 8100) -> Iterator[Product]:
+    """Starts the product among the hub's processes, with people but neither fleet nor hub, and ends it."""
+    ports = Ports.choose(wanted_web=port)
+    told = product_environment(ports, folder)
+    manage(told, "migrate", "--verbosity=0")
+    manage(told, "collectstatic", "--verbosity=0", "--no-input")
+    people = "from pathlib import Path; from onboarding.demo.people import make_people"
+    manage(told, "shell", "-v0", "-c", f"{people}; make_people(Path({str(folder)!r}))")
+    product = Product(hub, ports, folder, json.loads((folder / "sign-ins.json").read_text()))
+    try:
+        for each in product_processes(ports=ports):
+            command = [sys.executable, *each.arguments]
+            hub.processes.start(f"product-{each.name}", command, told, HOME)
+        for each in product_processes(ports=ports):
+            hub.processes.wait(f"product-{each.name}", each.is_ready)
+        yield product
+    finally:
+        for browser in product.browsers.values():
+            browser.close()
+        started = [name for name in product.names if name in hub.processes.programs]
+        hub.processes.stop(*reversed(started))

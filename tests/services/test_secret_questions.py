@@ -1,0 +1,87 @@
+"""Asking Secrets Manager why a hub could not fetch a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from onboarding.domain.credentials import SecretPresence
+from onboarding.models import Fleet, Hub, HubObject
+from onboarding.services import observations, secret_questions
+from onboarding.services.observations import LostWatch, Watch
+from tests.fakes import FakeClock, FakeSecrets
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def watch(clock: FakeClock) -> Watch:
+    fleet = Fleet.objects.create(name="fleet", repository_url="https://git.example.com/fleet.git")
+    hub = Hub.objects.create(fleet=fleet, name="hub-cluster")
+    found = observations.claim(hub=hub, holder="watcher-1", clock=clock)
+    assert found is not None
+    return found
+
+
+def external_secret(
+    watch: Watch, clock: FakeClock, name: str, *, ready: bool | None = False
+) -> HubObject:
+    return HubObject.objects.create(
+        hub_id=watch.hub_id,
+        kind="externalsecrets",
+        uid=f"uid-{name}",
+        name=f"cluster-{name}",
+        ready=ready,
+        facts={"secrets": [f"fleet/{name}"]},
+        seen_at=clock.now(),
+    )
+
+
+def test_it_asks_only_for_what_the_hub_could_not_fetch(watch: Watch, clock: FakeClock) -> None:
+    missing = external_secret(watch, clock, "missing")
+    unusable = external_secret(watch, clock, "unusable")
+    good = external_secret(watch, clock, "good", ready=True)
+    unknown = external_secret(watch, clock, "unknown", ready=None)
+    secrets = FakeSecrets()
+    secrets.add("fleet/unusable")
+
+    assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 2
+
+    for row in (missing, unusable, good, unknown):
+        row.refresh_from_db()
+    assert (missing.presence, missing.presence_detail) == (
+        SecretPresence.ABSENT.value,
+        "There is no secret fleet/missing.",
+    )
+    assert unusable.presence == SecretPresence.PRESENT.value
+    assert [good.presence, unknown.presence] == ["", ""]
+
+
+def test_it_comes_to_all_of_them_in_turn(
+    watch: Watch, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_questions, "MOST_SECRETS", 2)
+    rows = [external_secret(watch, clock, name) for name in ("a", "b", "c")]
+
+    for _ in range(2):
+        secret_questions.ask_for_secrets(watch=watch, credentials=FakeSecrets(), clock=clock)
+        clock.advance(10)
+
+    for row in rows:
+        row.refresh_from_db()
+    assert all(row.presence for row in rows)
+
+
+def test_it_writes_nothing_without_the_watch(watch: Watch, clock: FakeClock) -> None:
+    row = external_secret(watch, clock, "a")
+    observations.release(watch=watch)
+
+    with pytest.raises(LostWatch):
+        secret_questions.ask_for_secrets(watch=watch, credentials=FakeSecrets(), clock=clock)
+
+    row.refresh_from_db()
+    assert row.presence == ""
