@@ -15,6 +15,7 @@ from onboarding.views import (
     search,
     system,
     tenants,
+    values,
 )
 
 cluster_urls = [
@@ -23,6 +24,7 @@ cluster_urls = [
     path("clusters/register/preview/", registration.register_preview, name="register-preview"),
     path("clusters/register/draft/", registration.register_draft, name="register-draft"),
     path("clusters/register/secret/", registration.secret_check, name="secret-check"),
+    path("clusters/compare/", values.cluster_compare, name="cluster-compare"),
     path("clusters/<slug:hub>/<slug:name>/", clusters.cluster_detail, name="cluster-detail"),
     path("clusters/<slug:hub>/<slug:name>/edit/", registration.cluster_edit, name="cluster-edit"),
 ]
@@ -59,6 +61,7 @@ urlpatterns = [
     path("tenants/", tenants.tenant_list, name="tenant-list"),
     path("tenants/<slug:name>/", tenants.tenant_detail, name="tenant-detail"),
     path("lint/", lint.lint, name="lint"),
+    path("values/", values.value_search, name="value-search"),
     path("search/", search.search, name="search"),
     path("system/", system.system, name="system"),
     *administration_urls,

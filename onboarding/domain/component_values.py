@@ -104,10 +104,7 @@ def component_values(
         for layer in component_layers(component, placement, layout)
     ]
     branch = lay_files(files)
-    lay(branch, component.values, _placed_in_catalogue(component, "values"))
-    facts = cluster_facts(component.cluster_values, view)
-    if isinstance(facts, Mapping):
-        lay(branch, facts, _placed_in_catalogue(component, "clusterValues"))
+    lay_catalogue(branch, component, cluster_facts(component.cluster_values, view))
     chart, note = _chart(component, snapshot)
     removed = tuple(coalesce(branch, chart)) if chart else ()
     found = tuple(leaves(branch))
@@ -120,6 +117,13 @@ def component_values(
         chart_known=chart is not None,
         note=note,
     )
+
+
+def lay_catalogue(branch: Branch, component: Component, facts: object) -> None:
+    """Lay over the branch what the catalogue fixes, and the facts of the cluster that it names."""
+    lay(branch, component.values, _placed_in_catalogue(component, "values"))
+    if isinstance(facts, Mapping):
+        lay(branch, facts, _placed_in_catalogue(component, "clusterValues"))
 
 
 def cluster_facts(wanted: object, view: ClusterView) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from onboarding.views.pages import (
     Attempt,
     ChangePage,
     ChangeRow,
+    Comparison,
     Decision,
     Delivery,
     Fact,
@@ -36,7 +38,7 @@ from onboarding.views.plan_page import plan_from_record
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-TABS = ("plan", "diff", "discussion", "delivery", "evidence")
+TABS = ("plan", "diff", "values", "discussion", "delivery", "evidence")
 POLICY = "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
 _ICONS = {
     "change.submitted": "send",
@@ -82,10 +84,15 @@ def change_page(
     user: User,
     tab: str,
     now: datetime,
+    values: Callable[[], Comparison],
+    asked: str = "",
     errors: tuple[str, ...] = (),
     reason: str = "",
 ) -> ChangePage:
-    """The page of one change for one reader."""
+    """The page of one change for one reader; `values` is asked only where they are shown.
+
+    `asked` is the rest of the query that shows the same again.
+    """
     delivery = change.deliveries.order_by("-pk").first()
     state = DecisionState(change.state)
     here = reverse("change-detail", args=[change.pk])
@@ -113,6 +120,7 @@ def change_page(
         waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
         policy=POLICY,
         plan=plan,
+        values=values() if shown == "values" and plan else None,
         plan_problem="" if change.plan_digest else change.state_note,
         decision=_decision(
             change, acts=acts, author=author, user=user, errors=errors, reason=reason
@@ -128,7 +136,7 @@ def change_page(
         cluster=_cluster_link(change, delivery),
         is_destructive=change.destructive,
         as_of=now,
-        refresh_url=f"{here}?tab={shown}",
+        refresh_url=f"{here}?tab={shown}{asked}",
     )
 
 
@@ -155,6 +163,7 @@ def _tabs(
     return (
         Tab("plan", "Plan", f"{here}?tab=plan"),
         Tab("diff", "Diff", f"{here}?tab=diff", count=plan_files),
+        Tab("values", "Values", f"{here}?tab=values"),
         Tab("discussion", "Discussion", f"{here}?tab=discussion", count=comments),
         Tab("delivery", "Delivery", f"{here}?tab=delivery", word=word),
         Tab("evidence", "Evidence", f"{here}?tab=evidence"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from onboarding.views import access
 from onboarding.views.change_list_page import change_list_page
 from onboarding.views.change_page import change_page
 from onboarding.views.partials import page_or_part
+from onboarding.views.values_page import change_values
 
 DETAIL = "onboarding/changes/detail.html"
 DETAIL_PART = "onboarding/changes/_detail_part.html"
@@ -167,10 +169,23 @@ def _detail(
         user=access.user_with(request, Right.VIEW),
         tab=request.GET.get("tab", "plan"),
         now=wiring.clock().now(),
+        values=lambda: change_values(
+            change,
+            repository=lambda: wiring.repository(change.fleet),
+            component=request.GET.get("component", ""),
+            show_all=bool(request.GET.get("all")),
+        ),
+        asked=_asked(request),
         errors=errors,
         reason=request.POST.get("reason", ""),
     )
     return page_or_part(request, DETAIL, DETAIL_PART, {"page": page}, status=status)
+
+
+def _asked(request: HttpRequest) -> str:
+    """What of the query the values are chosen by, to be asked again."""
+    chosen = {name: value for name in ("component", "all") if (value := request.GET.get(name))}
+    return f"&{urlencode(chosen)}" if chosen else ""
 
 
 def _at_tip(change: Change) -> Change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django.urls import reverse
 
@@ -25,7 +25,7 @@ from onboarding.models import (
     Hub,
 )
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import standings
+from onboarding.services import standings, values
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import rights_of
 from onboarding.views.change_page import row_of as change_row
@@ -40,18 +40,21 @@ from onboarding.views.pages import (
     LabelRow,
     Link,
     Origin,
+    Picker,
     Shadowed,
     Tab,
     TimelineStep,
+    ValuesPart,
 )
 from onboarding.views.standing_rows import CHANNEL_COLUMNS
+from onboarding.views.values_page import values_part
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from onboarding.domain.sync import Rollup
 
-TABS = ("applications", "labels", "history", "files")
+TABS = ("applications", "labels", "values", "history", "files")
 _URGENCY = {
     state.value: number
     for number, state in enumerate(
@@ -83,6 +86,7 @@ def cluster_page(
     *,
     user: User,
     tab: str,
+    component: str,
     clock: Clock,
     repository: Callable[[], FleetRepository],
 ) -> ClusterPage:
@@ -127,9 +131,10 @@ def cluster_page(
         applications=tuple(_application_row(row, hub, cluster.fleet) for row in applications),
         labels=_label_rows(cluster.labels, live.labels if live else None),
         annotations=_label_rows(cluster.annotations, None),
+        values=_values(cluster, component, repository) if shown == "values" else None,
         history=_history(cluster, repository) if shown == "history" else (),
         files=_files(cluster, repository) if shown == "files" else (),
-        refresh_url=f"{here}?tab={shown}",
+        refresh_url=f"{here}?{urlencode({'tab': shown, 'component': component})}",
     )
 
 
@@ -163,6 +168,7 @@ def _tabs(
     return (
         Tab("applications", "Applications", f"{here}?tab=applications", count=len(applications)),
         Tab("labels", "Labels", f"{here}?tab=labels", count=len(cluster.labels)),
+        Tab("values", "Values", f"{here}?tab=values"),
         Tab("history", "History", f"{here}?tab=history"),
         Tab("files", "Files", f"{here}?tab=files"),
     )
@@ -274,6 +280,17 @@ def _placement(cluster: Cluster) -> Placement | None:
         )
     except Refused:
         return None
+
+
+def _values(
+    cluster: Cluster, component: str, repository: Callable[[], FleetRepository]
+) -> ValuesPart:
+    """The values of one component, with a picker for the others."""
+    try:
+        found = values.values_of_cluster(cluster=cluster, snapshot=repository().snapshot())
+    except FleetError as error:
+        return ValuesPart(picker=Picker(()), problem=str(error))
+    return values_part(found, component, name=cluster.name, hub=cluster.hub_name)
 
 
 def _history(

@@ -34,6 +34,7 @@ def cluster_detail(request: HttpRequest, hub: str, name: str) -> HttpResponse:
         cluster,
         user=access.user_with(request, Right.VIEW),
         tab=request.GET.get("tab", "applications"),
+        component=request.GET.get("component", ""),
         clock=wiring.clock(),
         repository=lambda: wiring.current_repository(cluster.fleet),
     )

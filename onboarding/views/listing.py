@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
@@ -28,20 +28,24 @@ def query_of(request: HttpRequest) -> str:
 
 def paginate(request: HttpRequest, rows: QuerySet[Row]) -> tuple[Pagination, list[Row]]:
     """One page of the rows (?page=, from 1; out of range is the last one)."""
-    paginator = Paginator(rows, PAGE_SIZE)
-    page = paginator.get_page(request.GET.get("page"))
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return pagination(page), list(page.object_list)
+
+
+def pagination(page: Page[Any]) -> Pagination:
+    """Which rows of how many a page has, and the page numbers to offer."""
     window = tuple(
         number if isinstance(number, int) else None
-        for number in paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
+        for number in page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     )
     return Pagination(
         number=page.number,
-        count=paginator.num_pages,
+        count=page.paginator.num_pages,
         first=page.start_index(),
         last=page.end_index(),
-        total=paginator.count,
+        total=page.paginator.count,
         window=window,
-    ), list(page.object_list)
+    )
 
 
 def facets(

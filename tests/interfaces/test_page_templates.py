@@ -112,7 +112,7 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("changes/list", pages.ChangeListPage, {"tab": "all"}),
     *(
         ("changes/detail", pages.ChangePage, {"tab": tab})
-        for tab in ("plan", "diff", "discussion", "delivery", "evidence")
+        for tab in ("plan", "diff", "values", "discussion", "delivery", "evidence")
     ),
     ("changes/detail", pages.ChangePage, {"tab": "plan", "plan": None, "delivery": None}),
     ("releases/list", pages.ReleaseListPage, {}),
@@ -120,6 +120,10 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("tenants/detail", pages.TenantPage, {}),
     ("lint/lint", pages.LintPage, {}),
     ("search", pages.SearchPage, {}),
+    ("values/compare", pages.ComparePage, {}),
+    ("values/compare", pages.ComparePage, {"comparison": None, "errors": ()}),
+    ("values/search", pages.ValueSearchPage, {}),
+    ("values/search", pages.ValueSearchPage, {"rows": ()}),
     ("system/system", pages.SystemPage, {}),
     ("admin/list", pages.AdminListPage, {}),
     ("admin/list", pages.AdminListPage, {"rows": ()}),

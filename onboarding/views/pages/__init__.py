@@ -41,9 +41,7 @@ from onboarding.views.pages.clusters import (
     ClusterRow,
     FileEntry,
     LabelRow,
-    Shadowed,
     TimelineStep,
-    ValueRow,
 )
 from onboarding.views.pages.common import (
     Column,
@@ -96,6 +94,20 @@ from onboarding.views.pages.registration import (
     Preview,
     Step,
 )
+from onboarding.views.pages.values import (
+    ComparedRow,
+    ComparePage,
+    Comparison,
+    ComponentOption,
+    Picker,
+    SettingRow,
+    Shadowed,
+    Side,
+    ValueRow,
+    ValueSearchPage,
+    ValuesFile,
+    ValuesPart,
+)
 
 __all__ = [
     "AdminFormPage",
@@ -118,6 +130,10 @@ __all__ = [
     "ClusterPage",
     "ClusterRow",
     "Column",
+    "ComparePage",
+    "ComparedRow",
+    "Comparison",
+    "ComponentOption",
     "ConnectionTest",
     "Count",
     "Decision",
@@ -152,6 +168,7 @@ __all__ = [
     "OverviewPage",
     "Pagination",
     "Part",
+    "Picker",
     "Plan",
     "Preview",
     "Problem",
@@ -160,7 +177,9 @@ __all__ = [
     "ReleaseRow",
     "Remark",
     "SearchPage",
+    "SettingRow",
     "Shadowed",
+    "Side",
     "StageCount",
     "Stat",
     "Step",
@@ -171,5 +190,8 @@ __all__ = [
     "TenantRow",
     "TimelineStep",
     "ValueRow",
+    "ValueSearchPage",
+    "ValuesFile",
+    "ValuesPart",
     "Waiting",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from onboarding.views.pages.common import Fact, Hidden, HistoryEntry, Link, Listing, Origin, Tab
+from onboarding.views.pages.values import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Lapse:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """One change. `tab` is one of plan, diff, discussion, delivery, evidence."""
+    """One change. `tab` is one of plan, diff, values, discussion, delivery, evidence."""
 
     number: int
     title: str
@@ -203,6 +204,7 @@ class ChangePage:
     waits_since: datetime | None = None
     policy: str = ""
     plan: Plan | None = None
+    values: Comparison | None = None
     plan_problem: str = ""
     decision: Decision = Decision()
     delivery: Delivery | None = None

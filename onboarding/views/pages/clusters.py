@@ -8,6 +8,7 @@ from typing import Literal
 
 from onboarding.views.pages.changes import ChangeRow
 from onboarding.views.pages.common import Column, Count, HistoryEntry, Link, Listing, Origin, Tab
+from onboarding.views.pages.values import Shadowed, ValuesPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,6 @@ class ApplicationRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Shadowed:
-    """A value that a higher layer covers."""
-
-    value: str
-    origin: Origin
-
-
-@dataclass(frozen=True, slots=True)
 class LabelRow:
     """A label or annotation as Git makes it. `live` None: the hub was not seen to have it."""
 
@@ -129,16 +122,6 @@ class LabelRow:
     @property
     def differs(self) -> bool:
         return self.is_compared and self.live != self.value
-
-
-@dataclass(frozen=True, slots=True)
-class ValueRow:
-    """One effective value of a component."""
-
-    key: str
-    value: str
-    origin: Origin
-    shadowed: tuple[Shadowed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +168,7 @@ class ClusterPage:
     applications: tuple[ApplicationRow, ...] = ()
     labels: tuple[LabelRow, ...] = ()
     annotations: tuple[LabelRow, ...] = ()
-    values: tuple[ValueRow, ...] = ()
+    values: ValuesPart | None = None
     history: tuple[HistoryEntry, ...] = ()
     files: tuple[FileEntry, ...] = ()
     refresh_url: str = ""
