@@ -13,9 +13,16 @@ os.environ["FLEETUI_DATA"] = _folder.name
 for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
+# `./fleet test services` starts these for the tests; see tests/engines.py.
+for name in ("DATABASE_URL", "REDIS_URL"):
+    if started := os.environ.get(f"TEST_{name}"):
+        os.environ[name] = started
 
 from fleetui.settings import *  # noqa: E402, F403 - the environment must be set first
 
+if "TEST_DATABASE_URL" not in os.environ:
+    # A file, not memory: threads and processes of a test meet in it as in the embedded product.
+    DATABASES["default"]["TEST"] = {"NAME": f"{_folder.name}/test.sqlite3"}  # noqa: F405
 STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405 - whitenoise warns where it is missing
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {

@@ -73,6 +73,7 @@ def put_back(
 def fail(*, delivery: Delivery, reason: str, now: datetime, lease: Lease, verb: str) -> bool:
     """End a delivery that cannot succeed by itself; its change stays approved. False: not ours."""
     with transaction.atomic():
+        _lock_change(delivery)
         moved = _own(delivery, lease).update(state=DeliveryState.FAILED.value, reason=reason)
         if moved:
             events.record(
@@ -90,6 +91,7 @@ def lapse(*, delivery: Delivery, reason: str, now: datetime, lease: Lease) -> bo
     change = delivery.change
     lapsed = decide(DecisionState.APPROVED, Act.LAPSE, actor_is_author=False, actor_may=frozenset())
     with transaction.atomic():
+        _lock_change(delivery)
         moved = _own(delivery, lease).update(state=DeliveryState.FAILED.value, reason=reason)
         if moved:
             Change.objects.filter(pk=change.pk, state=DecisionState.APPROVED.value).update(
@@ -130,6 +132,7 @@ def _since(delivery: Delivery) -> str:
 def _commit(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
     """Write that the change is in Git."""
     with transaction.atomic():
+        _lock_change(delivery)
         moved = _own(delivery, lease).update(
             state=DeliveryState.COMMITTED.value, commit=sha, committed_at=now, reason=""
         )
@@ -161,6 +164,11 @@ def _alarm(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
         lease=lease,
         verb="delivery.foreign_trailer",
     )
+
+
+def _lock_change(delivery: Delivery) -> None:
+    """Take the change's row before the delivery's, as people's decisions do: no two deadlock."""
+    Change.objects.select_for_update().values_list("pk").get(pk=delivery.change_id)
 
 
 def _own(delivery: Delivery, lease: Lease) -> QuerySet[Delivery]:

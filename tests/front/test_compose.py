@@ -1,8 +1,8 @@
 """docker-compose.yml, as far as it can be proved without containers.
 
 Each service of ours is started with its own command and environment as a plain process, on loopback
-ports, with SQLite in place of PostgreSQL and a Redis server of this machine (or the demo's broker),
-and must become healthy by its own health check.
+ports, beside a real PostgreSQL and a real Redis (the demo's broker where the machine has none), and
+must become healthy by its own health check.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import yaml
 from django.conf import settings
 
 from onboarding.demo.processes import _pings, free_ports
+from tests.engines import postgres, redis_server
 
 OURS = ("web", "worker", "beat", "watcher")
 SHOWN = 2000
@@ -83,9 +84,13 @@ def test_the_example_names_every_variable_that_it_reads(compose):
 def test_each_service_starts_and_becomes_healthy(compose, tmp_path):
     services: dict[str, Service] = compose["services"]
     with ExitStack() as stack:
-        web, redis = free_ports(2)
-        stack.enter_context(running_redis(redis, tmp_path))
-        world = World(tmp_path, web=web, redis=redis)
+        (web,) = free_ports(1)
+        world = World(
+            tmp_path,
+            web=web,
+            redis=stack.enter_context(running_broker()),
+            database=stack.enter_context(postgres()),
+        )
         migrated = world.run(services["migrate"]["command"], services["migrate"])
         assert migrated.returncode == 0, migrated.stderr
         processes = {
@@ -101,13 +106,13 @@ def test_each_service_starts_and_becomes_healthy(compose, tmp_path):
 class World:
     """What a container would see, told to a plain process: its ports, its secrets, its folders."""
 
-    def __init__(self, folder: Path, *, web: int, redis: int) -> None:
+    def __init__(self, folder: Path, *, web: int, redis: str, database: str) -> None:
         self.folder = folder
         self.web = web
         self.redis = redis
         self.secrets = {
             "/run/secrets/secret_key": "a-secret-key-that-lives-as-long-as-this-test-0123456789",
-            "/run/secrets/database_url": f"sqlite:///{folder / 'compose.sqlite3'}",
+            "/run/secrets/database_url": database,
         }
         for path, value in self.secrets.items():
             self._local(path).write_text(f"{value}\n", encoding="utf-8")
@@ -175,7 +180,7 @@ class World:
         text = re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", self._variable, text)
         text = text.replace("$$", "$")
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - this is what takes it away
-        text = text.replace("redis://redis:6379", f"redis://127.0.0.1:{self.redis}")
+        text = text.replace("redis://redis:6379/0", self.redis)
         text = re.sub(r"(--port=|127\.0\.0\.1:)8000\b", rf"\g<1>{self.web}", text)
         return str(self._local(text)) if text in self.secrets else text
 
@@ -195,20 +200,21 @@ class World:
 
 
 @contextmanager
-def running_redis(port: int, folder: Path) -> Iterator[None]:
-    server = shutil.which("redis-server")
-    command = (
-        [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-        if server
-        else [sys.executable, "-m", "onboarding.demo.broker", "--port", str(port)]
-    )
+def running_broker() -> Iterator[str]:
+    if shutil.which("redis-server"):
+        with redis_server() as server:
+            yield server.url
+        return
+    (port,) = free_ports(1)
+    url = f"redis://127.0.0.1:{port}/0"
+    command = [sys.executable, "-m", "onboarding.demo.broker", "--port", str(port)]
     with subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + 30
-            while not _pings(f"redis://127.0.0.1:{port}/0"):
+            while not _pings(url):
                 assert process.poll() is None, "the broker ended"
                 assert time.monotonic() < deadline, "the broker does not answer"
                 time.sleep(0.1)
-            yield
+            yield url
         finally:
             process.terminate()

@@ -166,6 +166,15 @@ def test_it_says_so_where_a_group_has_no_tests_yet(tests_only, capsys):
     assert "no hub tests" in capsys.readouterr().err
 
 
+def test_it_says_what_real_services_need(tests_only, monkeypatch, capsys):
+    (tests_only.HOME / "tests").mkdir()
+    monkeypatch.setattr(tests_only.shutil, "which", lambda name: None)
+
+    assert tests_only.test(["services"]) == 2
+
+    assert "apt install redis-server" in capsys.readouterr().err
+
+
 def test_it_names_the_benchmarks_that_there_are(fleet, capsys):
     (fleet.HOME / "bench").mkdir()
     (fleet.HOME / "bench" / "planning.py").touch()

@@ -1,0 +1,27 @@
+"""On real engines (`./fleet test services`) only the tests that meet them are run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+_DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "client", "admin_client"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what neither touches the database nor is marked `services`: nothing new is seen."""
+    if "TEST_DATABASE_URL" not in os.environ:
+        return
+    kept = [item for item in items if _meets_an_engine(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _meets_an_engine(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(
+        item.get_closest_marker("services")
+        or item.get_closest_marker("django_db")
+        or fixtures & _DATABASE_FIXTURES
+    )
