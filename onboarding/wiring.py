@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 from django.conf import settings
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Fleet, Hub
 from onboarding.ports import ArgoCD, Clock, FleetRepository, HubReader, SpokeCredentials, WorkQueue
 
@@ -84,6 +85,13 @@ def current_repository(fleet: Fleet, *, max_age: float = 3.0) -> FleetRepository
         found.fetch()
         _fetched[key] = time.monotonic()
     return found
+
+
+def folder(path: Path) -> Snapshot:
+    """A fleet repository as a plain folder on this machine, read only."""
+    from onboarding.adapters.folder import FolderSnapshot
+
+    return FolderSnapshot(path)
 
 
 def _file(path: str) -> Path | None:

@@ -115,7 +115,8 @@ def _resolve(text: str) -> Scalar:
         return text
     plain = text.replace("_", "")
     for pattern, base in _INTEGERS:
-        if found := pattern.fullmatch(plain):
+        # Python refuses to read thousands of decimal digits; no 64-bit number has more than 20.
+        if (found := pattern.fullmatch(plain)) and (base != 10 or len(found[2]) <= 20):
             number = int(found[1] + found[2], base)
             if -(2**63) <= number < 2**63 or (0 <= number < 2**64 and not found[1]):
                 return number

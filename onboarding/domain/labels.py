@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from onboarding.domain.errors import Refusal, Refused
-from onboarding.domain.hierarchy import Leaf, Origin, Resolved, resolve
+from onboarding.domain.hierarchy import Origin, Resolved, resolve
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import DeploymentModel, FleetMember, check_member
 from onboarding.domain.names import HubName, LabelKey, LabelValue
@@ -260,7 +260,8 @@ def _from_layers(
     found: dict[str, Label] = {}
     for leaf in resolved.below(above):
         key = leaf.keys[len(above)]
-        if problem := _problem(leaf, key, kind, len(above) + 1):
+        value = leaf.value if len(leaf.keys) == len(above) + 1 else None  # deeper: a map
+        if problem := label_problem(key, value, kind):
             problems.append(f"{leaf.origin.path}, line {leaf.origin.line}: {problem}")
             continue
         shadowed = tuple(
@@ -270,10 +271,12 @@ def _from_layers(
     return found
 
 
-def _problem(leaf: Leaf, key: str, kind: str, depth: int) -> str:
-    """Why the chart refuses what a layer sets, as a sentence; "" where it does not."""
-    value = leaf.value
-    if len(leaf.keys) != depth or not isinstance(value, str):
+def label_problem(key: str, value: object, kind: str) -> str:
+    """Why the chart refuses a label or annotation of the values layers, as a sentence; "" where it does not.
+
+    `kind` is "label" or "annotation".
+    """
+    if not isinstance(value, str):
         return f"the {kind} {key} is not text. Write its value in double quotes."
     try:
         LabelKey(key)

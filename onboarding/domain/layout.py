@@ -132,8 +132,7 @@ class FleetLayout:
             escaped = f"{first}(?P<{placeholder}>[^/]+)" + f"(?P={placeholder})".join(others)
         object.__setattr__(self, "_member_pattern", re.compile(escaped))
         patterns = tuple(
-            (layer.name, _layer_pattern(layer.pattern, self.bases.values()))
-            for layer in self.layers
+            (layer.name, layer_pattern(layer.pattern, self.bases.values())) for layer in self.layers
         )
         object.__setattr__(self, "_layer_patterns", patterns)
 
@@ -258,8 +257,8 @@ class FleetLayout:
         return posixpath.dirname(self.members.partition(f"{{{placeholder}}}")[0])
 
 
-def _layer_pattern(pattern: str, bases: Iterable[str]) -> re.Pattern[str]:
-    """The layer's paths as an expression with a group for each placeholder."""
+def layer_pattern(pattern: str, bases: Iterable[str]) -> re.Pattern[str]:
+    """A layer's paths below some base folders, as an expression with a group for each placeholder."""
     folders = "|".join(re.escape(base) for base in sorted(set(bases)))
     escaped = re.escape(pattern)
     for name, expression in (

@@ -45,11 +45,16 @@ class ReleaseEntry:
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """All release channels of a fleet; `notes` say which entries could not be understood."""
+    """All release channels of a fleet; `problems` are the entries that could not be understood."""
 
     path: str
     groups: Mapping[str, tuple[ReleaseEntry, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    problems: tuple[YamlProblem, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The problems as sentences."""
+        return tuple(f"{each.path}, line {each.line}: {each.message}" for each in self.problems)
 
     def entry(self, group: str, type: str) -> ReleaseEntry | None:
         """The entry of a group that a label with this value selects; None where there is none."""
@@ -85,14 +90,14 @@ def parse_releases(file: SnapshotFile | None, *, path: str) -> Releases:
         str(group): reader.entries(str(group), entries)
         for group, entries in (releases or {}).items()
     }
-    return Releases(path, MappingProxyType(groups), tuple(reader.notes))
+    return Releases(path, MappingProxyType(groups), tuple(reader.problems))
 
 
 class _Reader:
     def __init__(self, path: str, located: Located) -> None:
         self._path = path
         self._located = located
-        self.notes: list[str] = []
+        self.problems: list[YamlProblem] = []
 
     def entries(self, group: str, found: object) -> tuple[ReleaseEntry, ...]:
         if found is not None and not isinstance(found, list):
@@ -112,7 +117,7 @@ class _Reader:
         return tuple(entries)
 
     def _note(self, line: int, message: str) -> None:
-        self.notes.append(f"{self._path}, line {line}: {message}.")
+        self.problems.append(YamlProblem(self._path, line, 1, f"{message}."))
 
     def _entry(self, group: str, item: object, position: int) -> ReleaseEntry | None:
         start = self._located.mark(["releases", group])
