@@ -13,6 +13,7 @@ from typing import Any
 
 from onboarding.domain.components import Component
 from onboarding.domain.hierarchy import Resolved, lay_files
+from onboarding.domain.labels import GITHUB_ANNOTATION, HUB_REGION
 from onboarding.domain.layering import (
     Branch,
     Origin,
@@ -130,8 +131,8 @@ def cluster_facts(wanted: object, view: ClusterView) -> object:
     """Values from facts of the cluster: each leaf that names a fact becomes that fact.
 
     The names are those of the catalogue's `clusterValues`. A label or annotation that the cluster
-    has not is empty text, as in the ApplicationSet's template; the repository's address and
-    revision, which only the hub knows, stay a name.
+    has not is empty text, as in the ApplicationSet's template; what only the hub knows stays a
+    name: the repository's address and revision, and its region, which goes with githubSecret.
     """
     if isinstance(wanted, Mapping):
         return {key: cluster_facts(value, view) for key, value in wanted.items()}
@@ -141,6 +142,8 @@ def cluster_facts(wanted: object, view: ClusterView) -> object:
         "tenant": view.member.tenant,
         "environment": view.member.environment,
     }
+    if wanted == f"annotations.{HUB_REGION}" and GITHUB_ANNOTATION in view.annotations:
+        return wanted
     if kind in ("labels", "annotations") and key:
         return (view.labels if kind == "labels" else view.annotations).get(key, "")
     return str(known.get(kind, wanted))

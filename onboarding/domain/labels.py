@@ -50,6 +50,10 @@ STATE_LABELS: Mapping[str, str] = {"handover": "fleet_handover", "offboarding": 
 OPTION_ANNOTATIONS = ("addons_repo_basepath", "resources_repo_basepath")
 """Options of the member file that are annotations of the same name where the file has them."""
 
+GITHUB_ANNOTATION = "fleet_github_secret"
+HUB_REGION = "fleet_aws_region"
+"""The annotation with the hub's own region of AWS Secrets Manager, beside `GITHUB_ANNOTATION`."""
+
 RESERVED_DOMAINS = ("argoproj.io", "kubernetes.io", "k8s.io", "external-secrets.io")
 """No key below these domains is set by values: it would mean something to the hub."""
 
@@ -62,9 +66,9 @@ RESERVED_KEYS = frozenset(
         "fleet_member",
         "fleet_repo_url",
         "fleet_repo_revision",
-        "fleet_github_secret",
+        GITHUB_ANNOTATION,
         "fleet_github_secret_name",
-        "fleet_aws_region",
+        HUB_REGION,
         "clusterName",
         "use_external_secrets",
         "project",
@@ -128,7 +132,7 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
     }
     if member.options.get("githubSecret") == "true":
         for key, source, value in (
-            ("fleet_github_secret", "githubSecret", "true"),
+            (GITHUB_ANNOTATION, "githubSecret", "true"),
             (
                 "fleet_github_secret_name",
                 "githubSecretName",
