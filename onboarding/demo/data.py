@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
 import pygit2
 
 from onboarding import wiring
+from onboarding.demo import examples
 from onboarding.domain import labels
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
 from onboarding.domain.member import DeploymentModel, FleetMember, new_member_text
@@ -54,7 +54,22 @@ MEMBERS: Sequence[DemoMember] = (
     ),
     DemoMember("edge-prod-madrid", "tenant2", "prod"),
     DemoMember("edge-prod-oslo", "tenant2", "prod", secret=False),
+    # Nothing is switched on for it: registered, and no ApplicationSet selects it.
+    DemoMember(
+        "edge-lab",
+        "tenant2",
+        "dev",
+        pins=dict.fromkeys(
+            ("enable_cluster_info", "enable_namespace_baseline", "enable_reader_role"), "false"
+        ),
+    ),
 )
+# What is wrong with whom, as the demo hub acts it (`onboarding.demo.hub --fault`).
+FAULTS: Mapping[str, str] = {
+    "spoke-staging-eu": "degraded",
+    "spoke-prod-us-1": "unreachable",
+    "edge-dev": "out-of-sync",
+}
 # Secrets that Terraform has already made for clusters that nobody registered yet: something to try the form with.
 READY_TO_REGISTER = ("spoke-dev-workload3", "spoke-prod-ap-1", "edge-prod-lisbon")
 
@@ -119,13 +134,17 @@ def prepare(data: Path, *, hub_url: str, argocd_url: str, aws_endpoint: str) -> 
         },
     )
     repository = wiring.repository(fleet)
-    if not repository.fetch():
+    is_new = not repository.fetch()
+    if is_new:
         _fill(repository, str(repository_path))
     indexing.index(fleet=fleet, repository=repository, clock=wiring.clock())
+    if is_new:
+        examples.leave(fleet=fleet, hub=HUB, repository=repository)
 
 
 def _fill(repository: FleetRepository, url: str) -> None:
     """The first commits: the shipped repository, then one for each member, as if people had registered them."""
+    begun = wiring.clock().now() - timedelta(days=40)
     base = initialize(
         repository=repository,
         new=NewFleet(
@@ -133,10 +152,10 @@ def _fill(repository: FleetRepository, url: str) -> None:
         ),
         author_name="Platform team",
         author_email="platform@fleet.example",
-        clock=wiring.clock(),
+        clock=examples.At(begun),
     )
     tip = base
-    for member in MEMBERS:
+    for number, member in enumerate(MEMBERS, start=1):
         tip = repository.build(
             tip,
             CommitRequest(
@@ -144,7 +163,7 @@ def _fill(repository: FleetRepository, url: str) -> None:
                 message=f"Register {member.cluster} of {member.tenant}\n",
                 author_name="Platform team",
                 author_email="platform@fleet.example",
-                when=datetime.now(UTC),
+                when=begun + timedelta(days=3 * number),
             ),
         )
     repository.push(base, tip, timeout=60)
@@ -180,15 +199,3 @@ def _edits(member: DemoMember) -> tuple[TreeEdit, ...]:
     if pinned is not None:
         edits.append(TreeEdit(TENANTS_LAYOUT.cluster_labels_path(placement), "", pinned.encode()))
     return tuple(edits)
-
-
-def environment(aws_endpoint: str) -> dict[str, str]:
-    """What the product's processes need in their environment to sign in to the embedded Secrets Manager."""
-    return {
-        **os.environ,
-        "AWS_ACCESS_KEY_ID": "demo",
-        "AWS_SECRET_ACCESS_KEY": "demo",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": aws_endpoint,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }

@@ -77,11 +77,13 @@ class DemoProcess:
     is_ready: Callable[[], bool] = field(default=lambda: True)
 
 
-def demo_processes(*, ports: Ports, repository: Path, hub: str, region: str) -> list[DemoProcess]:
+def demo_processes(
+    *, ports: Ports, repository: Path, hub: str, region: str, faults: Mapping[str, str]
+) -> list[DemoProcess]:
     """All processes of the demo, in the order in which they are named to the user.
 
     `repository` is the fleet's bare repository, `hub` the name of its demo hub, `region` the one in
-    which the hub looks for secrets.
+    which the hub looks for secrets, `faults` how which of its clusters shall end.
     """
     return [
         DemoProcess(
@@ -95,6 +97,7 @@ def demo_processes(*, ports: Ports, repository: Path, hub: str, region: str) -> 
                 *("-m", "onboarding.demo.hub", "--port", str(ports.hub), "--hub", hub),
                 *("--repository", str(repository), "--namespace", "argocd"),
                 *("--aws-endpoint", ports.secrets_url, "--region", region),
+                *(f"--fault={name}={how}" for name, how in faults.items()),
             ),
             lambda: _answers(f"{ports.hub_url}/version"),
         ),

@@ -167,7 +167,8 @@ def _steps(facts: Facts, now: datetime) -> tuple[Step, ...]:
         title, at = stage.words, times[stage]
         if observed[stage]:
             steps.append(Step(stage, title, StepState.DONE, at=at))
-            since = at or since
+            # A step waits from when all before it were reached, in whatever order they were seen.
+            since = max(at, since) if at and since else at or since
             continue
         why = why_not(stage, facts, now=now)
         # Later stages cannot fail by themselves while an earlier one is not reached.
@@ -314,5 +315,5 @@ def _state_of_applications(
                 return ClusterState.DEPLOYING, apps.sentence
             if started is None or facts.healthy_at is not None:
                 return ClusterState.OUT_OF_SYNC, apps.sentence
-            spent = duration(now - started)
+            spent = duration(now - max(started, facts.registered_at or started))
             return ClusterState.OUT_OF_SYNC, f"{apps.sentence} It has waited for {spent}."

@@ -247,6 +247,7 @@ def _application_data(
         "destination": text(facts.destination, 500),
         "namespace": text(facts.namespace, 253),
         "deleting": facts.deleting,
+        "created_at": text(as_map(item.get("metadata")).get("creationTimestamp"), 40),
         "release": text(labels.get("fleet/release"), 63),
         "group": text(labels.get("fleet/group"), 63),
         "cluster": text(labels.get("fleet/cluster"), 63),

@@ -335,7 +335,7 @@ def _facts(
         connection=registered.connection if registered else "",
         connection_message=registered.connection_message if registered else "",
         matched=_matched(registered, rows, seen),
-        matched_at=min((row.first_seen_at for row in rows), default=None),
+        matched_at=min((_made_at(row) for row in rows), default=None),
         applications=total,
         failures=tuple(
             (row.name, row.reason) for row in rows if row.verdict == VerdictState.FAILED.value
@@ -413,6 +413,12 @@ def _matched(
         if row.name in made or application_set_match(row.facts, registered.labels) is Match.YES
     }
     return len(selecting | made)
+
+
+def _made_at(row: ApplicationStatus) -> datetime:
+    """When an Application was made by its ApplicationSet; at the latest when it was first seen."""
+    made = moment(row.facts.get("created_at"))
+    return min(made, row.first_seen_at) if made else row.first_seen_at
 
 
 def _when_all(times: Iterable[datetime | None]) -> datetime | None:

@@ -27,10 +27,10 @@ SORTS = {
     "-requester": ("-requester__username", "-updated_at"),
 }
 COLUMNS = (
-    ("Change", ""),
     ("State", "state"),
-    ("Cluster", "cluster"),
-    ("Requester", "requester"),
+    ("Change", "cluster"),
+    ("Requested by", "requester"),
+    ("Waits for", ""),
     ("Age", "age"),
 )
 

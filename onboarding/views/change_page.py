@@ -61,6 +61,8 @@ def title_of(change: Change) -> str:
 def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
     """One line of a list of changes."""
     state = DecisionState(change.state)
+    # What became of an approval that no longer stands is told on the change's page.
+    in_force = delivery if state is DecisionState.APPROVED else None
     return ChangeRow(
         number=change.pk,
         url=reverse(
@@ -71,7 +73,7 @@ def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
         state=state.word,
         requester=change.requester.get_full_name() or change.requester.get_username(),
         at=change.submitted_at or change.updated_at,
-        delivery=DeliveryState(delivery.state).word if delivery else "",
+        delivery=DeliveryState(in_force.state).word if in_force else "",
         waits_for=_waits_for(state, delivery),
         clusters=change.cluster_name,
         is_destructive=change.destructive,

@@ -97,11 +97,15 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
     total = rows.filter(cluster__isnull=False).count()
     if not total:
         return "Unknown", "No cluster is registered yet."
-    for state in BAD:
-        count = rows.filter(shown=state.value).count()
-        if count:
-            return state.word, f"{count} of {total} clusters: {state.word.lower()}."
-    under_way = total - rows.filter(shown=ClusterState.HEALTHY.value).count()
+    counts = dict(rows.filter(cluster__isnull=False).order_by().values_list("shown", CountOf("pk")))
+    bad = {state: counts[state.value] for state in BAD if state.value in counts}
+    if bad:
+        parts = ", ".join(f"{count} {state.word.lower()}" for state, count in bad.items())
+        verb = "needs" if sum(bad.values()) == 1 else "need"
+        return next(
+            iter(bad)
+        ).word, f"{sum(bad.values())} of {total} clusters {verb} a look: {parts}."
+    under_way = total - counts.get(ClusterState.HEALTHY.value, 0)
     if under_way:
         noun = "cluster is" if under_way == 1 else "clusters are"
         return "Progressing", f"{under_way} of {total} {noun} on the way; nothing is wrong."
@@ -114,7 +118,7 @@ def _stats(request: HttpRequest, rows: StandingRows) -> tuple[Stat, ...]:
         state=DeliveryState.FAILED.value
     )
     failed = Delivery.objects.filter(
-        state=DeliveryState.FAILED.value, change__settled_at__isnull=True
+        state=DeliveryState.FAILED.value, change__state=DecisionState.APPROVED.value
     ).count()
     submitted = Change.objects.filter(state=DecisionState.SUBMITTED.value)
     return (

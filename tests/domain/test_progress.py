@@ -489,3 +489,19 @@ def test_it_has_a_word_for_every_state() -> None:
         "Leaving",
         "Gone",
     ]
+
+
+def test_it_counts_no_waiting_from_before_the_cluster_was_first_seen() -> None:
+    """A fleet that was there long before: its Applications are old, what is known of them is not."""
+    facts = replace(
+        REGISTERED,
+        decision=None,
+        registered_at=ago(minutes=2),
+        matched=2,
+        matched_at=ago(days=11),
+        applications=apps("out_of_sync", "healthy"),
+    )
+    found = timeline(facts, now=NOW)
+    assert found.state is ClusterState.OUT_OF_SYNC
+    assert found.sentence.endswith("It has waited for 2 minutes.")
+    assert found.step(Stage.SYNCED).since == ago(minutes=2)

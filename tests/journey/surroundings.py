@@ -48,6 +48,11 @@ class SecretsManager:
         value = json.dumps({"server": server, "config": {"tlsClientConfig": {"insecure": False}}})
         self._client.create_secret(Name=name, SecretString=value)
 
+    def forget(self) -> None:
+        """Lose everything, as the stand-in does at each stop."""
+        asked = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")  # noqa: S310 - our own http address
+        urllib.request.urlopen(asked, timeout=10).close()  # noqa: S310
+
     def delete(self, name: str) -> None:
         """Delete it as people do: it can be restored for some days."""
         self._client.delete_secret(SecretId=name)

@@ -66,6 +66,7 @@ class _Run:
             repository=data.prepare_repository(folder),
             hub=data.HUB,
             region=data.REGION,
+            faults=data.FAULTS,
         )
         self._manager = DemoManager(LogFiles(folder / "logs"), meanwhile=self._get_ready)
         self._late: list[str] = []

@@ -1,0 +1,164 @@
+"""Changes under way that a newcomer to the demo finds: one that waits, a draft, one that lapsed.
+
+They are made by the product's own services, as its people would make them; only the time is earlier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from onboarding import wiring
+from onboarding.domain.credentials import SecretFacts, SecretPresence
+from onboarding.domain.labels import edit_labels_text
+from onboarding.domain.layout import TENANTS_LAYOUT, LayerName, Placement
+from onboarding.domain.member import DeploymentModel
+from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
+from onboarding.models import Change, Fleet
+from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
+from onboarding.services import approvals, changes, deliveries
+
+WAITING, DRAFT, LAPSED = "spoke-prod-ap-1", "edge-prod-lisbon", "edge-staging"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A clock (port `Clock`) that stands at one time."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        """The time that it stands at."""
+        return self.moment
+
+
+class _Seeded:
+    """The demo's Secrets Manager (port `SpokeCredentials`), filled by the demo itself a moment ago."""
+
+    def describe(self, name: str) -> SecretFacts:
+        """Every secret that an example names is there."""
+        return SecretFacts(SecretPresence.PRESENT, name, "It was put there a moment ago.")
+
+    def check(self) -> str:
+        """It cannot be away."""
+        return "The demo's own."
+
+
+class _NoBell:
+    """Wakes nobody (port `WorkQueue`): the demo's broker may not be there yet."""
+
+    def wake(self, task: str, **identifiers: str | int) -> None:
+        """Nothing: what is left to do is found by the sweep."""
+
+
+def leave(*, fleet: Fleet, hub: HubName, repository: FleetRepository) -> None:
+    """Leave the examples in a new demo fleet.
+
+    In one transaction: the demo's worker and beat are starting, and must not come in between.
+    """
+    requester = User.objects.get(username="requester")
+    with transaction.atomic():
+        _ask(
+            fleet,
+            RegisterCluster(
+                placement=_place(hub, WAITING, "tenant1", "prod"),
+                secret_name=f"fleet/{WAITING}",
+                model=DeploymentModel.CENTRALIZED,
+                pins={"addonsRelease": "release1", "enable_metrics_server": "true"},
+            ),
+            requester,
+            repository,
+            hours=3,
+        )
+        changes.save_draft(
+            fleet=fleet,
+            kind=Change.Kind.REGISTER,
+            form_data={"hub": hub, "cluster": DRAFT, "tenant": "tenant2", "model": "distributed"},
+            actor=requester,
+            clock=_ago(1),
+        )
+        _approve_too_late(fleet, _place(hub, LAPSED, "tenant2", "staging"), requester, repository)
+    deliveries.deliver(
+        fleet_id=fleet.pk,
+        repository=repository,
+        clock=wiring.clock(),
+        queue=_NoBell(),
+        worker="demo",
+    )
+
+
+def _approve_too_late(
+    fleet: Fleet, placement: Placement, requester: User, repository: FleetRepository
+) -> None:
+    """An edit that was approved, and then the fleet moved so that it would do something else."""
+    edit = EditCluster(
+        placement=placement,
+        secret_name=f"fleet/{placement.cluster}",
+        model=DeploymentModel.CENTRALIZED,
+        pins={"resourcesRelease": "release1", "addonsRelease": "release1"},
+    )
+    change = _ask(fleet, edit, requester, repository, hours=6)
+    approvals.approve(
+        change_id=change.pk,
+        digest=change.plan_digest,
+        actor=User.objects.get(username="approver"),
+        clock=_ago(5),
+        queue=_NoBell(),
+        reason="As agreed with tenant2.",
+    )
+    environment = next(
+        layer.path
+        for layer in TENANTS_LAYOUT.labels_paths(placement)
+        if layer.layer is LayerName.ENVIRONMENT
+    )
+    snapshot = repository.snapshot()
+    base, old = snapshot.commit, snapshot.read(environment)
+    text = edit_labels_text(old.content.decode() if old else None, {"enable_cert_manager": "true"})
+    tip = repository.build(
+        base,
+        CommitRequest(
+            edits=(TreeEdit(environment, old.blob if old else "", (text or "").encode()),),
+            message="Give tenant2's staging clusters cert-manager\n",
+            author_name="Platform team",
+            author_email="platform@fleet.example",
+            when=_ago(4).now(),
+        ),
+    )
+    repository.push(base, tip, timeout=60)
+
+
+def _ask(
+    fleet: Fleet, intent: Intent, requester: User, repository: FleetRepository, *, hours: int
+) -> Change:
+    """Ask for approval of an intent, with what a form would have been filled in with."""
+    where = intent.placement
+    form_data = {
+        "hub": where.hub,
+        "cluster": where.cluster,
+        "tenant": where.tenant,
+        "environment": where.environment,
+        "secret_name": intent.secret_name,
+        "model": intent.model.value,
+        **{f"pin_{label}": value or "" for label, value in intent.pins.items()},
+    }
+    return changes.submit(
+        fleet=fleet,
+        intent=intent,
+        form_data=form_data,
+        actor=requester,
+        repository=repository,
+        credentials=_Seeded(),
+        clock=_ago(hours),
+    )
+
+
+def _place(hub: HubName, cluster: str, tenant: str, environment: str) -> Placement:
+    return Placement(hub, ClusterName(cluster), TenantName(tenant), Environment(environment))
+
+
+def _ago(hours: int) -> At:
+    return At(wiring.clock().now() - timedelta(hours=hours))

@@ -1,0 +1,112 @@
+"""What a newcomer finds in the demo's fleet: something of everything, made by the product itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from onboarding import wiring
+from onboarding.demo import data, examples
+from onboarding.demo.hub_acting import DemoHub
+from onboarding.demo.hub_objects import BEHAVIOURS
+from onboarding.demo.hub_sources import EndpointSecrets, open_snapshot
+from onboarding.demo.hub_world import WorldReader
+from onboarding.domain.layout import TENANTS_LAYOUT
+from onboarding.management.commands.demo import make_people
+from onboarding.models import Approval, Change, Cluster, Delivery, Fleet, Hub
+from onboarding.services import events
+from tests import repositories
+from tests.fakes import START
+from tests.journey.surroundings import AWS_ENVIRONMENT, REGION, SecretsManager, secrets_manager
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def secrets() -> Iterator[SecretsManager]:
+    with secrets_manager() as found:
+        yield found
+
+
+@pytest.fixture
+def bare(
+    tmp_path: Path, secrets: SecretsManager, monkeypatch: pytest.MonkeyPatch, settings
+) -> Path:  # type: ignore[no-untyped-def]
+    """The demo's repository after its first start."""
+    settings.REPOSITORIES_FOLDER = tmp_path / "mirrors"
+    monkeypatch.setattr(wiring, "_mirrors", {})
+    monkeypatch.setattr(wiring, "_fetched", {})
+    for name, value in AWS_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    make_people(tmp_path)
+    where = {"hub_url": "http://127.0.0.1:1", "argocd_url": "http://127.0.0.1:1"}
+    secrets.forget()
+    data.prepare(tmp_path, **where, aws_endpoint=secrets.endpoint)
+    # A second start finds everything as the first one left it, but for the secrets.
+    before = repositories.tip(tmp_path / "fleet.git"), Change.objects.count()
+    secrets.forget()
+    data.prepare(tmp_path, **where, aws_endpoint=secrets.endpoint)
+    assert (repositories.tip(tmp_path / "fleet.git"), Change.objects.count()) == before
+    return tmp_path / "fleet.git"
+
+
+def test_it_leaves_a_change_that_waits_a_draft_and_one_that_lapsed(bare: Path) -> None:
+    waiting, draft, lapsed = (
+        Change.objects.get(cluster_name=name)
+        for name in (examples.WAITING, examples.DRAFT, examples.LAPSED)
+    )
+    assert (waiting.state, waiting.kind) == ("submitted", "register")
+    assert waiting.plan["impact"]["appear"]
+    assert (draft.state, draft.plan_digest) == ("draft", "")
+    assert (lapsed.state, lapsed.kind) == ("lapsed", "edit")
+    assert "addons/tenants/tenant2/environments/staging" in lapsed.state_note
+    assert Approval.objects.get().change == lapsed
+    assert Delivery.objects.get().commit == ""
+    assert Change.objects.count() == 3
+    # Nothing of any change is in Git.
+    assert not [name for name in repositories.tree(bare) if examples.WAITING in name]
+    assert not [message for message in repositories.log(bare) if "Change-Id" in message]
+    assert events.first_broken_event() is None
+
+
+def test_its_fleet_has_something_of_everything(bare: Path, secrets: SecretsManager) -> None:
+    now = START.timestamp()
+    hub = DemoHub(
+        name=data.HUB,
+        namespace="argocd",
+        region=REGION,
+        reader=WorldReader(
+            hub=data.HUB, layout=TENANTS_LAYOUT, url="https://git.example.com/f.git", branch="main"
+        ),
+        repository=lambda: open_snapshot(str(bare), "main"),
+        secrets=EndpointSecrets(endpoint=secrets.endpoint, region=data.REGION),
+        faults=data.FAULTS,
+        speed=1.0,
+        now=lambda: now,
+    )
+    for _ in range(120):
+        hub.step()
+        now += 0.5
+    assert set(data.FAULTS.values()) <= BEHAVIOURS
+    seen: dict[str, set[tuple[str, str]]] = {row.name: set() for row in Cluster.objects.all()}
+    for name in hub.store.names("applications"):
+        found = hub.store.get("applications", name)
+        assert found
+        cluster = found["spec"]["destination"]["name"]
+        if cluster in seen:
+            status = found["status"]
+            seen[cluster].add((status["sync"]["status"], status["health"]["status"]))
+    fine = {("Synced", "Healthy")}
+    assert {name: states for name, states in seen.items() if states != fine} == {
+        "spoke-staging-eu": fine | {("Synced", "Degraded")},
+        "spoke-prod-us-1": {("Unknown", "Unknown")},
+        "edge-dev": fine | {("OutOfSync", "Healthy")},
+        "edge-lab": set(),
+        "edge-prod-oslo": set(),
+    }
+    registered = {one["name"] for one in hub.clusters()}
+    assert "edge-lab" in registered
+    assert "edge-prod-oslo" not in registered
+    assert (Fleet.objects.count(), Hub.objects.count()) == (1, 1)
