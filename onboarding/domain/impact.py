@@ -23,8 +23,9 @@ from onboarding.domain.components import (
     chart_version,
 )
 from onboarding.domain.errors import Refused
+from onboarding.domain.handover import HANDED_GROUPS, is_on
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.member import DeploymentModel, FleetMember
+from onboarding.domain.member import DeploymentModel, FleetMember, deployed_by_cluster
 from onboarding.domain.plans import (
     ApplicationForecast,
     DeployedBy,
@@ -224,13 +225,8 @@ def _plain(values: object) -> object:
 
 
 def deployed_by(member: FleetMember, group: str) -> DeployedBy:
-    """Whose Argo CD deploys a group: the own one of a distributed cluster whose flag says so.
-
-    Monitoring has no remote flag and stays with the hub.
-    """
-    remote = {"addons": member.remote_addons, "resources": member.remote_resources}
-    own = member.model is DeploymentModel.DISTRIBUTED and remote.get(group, False)
-    return DeployedBy.CLUSTER if own else DeployedBy.HUB
+    """Whose Argo CD deploys a group: the hub's, or the cluster's own."""
+    return DeployedBy.CLUSTER if deployed_by_cluster(member, group) else DeployedBy.HUB
 
 
 def forecast(
@@ -244,8 +240,9 @@ def forecast(
 
     `before` is None for a cluster that joins. An Application that goes from the hub to the
     cluster's own Argo CD disappears there and appears here. Whatever disappears takes its
-    resources with it, as far as Git can tell. `complete` is false where a catalogue could not be
-    read from Git; the live ApplicationSets then fill in, without becoming part of the digest.
+    resources with it, unless its cluster is being handed over. `complete` is false where a
+    catalogue could not be read from Git; the live ApplicationSets then fill in, without becoming
+    part of the digest.
     """
     had, has = forecaster.has_own_argo(before), forecaster.has_own_argo(after)
     old = _made(forecaster.applications(before), own=had is not False)
@@ -260,7 +257,7 @@ def forecast(
             for key, one in new.items()
             if key in old and old[key].substance() != one.substance()
         ),
-        disappear=tuple(_leaving(one, after) for key, one in old.items() if key not in new),
+        disappear=tuple(_leaving(one, before) for key, one in old.items() if key not in new),
         complete=not forecaster.unread,
         note=_note(forecaster.unread, doubtful),
     )
@@ -279,15 +276,15 @@ def _changed(before: ApplicationForecast, after: ApplicationForecast) -> Applica
     return replace(after, cause=f"{after.cause} Its values change.")
 
 
-def _leaving(one: ApplicationForecast, after: ClusterView) -> ApplicationForecast:
-    moved = deployed_by(after.member, one.group) is not one.deployed_by
+def _leaving(one: ApplicationForecast, before: ClusterView | None) -> ApplicationForecast:
+    """An Application that goes; it leaves its resources where the hub has been told of a handover."""
+    kept = one.group in HANDED_GROUPS and before is not None and is_on(before.member)
     cause = (
-        f"It no longer belongs to the {one.deployed_by.value}'s Argo CD; its resources may be "
-        "deleted before the other one makes them again."
-        if moved
+        "It leaves this Argo CD; its resources stay, for its cluster is being handed over."
+        if kept
         else "Nothing selects it any more; its resources on the cluster are deleted."
     )
-    return replace(one, cause=cause, deletes_resources=True)
+    return replace(one, cause=cause, deletes_resources=not kept)
 
 
 def _live(

@@ -122,7 +122,7 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
     problems = _shape_problems(resolved)
     labels = _from_layers(resolved, LABELS_KEYS, "label", problems)
     annotations = _from_layers(resolved, ANNOTATIONS_KEYS, "annotation", problems)
-    if _extra(member, "offboarding") == "true":
+    if _said(member, "offboarding") == "true":
         labels = {}  # a cluster that is leaving keeps only what says who it is
     labels |= _from_member(member)
     annotations |= {
@@ -219,11 +219,11 @@ def _member_problems(member: FleetMember) -> list[str]:
     """Why the chart refuses the member document, where it can be read all the same."""
     found = [str(refusal) for refusal in check_member(member)]
     for key in STATE_LABELS:
-        value = _extra(member, key)
+        value = _said(member, key)
         if value not in ("", "true", "false"):
             found.append(f'{key} must be "true" or "false", in double quotes.')
     distributed = member.model is DeploymentModel.DISTRIBUTED
-    if distributed and _extra(member, "offboarding") == "true":
+    if distributed and _said(member, "offboarding") == "true":
         found.append(
             "offboarding is on while the cluster manages itself. Hand its groups back to the hub "
             "first, so that its own Argo CD does not go before what it deployed."
@@ -315,13 +315,13 @@ def _from_member(member: FleetMember) -> dict[str, Label]:
         "use_external_secrets", texts[source], _member_origin(member, source)
     )
     for key, label in STATE_LABELS.items():
-        if _extra(member, key) == "true":
+        if _said(member, key) == "true":
             labels[label] = Label(label, "true", _member_origin(member, key))
     return labels
 
 
-def _extra(member: FleetMember, key: str) -> object:
-    return member.extra.get(key, "false")
+def _said(member: FleetMember, key: str) -> object:
+    return member.options.get(key) or member.extra.get(key, "false")
 
 
 def _member_origin(member: FleetMember, key: str) -> Origin:

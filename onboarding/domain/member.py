@@ -50,6 +50,7 @@ OPTIONAL_KEYS = (
     "use_argocd_ingress",
     "use_external_secrets",
     "push_argo_secrets",
+    "handover",
 )
 MEMBER_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 """All keys that the fleet's charts know, in the order in which a new file has them."""
@@ -110,6 +111,15 @@ class FleetMember:
             for group in groups
         )
         return Placement(hub, self.cluster, self.tenant, self.environment, bases)
+
+
+def deployed_by_cluster(member: FleetMember, group: str) -> bool:
+    """Whether a member's own Argo CD deploys a group: it is distributed, and the flag says so.
+
+    Monitoring has no remote flag and stays with the hub.
+    """
+    remote = {"addons": member.remote_addons, "resources": member.remote_resources}
+    return member.model is DeploymentModel.DISTRIBUTED and remote.get(group, False)
 
 
 def check_member(member: FleetMember) -> tuple[Refusal, ...]:

@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 
 from onboarding.domain.component_values import ClusterView
 from onboarding.domain.errors import Refusal, Refused
+from onboarding.domain.handover import check_handover, is_on
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.impact import Forecaster, forecast
 from onboarding.domain.intent_rules import (
@@ -122,7 +123,7 @@ def _read(
     if releases:
         refusals += check_channels(intent, releases)
     if member:
-        refusals += check_fixed(intent, member)
+        refusals += [*check_fixed(intent, member), *check_handover(member, wanted)]
     refusals += _without_repeats(refusals, [*check_neighbours(intent, neighbours, member)])
     placement = wanted.placement(intent.placement.hub)
     labels_file = _attempt(refusals, lambda: _labels_file(placement, snapshot, layout, refusals))
@@ -330,6 +331,16 @@ def _warnings(
                 f"{found.labels_path} exists already, and what it sets will apply to this cluster.",
                 "leftover_labels",
                 found.labels_path,
+            )
+        )
+    if is_on(found.wanted):
+        warnings.append(
+            PlanWarning(
+                "While Handover is true, the Applications of add-ons and resources do not sync by "
+                "themselves, and what they deployed stays when they go. Take it away when the "
+                "other Argo CD has them.",
+                "handover",
+                found.member_path,
             )
         )
     labels = after.as_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -44,8 +44,16 @@ OPTIONS = {
         "Push Argo CD secrets",
         "“true” to push the spoke's Argo CD secrets to Secrets Manager.",
     ),
+    "handover": (
+        "Handover",
+        "Before add-ons or resources go from one Argo CD to the other, set “true” in a change of its own; "
+        "when the other one has them, take it away. Meanwhile nothing syncs by itself and nothing is deleted.",
+    ),
 }
+HANDOVER = "handover"
+RARE_OPTIONS = tuple(name for name in OPTIONS if name != HANDOVER)
 _SWITCHES = {
+    HANDOVER,
     "githubSecret",
     "use_fleet_ack",
     "use_argocd_ingress",
@@ -114,6 +122,9 @@ class RegistrationForm(forms.Form):
         if editing:
             for name in _FIXED:
                 self.fields[name].disabled = True
+        else:
+            # Nothing runs yet that could change hands.
+            del self.fields[HANDOVER]
 
     def _choices(self, name: str) -> forms.ChoiceField:
         field = self.fields[name]
@@ -176,24 +187,6 @@ class RegistrationForm(forms.Form):
             for name in self.fields
             if name.startswith(PIN)
         }
-
-    def channel_fields(self) -> Iterator[tuple[Channel, forms.BoundField]]:
-        """Each release channel with its field."""
-        for channel in self.offer.channels:
-            yield channel, self[PIN + channel.label]
-
-    def flag_fields(self) -> Iterator[tuple[str, str, list[tuple[Flag, forms.BoundField]]]]:
-        """Each group of flags: its name, where the catalogue was read, and its flags with their fields."""
-        for group in self.offer.flag_groups:
-            yield (
-                group.group,
-                group.origin,
-                [(flag, self[PIN + flag.label]) for flag in group.flags],
-            )
-
-    def option_fields(self) -> list[forms.BoundField]:
-        """The rarely needed settings of a member."""
-        return [self[name] for name in OPTIONS]
 
 
 def typed_placement(data: Mapping[str, Any]) -> Placement | None:

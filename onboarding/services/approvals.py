@@ -10,7 +10,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
 from onboarding.models import Approval, Change, Delivery, Participant
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import events
+from onboarding.services import events, handovers
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ def approve(
     """Approve the plan with this digest and queue its delivery, in one transaction.
 
     `digest` is the one that the approver's page showed. Raises `Refused` where the actor may not
-    approve (no right, requester, editor), where the change is not open for approval, or where the
-    plan is not the one that was seen any more.
+    approve (no right, requester, editor), where the change is not open for approval, where the
+    plan is not the one that was seen any more, or where a handover has not arrived on the hub.
     """
     now = clock.now()
     with transaction.atomic():
         change = _decidable(change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest)
+        handovers.refuse_before_hub_follows(change=change)
         approval = _decide(
             change=change, digest=digest, actor=actor, verdict="approve", reason=reason
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from onboarding.domain.errors import Refusal
 from onboarding.domain.layout import Placement
 from onboarding.domain.member import DeploymentModel
-from onboarding.forms.registration import OPTIONS, PIN, RegistrationForm
+from onboarding.forms.registration import HANDOVER, PIN, RARE_OPTIONS, RegistrationForm
 from onboarding.services.offers import Channel, Flag, Inherited
 from onboarding.views.pages import (
     Answer,
@@ -62,7 +62,7 @@ def sections(
             "channels", "Channels", "Which versions it gets", form, _channel_groups(form), problem
         ),
         _answers("components", "Components", "What runs on it", form, _flag_groups(form), problem),
-        _section("options", "More settings", "Rarely needed", form, tuple(OPTIONS), optional=True),
+        _section("options", "More settings", "Rarely needed", form, RARE_OPTIONS, optional=True),
     )
     return tuple(section for section in first if section.fields or section.facts) + rest
 
@@ -169,7 +169,8 @@ def _model(form: RegistrationForm) -> FormSection:
             is_chosen=chosen == DeploymentModel.DISTRIBUTED.value,
         ),
     )
-    names = ("model", "remote_addons", "remote_resources")
+    handover = tuple(name for name in (HANDOVER,) if name in form.fields)
+    names = ("model", "remote_addons", "remote_resources", *handover)
     wrong = any(form[name].errors for name in names)
     return FormSection(
         id="model",
@@ -179,6 +180,7 @@ def _model(form: RegistrationForm) -> FormSection:
             FormField(bound=form["model"], cards=cards),
             FormField(bound=form["remote_addons"], is_optional=True, is_switch=True),
             FormField(bound=form["remote_resources"], is_optional=True, is_switch=True),
+            *(FormField(bound=form[name], is_optional=True) for name in handover),
         ),
         status="wrong" if wrong else "done" if chosen else "",
     )

@@ -14,7 +14,6 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.layout import ENVIRONMENTS_LAYOUT, TENANTS_LAYOUT, FleetLayout
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.planner import (
-    DeployedBy,
     Intent,
     Neighbours,
     Plan,
@@ -139,11 +138,9 @@ def test_it_tells_of_labels_that_wait_for_the_name() -> None:
 
 
 def test_it_changes_only_the_keys_that_are_asked() -> None:
-    found = planned(edit(model=DeploymentModel.DISTRIBUTED, remote_addons=True), REGISTERED)
+    found = planned(edit(model=DeploymentModel.DISTRIBUTED), REGISTERED)
     assert [one.path for one in found.edits] == [MEMBER]
-    expected = MEMBER_TEXT.replace('use_remote_argo: "false"', 'use_remote_argo: "true"').replace(
-        'enable_remote_addons: "false"', 'enable_remote_addons: "true"'
-    )
+    expected = MEMBER_TEXT.replace('use_remote_argo: "false"', 'use_remote_argo: "true"')
     assert found.edits[0].after == expected
     assert found.edits[0].before == MEMBER_TEXT
     assert found.edits[0].before_blob == blob_id(MEMBER_TEXT.encode())
@@ -188,15 +185,6 @@ def test_it_removes_an_option_that_is_not_asked_any_more() -> None:
     text = MEMBER_TEXT + 'use_fleet_ack: "true"\n'
     found = planned(edit(), {**REGISTERED, MEMBER: text})
     assert found.edits[0].after == MEMBER_TEXT
-
-
-def test_it_moves_what_the_cluster_deploys_itself() -> None:
-    found = planned(edit(model=DeploymentModel.DISTRIBUTED, remote_addons=True), REGISTERED)
-    assert names(found.impact.appear) == names(found.impact.disappear) == ["metrics-server-spoke-1"]
-    assert found.impact.appear[0].deployed_by is DeployedBy.CLUSTER
-    assert found.impact.appear[0].destination == "spoke-1"
-    assert found.impact.disappear[0].deployed_by is DeployedBy.HUB
-    assert found.destructive
 
 
 def test_it_keeps_monitoring_with_the_hub() -> None:

@@ -106,7 +106,8 @@ def test_it_edits_a_member_and_touches_nothing_else(place: Place) -> None:
     tasks.deliver(fleet_id=change.fleet_id)
     tasks.refresh_fleet(fleet_id=change.fleet_id)
     noted = (
-        MEMBER.replace('environment: "dev"', 'environment: "dev"  # by hand') + "costCentre: 4711\n"
+        MEMBER.replace('environment: "dev"', 'environment: "dev"  # by hand')
+        + 'costCentre: 4711\nhandover: "true"\n'
     )
     repositories.commit(place.bare, {MEMBER_PATH: noted})
     tasks.refresh_fleet(fleet_id=change.fleet_id)
@@ -117,6 +118,7 @@ def test_it_edits_a_member_and_touches_nothing_else(place: Place) -> None:
         "editing_name": "spoke-a",
         "model": "distributed",
         "remote_addons": "on",
+        "handover": "true",
         "pin_addonsRelease": "release1",
         "pin_enable_metrics_server": "",
     }
