@@ -141,3 +141,32 @@ def _show(repository: Path, spec: str) -> bytes:
         capture_output=True,
         check=True,
     ).stdout
+
+
+def many_members(
+    path: Path, number: int, *, hubs: int = 10, tenants: int = 50, layout: str = "tenants"
+) -> Path:
+    """A bare repository of the shipped fleet with `number` members, as one commit made by a script.
+
+    Every member has a labels file of its own below its tenant; every fiftieth is broken YAML.
+    """
+    from onboarding.services.initializing import TEMPLATE
+
+    files: dict[str, Content] = {
+        file.relative_to(TEMPLATE).as_posix(): file.read_bytes()
+        for file in TEMPLATE.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    for index in range(number):
+        cluster, hub, tenant = f"spoke-{index:05}", f"hub-{index % hubs}", f"team-{index % tenants}"
+        environment = ("dev", "staging", "prod")[index % 3]
+        distributed = "true" if index % 10 == 0 else "false"
+        files[f"fleet/fleet-bootstrap/fleet-members/{hub}/{cluster}.yaml"] = (
+            f'tenant: "{tenant}"\nclusterName: "{cluster}"\nenvironment: "{environment}"\n'
+            f'secretManagerSecretName: "fleet/{cluster}"\nuse_remote_argo: "{distributed}"\n'
+            f'enable_remote_resources: "false"\nenable_remote_addons: "{distributed}"\n'
+        )
+        own = f"addons/tenants/{tenant}/clusters/{cluster}/fleet/fleet-secret/values.yaml"
+        channel = "release1" if index % 4 == 0 else "default"
+        files[own] = f'externalSecret:\n  labels:\n    addonsRelease: "{channel}"\n'
+    return bare_repository(path, files)

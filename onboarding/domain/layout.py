@@ -26,9 +26,11 @@ LABELS_GROUP = "fleet"
 
 
 class LayerName(StrEnum):
-    """The layers of values, lowest precedence first."""
+    """The layers of values, lowest precedence first where a fleet has no other order of its own."""
 
     SYSTEM = "system"
+    ENVIRONMENT_DEFAULTS = "environment defaults"
+    CLUSTER_DEFAULTS = "cluster defaults"
     TENANT_DEFAULTS = "tenant defaults"
     TENANT = "tenant"
     ENVIRONMENT = "environment"
@@ -41,6 +43,11 @@ class Layer:
 
     name: LayerName
     pattern: str
+
+    @property
+    def narrowed_by(self) -> frozenset[str]:
+        """What of a placement decides whether a cluster reads this layer; empty: every cluster does."""
+        return frozenset(_PLACEHOLDER.findall(self.pattern)) - {"base", "component"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +283,24 @@ def layer_pattern(pattern: str, bases: Iterable[str]) -> re.Pattern[str]:
     return re.compile(escaped)
 
 
+def _check_order(layout: FleetLayout) -> None:
+    """Refuse a layer that reaches more clusters than one before it, which it would overrule.
+
+    Which of two layers stands first that reach different clusters (an environment of all tenants, a
+    tenant) is the fleet's own choice.
+    """
+    below: list[frozenset[str]] = []
+    for layer in layout.layers:
+        narrowed = layer.narrowed_by
+        if any(narrowed < other for other in below):
+            raise _bad_layout(
+                layout.name,
+                f"its layers do not stand lowest first: {layer.name} reaches more clusters than a "
+                "layer before it.",
+            )
+        below.append(narrowed)
+
+
 def _layer(layout: str, item: object) -> Layer:
     names = ", ".join(layer.value for layer in LayerName)
     if not isinstance(item, Mapping) or set(item) != {"name", "pattern"}:
@@ -316,12 +341,10 @@ def _check_layout(layout: FleetLayout) -> None:
         )
     if not layout.layers or len({layer.name for layer in layout.layers}) != len(layout.layers):
         raise _bad_layout(name, "it needs at least one layer, and each layer only once.")
-    order = [list(LayerName).index(layer.name) for layer in layout.layers]
-    if order != sorted(order):
-        raise _bad_layout(name, "its layers do not stand lowest first.")
     for layer in layout.layers:
         if "component" not in _check_pattern(name, layer.pattern, _LAYER_PLACEHOLDERS):
             raise _bad_layout(name, f"the pattern of layer {layer.name} needs {{component}}.")
+    _check_order(layout)
     if layout.layers[-1].name != LayerName.CLUSTER or "{cluster}" not in layout.layers[-1].pattern:
         raise _bad_layout(
             name, "its highest layer must be the cluster's, with {cluster} in its pattern."
