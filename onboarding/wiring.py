@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -18,16 +21,26 @@ from django.conf import settings
 from onboarding.domain.errors import Refused
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Fleet, Hub
-from onboarding.ports import ArgoCD, Clock, FleetRepository, HubReader, SpokeCredentials, WorkQueue
+from onboarding.ports import (
+    ArgoCD,
+    Clock,
+    CommitRequest,
+    FleetRepository,
+    HubReader,
+    SpokeCredentials,
+    WorkQueue,
+)
 
 if TYPE_CHECKING:
-    from onboarding.adapters.git import GitRepository
+    from onboarding.adapters.git import GitRemote, GitRepository
     from onboarding.adapters.hub_access import TokenSource
 
 _mirrors: dict[tuple[int, int, str, str], GitRepository] = {}
 _mirrors_lock = threading.Lock()
 _held_slots: list[IO[str]] = []
 _fetched: dict[tuple[int, int], float] = {}
+# The first clone of a large repository takes longer than a fetch.
+_VISIT_SECONDS = 300.0
 
 
 class SystemClock:
@@ -57,24 +70,57 @@ def repository(fleet: Fleet) -> FleetRepository:
 
     A thread's own mirror folder means that no two ever write one object store at once.
     """
-    from onboarding.adapters.git import GitRemote, GitRepository, parse_address
+    from onboarding.adapters.git import GitRepository
 
     key = (fleet.pk, threading.get_ident(), fleet.repository_url, fleet.branch)
     with _mirrors_lock:
         if key not in _mirrors:
-            allow_local = settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES
             _mirrors[key] = GitRepository(
                 folder=_mirror_folder(fleet),
-                remote=GitRemote(
-                    url=parse_address(fleet.repository_url, allow_local=allow_local),
-                    branch=fleet.branch,
-                    username=fleet.username,
-                    credential_file=_file(fleet.credential_file),
-                    known_hosts_file=_file(fleet.known_hosts_file),
-                    allow_local=allow_local,
-                ),
+                remote=_remote(fleet, allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES),
             )
         return _mirrors[key]
+
+
+def _remote(fleet: Fleet, *, allow_local: bool) -> GitRemote:
+    from onboarding.adapters.git import GitRemote, parse_address
+
+    return GitRemote(
+        url=parse_address(fleet.repository_url, allow_local=allow_local),
+        branch=fleet.branch,
+        username=fleet.username,
+        credential_file=_file(fleet.credential_file),
+        known_hosts_file=_file(fleet.known_hosts_file),
+        allow_local=allow_local,
+    )
+
+
+@contextmanager
+def visit(fleet: Fleet, *, allow_local: bool | None = None) -> Iterator[FleetRepository]:
+    """The repository of a fleet that is not configured yet: its mirror goes away afterwards.
+
+    `allow_local` lets a command take a folder of this machine; a page never may, unless the
+    installation does.
+    """
+    from onboarding.adapters.git import GitRepository
+
+    if allow_local is None:
+        allow_local = settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES
+    folder = Path(settings.REPOSITORIES_FOLDER)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="visit-", dir=folder) as place:
+        yield GitRepository(
+            folder=Path(place) / "mirror",
+            remote=_remote(fleet, allow_local=allow_local),
+            timeout=_VISIT_SECONDS,
+        )
+
+
+def begin_repository(folder: Path, *, branch: str, url: str, request: CommitRequest) -> str:
+    """Make a folder of this machine a repository whose first commit is the request's."""
+    from onboarding.adapters.git import begin_repository
+
+    return begin_repository(folder, branch=branch, url=url, request=request)
 
 
 def current_repository(fleet: Fleet, *, max_age: float = 3.0) -> FleetRepository:

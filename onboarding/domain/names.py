@@ -11,6 +11,9 @@ from typing import ClassVar, Self
 
 from onboarding.domain.errors import Refused
 
+AWS_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
+"""What a region of AWS looks like."""
+
 # DNS-1123 label: what Kubernetes accepts in a name and, in 63 characters, as a label value.
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 # Secrets Manager: 1 to 512 of these characters; a full ARN is accepted too.

@@ -11,11 +11,10 @@ from django import forms
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import LAYOUTS
-from onboarding.domain.names import GitRef, HubName
+from onboarding.domain.names import AWS_REGION, GitRef, HubName
 from onboarding.models import Fleet, Hub
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
 
 
 def https_address(value: str) -> str:
@@ -183,7 +182,7 @@ class HubForm(forms.Form):
                 data[field] = https_address(data.get(field, ""))
             except forms.ValidationError as error:
                 self.add_error(field, error)
-        if data.get("aws_region") and not _REGION.fullmatch(data["aws_region"]):
+        if data.get("aws_region") and not AWS_REGION.fullmatch(data["aws_region"]):
             self.add_error("aws_region", "Enter a region such as eu-west-1.")
         if data.get("aws_role_arn") and not _ROLE_ARN.fullmatch(data["aws_role_arn"]):
             self.add_error(

@@ -29,19 +29,21 @@ class CheckResult:
 
 
 def save_fleet(
-    *, values: Mapping[str, Any], actor: User, clock: Clock, fleet: Fleet | None = None
+    *, values: Mapping[str, Any], actor: User | None, clock: Clock, fleet: Fleet | None = None
 ) -> Fleet:
     """Create or change a fleet. Raises `Refused` where the actor is not an administrator.
 
-    Another repository, branch or layout makes what was indexed worthless: it is indexed anew.
+    `actor` None is whoever may run the product's commands on its server. Another repository, branch
+    or layout makes what was indexed worthless: it is indexed anew.
     """
-    _require_administrator(actor)
+    if actor is not None:
+        _require_administrator(actor)
     with transaction.atomic():
         row = fleet or Fleet()
         moved = [
             name
-            for name in ("repository_url", "branch", "layout")
-            if getattr(row, name) != values[name]
+            for name in ("repository_url", "branch", "layout", "layout_data")
+            if name in values and getattr(row, name) != values[name]
         ]
         for name, value in values.items():
             setattr(row, name, value)
@@ -50,7 +52,7 @@ def save_fleet(
         row.save()
         events.record(
             verb="fleet.configured",
-            message=f"{actor.get_username()} configured fleet {row.name}.",
+            message=f"{actor.get_username() if actor else 'A command'} configured fleet {row.name}.",
             at=clock.now(),
             actor=actor,
             fleet=row,

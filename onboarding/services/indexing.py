@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from onboarding.domain.components import chart_version
 from onboarding.domain.errors import Refused
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.labels import ClusterLabels, Label, predict_labels
-from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.layout import FleetLayout, LayerPath, Placement
 from onboarding.domain.member import FleetMember, parse_member
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
@@ -39,6 +39,12 @@ _COLUMNS = [
     "problem",
     "fingerprint",
 ]
+_INDEX = ["indexed_commit", "indexed_at", "index_problem", "chart_versions"]
+
+Progress = Callable[[int, int], None]
+"""Told how many members of how many are read."""
+
+_PROGRESS_EVERY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,51 +59,89 @@ class IndexReport:
 
 
 def index(
-    *, fleet: Fleet, repository: FleetRepository, clock: Clock, force: bool = False
+    *,
+    fleet: Fleet,
+    repository: FleetRepository,
+    clock: Clock,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> IndexReport:
     """Bring the fleet's member rows to the last fetched tip; unchanged members are not read again.
 
     A member file that cannot be read becomes a row with its problem and never hides the others.
-    Returns what was done; raises what the repository raises.
+    Where somebody else indexed the fleet meanwhile, what was read here is dropped, and it goes on
+    from theirs. Returns what was done; raises what the repository raises.
     """
+    fleet.refresh_from_db(fields=_INDEX)
     snapshot = repository.snapshot()
     if snapshot.commit == fleet.indexed_commit and not force and not fleet.index_problem:
         Fleet.objects.filter(pk=fleet.pk).update(indexed_at=clock.now())
         return IndexReport(snapshot.commit, 0, Cluster.objects.filter(fleet=fleet).count(), 0, 0)
     known = {row.path: row for row in Cluster.objects.filter(fleet=fleet)}
     reader = _MemberReader(fleet=fleet, layout=layout_of(fleet), snapshot=snapshot)
-    fresh: list[Cluster] = []
-    changed: list[Cluster] = []
-    seen: set[str] = set()
-    for path in reader.paths():
-        seen.add(path)
-        old = known.get(path)
-        row = reader.read(path, old)
-        if row is None:
-            continue
-        (changed if old else fresh).append(row)
-    gone = [row.pk for path, row in known.items() if path not in seen]
+    paths = member_paths(reader.layout, snapshot)
+    read = [row for row in _rows(reader, paths, known, progress) if row is not None]
+    gone = [known[path].pk for path in known.keys() - set(paths)]
+    if not _store(fleet, snapshot, read, gone, clock):
+        return index(
+            fleet=fleet, repository=repository, clock=clock, force=force, progress=progress
+        )
+    fleet.refresh_from_db(fields=_INDEX)
+    return IndexReport(
+        commit=snapshot.commit,
+        read=len(read),
+        kept=len(paths) - len(read),
+        removed=len(gone),
+        problems=Cluster.objects.filter(fleet=fleet).exclude(problem="").count(),
+    )
+
+
+def member_paths(layout: FleetLayout, snapshot: Snapshot) -> Sequence[str]:
+    """The paths of all member files of a repository, whether they can be read or not."""
+    return [
+        path for path in snapshot.paths(layout.members_root()) if path.endswith((".yaml", ".yml"))
+    ]
+
+
+def _rows(
+    reader: _MemberReader,
+    paths: Sequence[str],
+    known: dict[str, Cluster],
+    progress: Progress | None,
+) -> Iterator[Cluster | None]:
+    for number, path in enumerate(paths):
+        if progress and number % _PROGRESS_EVERY == 0:
+            progress(number, len(paths))
+        yield reader.read(path, known.get(path))
+    if progress:
+        progress(len(paths), len(paths))
+
+
+def _store(
+    fleet: Fleet,
+    snapshot: Snapshot,
+    read: Sequence[Cluster],
+    gone: Sequence[int],
+    clock: Clock,
+) -> bool:
+    """Write the rows in one transaction; False where somebody else moved the index meanwhile."""
+    versions = _chart_versions(layout_of(fleet), snapshot)
+    fresh = [row for row in read if row._state.adding]
+    changed = [row for row in read if not row._state.adding]
     with transaction.atomic():
+        mine = Fleet.objects.filter(pk=fleet.pk, indexed_commit=fleet.indexed_commit).update(
+            indexed_commit=snapshot.commit,
+            indexed_at=clock.now(),
+            index_problem="",
+            chart_versions=versions,
+        )
+        if not mine:
+            return False
         Cluster.objects.bulk_create(fresh, batch_size=500)
         Cluster.objects.bulk_update(changed, _COLUMNS, batch_size=200)
         for start in range(0, len(gone), 500):
             Cluster.objects.filter(pk__in=gone[start : start + 500]).delete()
-        Fleet.objects.filter(pk=fleet.pk).update(
-            indexed_commit=snapshot.commit,
-            indexed_at=clock.now(),
-            index_problem="",
-            chart_versions=_chart_versions(layout_of(fleet), snapshot),
-        )
-    fleet.refresh_from_db(
-        fields=["indexed_commit", "indexed_at", "index_problem", "chart_versions"]
-    )
-    return IndexReport(
-        commit=snapshot.commit,
-        read=len(fresh) + len(changed),
-        kept=len(seen) - len(fresh) - len(changed),
-        removed=len(gone),
-        problems=Cluster.objects.filter(fleet=fleet).exclude(problem="").count(),
-    )
+    return True
 
 
 class _MemberReader:
@@ -105,16 +149,10 @@ class _MemberReader:
 
     def __init__(self, *, fleet: Fleet, layout: FleetLayout, snapshot: Snapshot) -> None:
         self._fleet = fleet
-        self._layout = layout
+        self.layout = layout
         self._snapshot = snapshot
         self._shared: dict[str, SnapshotFile | None] = {}
-
-    def paths(self) -> Iterable[str]:
-        return [
-            path
-            for path in self._snapshot.paths(self._layout.members_root())
-            if path.endswith((".yaml", ".yml"))
-        ]
+        self._last: tuple[Placement, list[tuple[LayerPath, SnapshotFile | None]]] | None = None
 
     def read(self, path: str, old: Cluster | None) -> Cluster | None:
         """The member's row, or None where nothing that it depends on has changed."""
@@ -135,7 +173,7 @@ class _MemberReader:
 
     def _reset(self, row: Cluster, file: SnapshotFile) -> None:
         """What the path alone says, so that a broken file still has a place in the list."""
-        hub, _, rest = file.path.removeprefix(self._layout.members_root() + "/").partition("/")
+        hub, _, rest = file.path.removeprefix(self.layout.members_root() + "/").partition("/")
         row.blob, row.hub_name = file.blob, hub[:63]
         row.name = rest.rsplit("/", 1)[-1].rsplit(".", 1)[0][:63]
         row.tenant = row.environment = row.secret_name = row.model = row.problem = ""
@@ -157,11 +195,17 @@ class _MemberReader:
         row.fleet_release = values.get("fleetRelease", "")
 
     def _labels(self, row: Cluster, member: FleetMember) -> ClusterLabels:
-        placement = _placement(row, member)
-        layers = [
-            (layer, self._layer(layer.path)) for layer in self._layout.labels_paths(placement)
-        ]
-        return predict_labels(member, placement, resolve(layers))
+        placement = member.placement(HubName(row.hub_name))
+        return predict_labels(member, placement, resolve(self._layers(placement)))
+
+    def _layers(self, placement: Placement) -> list[tuple[LayerPath, SnapshotFile | None]]:
+        """The layers of a placement with their files; a member asks twice, for row and fingerprint."""
+        if self._last is None or self._last[0] != placement:
+            layers = [
+                (layer, self._layer(layer.path)) for layer in self.layout.labels_paths(placement)
+            ]
+            self._last = placement, layers
+        return self._last[1]
 
     def _layer(self, path: str) -> SnapshotFile | None:
         if path not in self._shared:
@@ -180,8 +224,7 @@ class _MemberReader:
             )
         except Refused:
             return digest.hexdigest()
-        for layer in self._layout.labels_paths(placement):
-            found = self._layer(layer.path)
+        for layer, found in self._layers(placement):
             digest.update(f"{layer.path}\0{found.blob if found else ''}\n".encode())
         return digest.hexdigest()
 
@@ -199,10 +242,6 @@ def _chart_versions(layout: FleetLayout, snapshot: Snapshot) -> dict[str, str]:
 def _is_usual(row: Cluster) -> bool:
     """Whether its fingerprint says all: it was read, and its values are in the usual folders."""
     return not row.problem and "addons_repo_basepath" not in row.annotations
-
-
-def _placement(row: Cluster, member: FleetMember) -> Placement:
-    return member.placement(HubName(row.hub_name))
 
 
 def _label_data(label: Label) -> dict[str, object]:

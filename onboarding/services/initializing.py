@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from onboarding.domain.errors import Refused, Transient
-from onboarding.domain.names import HubName, TenantName
+from onboarding.domain.names import AWS_REGION, GitRef, HubName, TenantName
 from onboarding.ports import Clock, CommitRequest, FleetRepository, TreeEdit
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "fleet_template"
 BOOTSTRAP = "hub-bootstrap.yaml"
+EXAMPLES = (TenantName("tenant1"), TenantName("tenant2"))
+"""The tenants that the shipped repository shows its layers with."""
+
 _SKIPPED = {"__pycache__", ".helm", ".DS_Store"}
+_URL = re.compile(r"[A-Za-z0-9@/][A-Za-z0-9._~/@%+,:=-]{1,499}")
+_LABELS = """\
+# Labels of all clusters of {tenant}. Layer 3 of 5: {tenant}'s choice. Nothing differs from the layers below yet;
+# channels (addonsRelease: "release1") and components (enable_metrics_server: "true") go under externalSecret.labels.
+externalSecret:
+  labels: {{}}
+"""
+_TENANT_FOLDER = re.compile(r"^[a-z]+/tenants/([^/]+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,39 @@ class NewFleet:
     hub: HubName
     aws_region: str
     tenants: tuple[TenantName, ...]
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        repository_url: str,
+        revision: str,
+        hub: str,
+        aws_region: str,
+        tenants: Sequence[str],
+    ) -> NewFleet:
+        """Read what somebody typed; raises `Refused` with the first thing that cannot be used.
+
+        Everything goes into one YAML file that an administrator applies to the hub, so each value is
+        held against what it may be.
+        """
+        if not _URL.fullmatch(repository_url):
+            raise Refused(
+                f"{repository_url!r:.120} is not an address from which Argo CD could read the "
+                "repository. Use https://host/path or git@host:path.",
+                field="repository_url",
+                code="invalid_address",
+            )
+        if not AWS_REGION.fullmatch(aws_region):
+            raise Refused(
+                f"{aws_region!r:.40} is no AWS region. Enter one such as eu-west-1.",
+                field="aws_region",
+                code="invalid_region",
+            )
+        named = tuple(dict.fromkeys(TenantName(tenant) for tenant in tenants))
+        if not named:
+            raise Refused("A fleet needs at least one tenant.", field="tenants", code="required")
+        return cls(repository_url, GitRef(revision), HubName(hub), aws_region, named)
 
 
 def initialize(
@@ -42,14 +87,7 @@ def initialize(
             code="not_empty",
         )
     commit = repository.build(
-        "",
-        CommitRequest(
-            edits=tuple(files(new)),
-            message=f"Begin the fleet of {new.hub}\n\nThe fleet repository as Fleet UI ships it.\n",
-            author_name=author_name,
-            author_email=author_email,
-            when=clock.now(),
-        ),
+        "", first_commit(new, author_name=author_name, author_email=author_email, clock=clock)
     )
     said = repository.push("", commit, timeout=60)
     if repository.fetch() != commit:
@@ -57,16 +95,43 @@ def initialize(
     return commit
 
 
+def first_commit(
+    new: NewFleet, *, author_name: str, author_email: str, clock: Clock
+) -> CommitRequest:
+    """The first commit of a new fleet repository: all its files, and who begins it."""
+    return CommitRequest(
+        edits=tuple(files(new)),
+        message=f"Begin the fleet of {new.hub}\n\nThe fleet repository as Fleet UI ships it.\n",
+        author_name=author_name,
+        author_email=author_email,
+        when=clock.now(),
+    )
+
+
 def files(new: NewFleet) -> Iterator[TreeEdit]:
-    """All files of a new fleet repository, `hub-bootstrap.yaml` filled in."""
+    """All files of a new fleet repository: `hub-bootstrap.yaml` filled in, folders for its tenants.
+
+    The example tenants' folders come along only where the fleet has tenants of these names; every
+    other tenant begins with one file of labels that sets nothing yet.
+    """
     for path in sorted(TEMPLATE.rglob("*")):
         if not path.is_file() or _SKIPPED & set(path.parts):
             continue
         name = path.relative_to(TEMPLATE).as_posix()
+        example = _TENANT_FOLDER.match(name)
+        if example and example[1] in set(EXAMPLES) - set(new.tenants):
+            continue
         content = path.read_bytes()
         if name == BOOTSTRAP:
             content = bootstrap(content.decode(), new).encode()
         yield TreeEdit(path=name, before_blob="", content=content)
+    for tenant in new.tenants:
+        if tenant not in EXAMPLES:
+            yield TreeEdit(
+                path=f"addons/tenants/{tenant}/defaults/fleet/fleet-secret/values.yaml",
+                before_blob="",
+                content=_LABELS.format(tenant=tenant).encode(),
+            )
 
 
 def bootstrap(text: str, new: NewFleet) -> str:

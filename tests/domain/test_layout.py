@@ -217,3 +217,21 @@ def test_it_refuses_a_layout_that_is_not_usable(change: dict[str, Any], reason: 
         FleetLayout.from_data(THIRD | change)
     assert reason in str(caught.value)
     assert caught.value.refusals[0].field == "layout"
+
+
+def test_it_lets_a_fleet_order_layers_that_reach_different_clusters() -> None:
+    patterns = {
+        "system": "default/{component}/values.yaml",
+        "environment defaults": "environments/{environment}/{component}/values.yaml",
+        "cluster defaults": "clusters/{cluster}/{component}/values.yaml",
+        "tenant": "tenants/{tenant}/default/{component}/values.yaml",
+        "environment": "tenants/{tenant}/environments/{environment}/{component}/values.yaml",
+        "cluster": "tenants/{tenant}/clusters/{cluster}/{component}/values.yaml",
+    }
+    layout = FleetLayout.from_data(THIRD | {"layers": _layers(*patterns.items())})
+    assert [layer.name.value for layer in layout.layers] == list(patterns)
+    narrow, wide = ("environment", patterns["environment"]), ("tenant", patterns["tenant"])
+    with pytest.raises(Refused, match="do not stand lowest first: tenant reaches more clusters"):
+        FleetLayout.from_data(
+            THIRD | {"layers": _layers(narrow, wide, ("cluster", patterns["cluster"]))}
+        )

@@ -7,7 +7,8 @@ The modules of this package are one adapter and may know each other.
 from __future__ import annotations
 
 from onboarding.adapters.git.address import parse_address
+from onboarding.adapters.git.folder import begin_repository
 from onboarding.adapters.git.process import GitRemote
 from onboarding.adapters.git.repository import GitRepository, Identity
 
-__all__ = ["GitRemote", "GitRepository", "Identity", "parse_address"]
+__all__ = ["GitRemote", "GitRepository", "Identity", "begin_repository", "parse_address"]
