@@ -25,6 +25,7 @@ from onboarding.domain.components import (
 from onboarding.domain.errors import Refused
 from onboarding.domain.handover import HANDED_GROUPS, is_on
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.live_sets import Foretold, Found, hear
 from onboarding.domain.member import DeploymentModel, FleetMember, deployed_by_cluster
 from onboarding.domain.plans import (
     ApplicationForecast,
@@ -35,7 +36,6 @@ from onboarding.domain.plans import (
     sha256,
 )
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
-from onboarding.domain.selectors import Match, application_set_match, label_keys
 from onboarding.domain.snapshot import Snapshot
 
 PLATFORM_PROJECT = "fleet"
@@ -43,8 +43,6 @@ PLATFORM_PROJECT = "fleet"
 
 UNKNOWN_RELEASE_CHART = "charts/unknown-release"
 """The chart that stands in for a component's where a label names no release: it only refuses."""
-
-_Found = dict[tuple[str, str], ApplicationForecast]
 
 
 @dataclass(slots=True)
@@ -67,6 +65,17 @@ class Forecaster:
         """The flags of all catalogues that were read so far."""
         found = (one for one in self._catalogues.values() if one)
         return frozenset(component.flag for one in found for component in one.components)
+
+    def foretold(self, after: Found) -> Foretold:
+        """What Git says of the cluster after the change, for the hub's sets to be held against."""
+        catalogues = [one for one in self._catalogues.values() if one]
+        return Foretold(
+            cluster=str(self.placement.cluster),
+            components={each.name for one in catalogues for each in one.components},
+            flags=self.flags(),
+            unread=self.unread,
+            after={one.component for one in after.values() if one.deployed_by is DeployedBy.HUB},
+        )
 
     def applications(self, view: ClusterView | None) -> tuple[ApplicationForecast, ...]:
         """The Applications that a cluster has by Git, sorted by name; none for no cluster.
@@ -239,17 +248,21 @@ def forecast(
     """What a change does to a cluster's Applications.
 
     `before` is None for a cluster that joins. An Application that goes from the hub to the
-    cluster's own Argo CD disappears there and appears here. Whatever disappears takes its
-    resources with it, unless its cluster is being handed over. `complete` is false where a
-    catalogue could not be read from Git; the live ApplicationSets then fill in, without becoming
-    part of the digest.
+    cluster's own Argo CD disappears there and appears here. `complete` is false where a catalogue
+    could not be read from Git. The live ApplicationSets tell of what Git does not describe and are
+    asked whether they agree with it, without becoming part of the digest.
     """
     had, has = forecaster.has_own_argo(before), forecaster.has_own_argo(after)
     old = _made(forecaster.applications(before), own=had is not False)
     new = _made(forecaster.applications(after), own=before is not None if has is None else has)
-    live_old, live_new, doubtful = _live(before, after, forecaster, live_sets)
-    old |= live_old
-    new |= live_new
+    heard = hear(
+        live_sets,
+        before.labels if before else None,
+        after.labels,
+        forecaster.foretold(new),
+    )
+    forecaster.warnings += heard.warnings
+    old, new = heard.before | old, heard.after | new
     return Impact(
         appear=tuple(one for key, one in new.items() if key not in old),
         change=tuple(
@@ -259,11 +272,15 @@ def forecast(
         ),
         disappear=tuple(_leaving(one, before) for key, one in old.items() if key not in new),
         complete=not forecaster.unread,
-        note=_note(forecaster.unread, doubtful),
+        note=_note(forecaster.unread, heard.doubtful),
+        live_sets=len(live_sets),
+        expected=tuple(
+            sorted(one.name for one in new.values() if one.deployed_by is DeployedBy.HUB)
+        ),
     )
 
 
-def _made(found: Sequence[ApplicationForecast], *, own: bool) -> _Found:
+def _made(found: Sequence[ApplicationForecast], *, own: bool) -> Found:
     """The Applications that somebody makes; those of a cluster's own Argo CD only if it is there."""
     return {
         one.identity(): one for one in found if own or one.deployed_by is not DeployedBy.CLUSTER
@@ -277,7 +294,15 @@ def _changed(before: ApplicationForecast, after: ApplicationForecast) -> Applica
 
 
 def _leaving(one: ApplicationForecast, before: ClusterView | None) -> ApplicationForecast:
-    """An Application that goes; it leaves its resources where the hub has been told of a handover."""
+    """An Application that goes: why, and whether it takes its resources along.
+
+    It leaves them where the hub has been told of a handover, or where only the hub knows of it and
+    its ApplicationSet says so.
+    """
+    if one.from_hub:
+        left = "are deleted" if one.deletes_resources else "stay, and nobody minds them"
+        said = f"Nothing selects it any more; its resources on the cluster {left}."
+        return replace(one, cause=said)
     kept = one.group in HANDED_GROUPS and before is not None and is_on(before.member)
     cause = (
         "It leaves this Argo CD; its resources stay, for its cluster is being handed over."
@@ -287,61 +312,11 @@ def _leaving(one: ApplicationForecast, before: ClusterView | None) -> Applicatio
     return replace(one, cause=cause, deletes_resources=not kept)
 
 
-def _live(
-    before: ClusterView | None,
-    after: ClusterView,
-    forecaster: Forecaster,
-    live_sets: Sequence[Mapping[str, object]],
-) -> tuple[_Found, _Found, int]:
-    """What the live sets make before and after, and how many of them labels cannot decide."""
-    old: _Found = {}
-    new: _Found = {}
-    doubtful = 0
-    if not forecaster.unread:
-        return old, new, doubtful
-    told = {RELEASE_LABELS[group] for group in RELEASE_LABELS if group not in forecaster.unread}
-    told |= forecaster.flags()
-    for one in live_sets:
-        if label_keys(one) & told:
-            continue
-        was = application_set_match(one, before.labels) if before else Match.NO
-        will = application_set_match(one, after.labels)
-        doubtful += Match.UNKNOWN in {was, will}
-        made = _from_hub(one, forecaster)
-        # A doubtful set never counts as a reason to say that something appears or goes away.
-        if Match.UNKNOWN in {was, will} or not made.component:
-            continue
-        if was is Match.YES:
-            old[made.identity()] = made
-        if will is Match.YES:
-            new[made.identity()] = made
-    return old, new, doubtful
-
-
-def _from_hub(application_set: Mapping[str, object], forecaster: Forecaster) -> ApplicationForecast:
-    metadata = application_set.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else application_set.get("name")
-    component = name if isinstance(name, str) else ""
-    keys = label_keys(application_set)
-    groups = [group for group, label in RELEASE_LABELS.items() if label in keys]
-    unread = sorted(forecaster.unread)
-    return ApplicationForecast(
-        name=f"{component}-{forecaster.placement.cluster}",
-        component=component,
-        group=next(iter(groups), unread[0] if len(unread) == 1 else ""),
-        version="",
-        destination=str(forecaster.placement.cluster),
-        namespace="",
-        cause=f"The hub's ApplicationSet {component} selects it; only the hub can confirm that.",
-        from_hub=True,
-    )
-
-
 def _note(unread: Mapping[str, str], doubtful: int) -> str:
-    if not unread:
-        return ""
-    groups = ", ".join(f"{group} ({release})" for group, release in sorted(unread.items()))
     extra = f" {doubtful} ApplicationSets cannot be judged by labels alone." if doubtful else ""
+    if not unread:
+        return extra.strip()
+    groups = ", ".join(f"{group} ({release})" for group, release in sorted(unread.items()))
     return (
         f"The components of {groups} are not described in this repository: only the hub can "
         f"confirm which Applications they make.{extra}"

@@ -102,6 +102,8 @@ class Impact:
     """Which of a cluster's Applications appear, change (before, after) and disappear.
 
     `complete` is false where a part could not be computed from Git; `note` then says which.
+    `live_sets` is the number of the hub's ApplicationSets that were asked too, `expected` the names
+    of all that the hub's Argo CD has on the cluster afterwards.
     """
 
     appear: tuple[ApplicationForecast, ...] = ()
@@ -109,6 +111,8 @@ class Impact:
     disappear: tuple[ApplicationForecast, ...] = ()
     complete: bool = True
     note: str = ""
+    live_sets: int = 0
+    expected: tuple[str, ...] = ()
 
     @property
     def destructive(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, models, transaction
 
+from onboarding.domain.live_sets import RESOURCES_FINALIZER
 from onboarding.domain.sync import ApplicationFacts, VerdictState, application_facts
 from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.ports import HubKind
@@ -24,6 +25,7 @@ UNREADABLE = "What the hub says of this object could not be read or stored. Look
 
 _CHUNK = 400
 _LIST = 20
+_SET_PARTS = ("goTemplate", "generators", "template", "templatePatch", "syncPolicy")
 _FACTS_BYTES = 128 * 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 Row = ApplicationStatus | HubObject
@@ -252,6 +254,10 @@ def _application_data(
         "group": text(labels.get("fleet/group"), 63),
         "cluster": text(labels.get("fleet/cluster"), 63),
         "path": text(next((one for one in map(_chart_folder, sources) if one), ""), 300),
+        "cascades": any(
+            text(one).startswith(RESOURCES_FINALIZER)
+            for one in as_list(as_map(item.get("metadata")).get("finalizers"))
+        ),
         "value_files": [text(file, 300) for file in files[:40]],
     }
 
@@ -278,9 +284,7 @@ def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:
     if context.kind is HubKind.APPLICATION_SETS:
         wanted = conditions.get("ErrorOccurred", {})
         ready = None if not wanted else wanted.get("status") != "True"
-        facts["spec"] = {
-            key: spec[key] for key in ("goTemplate", "generators", "template") if key in spec
-        }
+        facts["spec"] = {key: spec[key] for key in _SET_PARTS if key in spec}
     else:
         wanted = conditions.get("Ready", {})
         ready = None if not wanted else wanted.get("status") == "True"

@@ -36,6 +36,8 @@ def record(plan: Plan) -> dict[str, Any]:
             "disappear": [_forecast(one) for one in plan.impact.disappear],
             "complete": plan.impact.complete,
             "note": plan.impact.note,
+            "live_sets": plan.impact.live_sets,
+            "expected": list(plan.impact.expected),
         },
         "warnings": [
             {"message": warning.message, "code": warning.code, "path": warning.path}
@@ -92,6 +94,7 @@ def _forecast(one: ApplicationForecast) -> dict[str, Any]:
         "component": one.component,
         "group": one.group,
         "version": one.version,
+        "repo_url": one.repo_url,
         "destination": one.destination,
         "namespace": one.namespace,
         "cause": one.cause,

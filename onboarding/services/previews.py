@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Q
@@ -12,7 +12,7 @@ from onboarding.domain import diff, planner
 from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
+from onboarding.models import ApplicationStatus, Change, Cluster, Fleet, HubObject, Participant
 from onboarding.ports import FleetRepository, HubKind
 from onboarding.services.layouts import layout_of
 
@@ -93,13 +93,33 @@ def preview(
         if isinstance(intent, planner.RegisterCluster)
         else where.member_path(intent.placement.hub, intent.placement.cluster)
     )
-    return planner.plan(
+    found = planner.plan(
         intent,
         snapshot,
         where,
         neighbours(fleet=fleet, intent=intent, except_change=change, except_path=except_path),
         live_sets=live_sets(hub_name=intent.placement.hub),
     )
+    return replace(found, warnings=(*found.warnings, *_unlike_the_hub(found)))
+
+
+def _unlike_the_hub(plan: planner.Plan) -> list[planner.PlanWarning]:
+    """Where the Applications that go carry another finalizer on the hub than was foreseen."""
+    going = {one.name: one for one in plan.impact.disappear if not one.from_hub}
+    rows = ApplicationStatus.objects.filter(
+        hub__name=plan.intent.placement.hub, name__in=list(going)
+    )
+    return [
+        planner.PlanWarning(
+            f"On the hub, {row.name} carries {'a' if cascades else 'no'} finalizer that deletes its "
+            f"resources, other than the repository says: "
+            f"{'they are deleted' if cascades else 'they stay'}.",
+            "hub_differs",
+        )
+        for row in (rows.only("name", "facts") if going else ())
+        if (cascades := row.facts.get("cascades")) is not None
+        and cascades is not going[row.name].deletes_resources
+    ]
 
 
 def preview_change(

@@ -51,7 +51,15 @@ def _impact(record: Mapping[str, Any]) -> Impact:
         disappear=tuple(_row(item, gone=True) for item in record["disappear"]),
         is_complete=record["complete"],
         note=record["note"],
+        basis=_basis(record.get("live_sets", 0)),
     )
+
+
+def _basis(live_sets: int) -> str:
+    if not live_sets:
+        return "Foreseen from the repository alone: no ApplicationSet of the hub has been seen."
+    sets = "one ApplicationSet" if live_sets == 1 else f"{live_sets} ApplicationSets"
+    return f"Foreseen from the repository, and held against {sets} as the hub was last seen."
 
 
 def _row(item: Mapping[str, Any], *, version_before: str = "", gone: bool = False) -> ImpactRow:

@@ -63,13 +63,14 @@ class ImpactRow:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What will happen to Applications. `note` says what could not be known."""
+    """What will happen to Applications. `note` says what could not be known, `basis` how it is known."""
 
     appear: tuple[ImpactRow, ...] = ()
     change: tuple[ImpactRow, ...] = ()
     disappear: tuple[ImpactRow, ...] = ()
     is_complete: bool = True
     note: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
