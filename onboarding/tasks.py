@@ -13,7 +13,7 @@ from celery import shared_task
 from onboarding import wiring
 from onboarding.domain.errors import Transient
 from onboarding.models import Fleet
-from onboarding.services import deliveries, observations, refreshing, standings
+from onboarding.services import deliveries, observations, outcomes, refreshing, standings
 
 
 @shared_task(
@@ -69,9 +69,10 @@ def refresh_fleets(**_: Any) -> None:
 
 @shared_task(name="onboarding.refresh_standings")
 def refresh_standings(**_: Any) -> None:
-    """Compose anew how every cluster stands."""
+    """Compose anew how every cluster stands, and hold what was foreseen against what the hub did."""
     for fleet in Fleet.objects.all():
         standings.recompute(fleet=fleet, clock=wiring.clock())
+        outcomes.check(fleet=fleet, clock=wiring.clock())
 
 
 @shared_task(name="onboarding.sweep")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onboarding.domain.errors import Refused
+from onboarding.domain.errors import Refusal, Refused
 
 
 class Right(StrEnum):
@@ -19,6 +19,7 @@ class Right(StrEnum):
     VIEW = "view"
     REQUEST = "request"
     APPROVE = "approve"
+    APPROVE_DESTRUCTIVE = "approve destructive"
     ADMINISTER = "administer"
 
 
@@ -132,6 +133,10 @@ _MISSING_RIGHT: Mapping[Right, str] = {
     Right.APPROVE: (
         "You may not approve or reject changes. Ask an administrator for the right to approve."
     ),
+    Right.APPROVE_DESTRUCTIVE: (
+        "You may not approve a change after which something that runs goes away. Ask an "
+        "administrator for the right to approve destructive changes."
+    ),
     Right.ADMINISTER: "Only an administrator can do this.",
 }
 
@@ -165,6 +170,34 @@ OPEN_STATES: frozenset[DecisionState] = frozenset(
     }
 )
 """The states in which a change may still reach Git, and so holds its cluster's name."""
+
+
+def check_approval(
+    *,
+    destructive: bool,
+    cluster: str,
+    confirmed: str,
+    reason: str,
+    actor_may: frozenset[Right],
+) -> None:
+    """What approving asks beyond the right to approve.
+
+    After a destructive change something that runs goes away: its approver needs a right of its own,
+    gives a reason, and types the cluster's name. Raises `Refused` with all that is missing.
+    """
+    if not destructive:
+        return
+    if Right.APPROVE_DESTRUCTIVE not in actor_may:
+        raise Refused(_MISSING_RIGHT[Right.APPROVE_DESTRUCTIVE], code="not_allowed")
+    missing = []
+    if not reason.strip():
+        said = "Say why it is right that something goes away: the reason is kept as evidence."
+        missing.append(Refusal(said, "reason", "required"))
+    if confirmed.strip() != cluster:
+        said = f"Type the cluster's name, {cluster}, to approve that something on it goes away."
+        missing.append(Refusal(said, "confirm", "unconfirmed"))
+    if missing:
+        raise Refused.of(missing)
 
 
 def decide(

@@ -17,6 +17,7 @@ from onboarding.models.observation import (
     HubObject,
     HubWatch,
 )
+from onboarding.models.outcome import Outcome
 from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
 
@@ -36,6 +37,7 @@ __all__ = [
     "Hub",
     "HubObject",
     "HubWatch",
+    "Outcome",
     "Participant",
     "Standing",
     "WriterLease",

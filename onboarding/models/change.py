@@ -61,6 +61,7 @@ class Change(models.Model):
         permissions = [
             ("request_change", "Can ask for a change of the fleet"),
             ("approve_change", "Can approve or reject a change"),
+            ("approve_destructive_change", "Can approve that something that runs goes away"),
             ("administer_fleet", "Can configure fleets and hubs"),
         ]
         constraints = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
+from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, check_approval, decide
 from onboarding.models import Approval, Change, Delivery, Participant
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import events, handovers
@@ -18,18 +18,33 @@ if TYPE_CHECKING:
 
 
 def approve(
-    *, change_id: int, digest: str, actor: User, clock: Clock, queue: WorkQueue, reason: str = ""
+    *,
+    change_id: int,
+    digest: str,
+    actor: User,
+    clock: Clock,
+    queue: WorkQueue,
+    reason: str = "",
+    confirmed: str = "",
 ) -> Approval:
     """Approve the plan with this digest and queue its delivery, in one transaction.
 
-    `digest` is the one that the approver's page showed. Raises `Refused` where the actor may not
-    approve (no right, requester, editor), where the change is not open for approval, where the
-    plan is not the one that was seen any more, or where a handover has not arrived on the hub.
+    `digest` is the one that the approver's page showed, `confirmed` the cluster's name as they typed
+    it, which a destructive change asks for together with a reason. Raises `Refused` where the actor
+    may not approve (no right, requester, editor), where the change is not open for approval, where
+    the plan is not the one that was seen any more, or where a handover has not arrived on the hub.
     """
     now = clock.now()
     with transaction.atomic():
         change = _decidable(change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest)
         handovers.refuse_before_hub_follows(change=change)
+        check_approval(
+            destructive=change.destructive,
+            cluster=change.cluster_name,
+            confirmed=confirmed,
+            reason=reason,
+            actor_may=rights_of(actor),
+        )
         approval = _decide(
             change=change, digest=digest, actor=actor, verdict="approve", reason=reason
         )

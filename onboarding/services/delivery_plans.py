@@ -57,10 +57,11 @@ def valid_approvers(*, change: Change, digest: str) -> tuple[str, ...]:
             "user_id", flat=True
         )
     ) | {change.requester_id}
+    needed = {Right.APPROVE, *([Right.APPROVE_DESTRUCTIVE] if change.destructive else [])}
     valid = tuple(
         approval.user.get_username()
         for approval in approvals
-        if approval.user_id not in authors and Right.APPROVE in rights_of(approval.user)
+        if approval.user_id not in authors and needed <= rights_of(approval.user)
     )
     if not valid:
         names = ", ".join(approval.user.get_username() for approval in approvals) or "nobody"

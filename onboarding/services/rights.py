@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _PERMISSIONS = {
     Right.REQUEST: "onboarding.request_change",
     Right.APPROVE: "onboarding.approve_change",
+    Right.APPROVE_DESTRUCTIVE: "onboarding.approve_destructive_change",
     Right.ADMINISTER: "onboarding.administer_fleet",
 }
 

@@ -16,8 +16,9 @@ from onboarding.domain.lifecycle import (
     allowed_acts,
     who_acts_next,
 )
-from onboarding.models import Approval, Change, Participant
+from onboarding.models import Approval, Change, Outcome, Participant
 from onboarding.models import Delivery as DeliveryRow
+from onboarding.services import outcomes
 from onboarding.services.rights import rights_of
 from onboarding.views.pages import (
     Attempt,
@@ -30,6 +31,7 @@ from onboarding.views.pages import (
     HistoryEntry,
     Lapse,
     Link,
+    OutcomeNote,
     Remark,
     Tab,
 )
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 TABS = ("plan", "diff", "values", "discussion", "delivery", "evidence")
 POLICY = "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
+DESTRUCTIVE_POLICY = (
+    "Because something goes away, the approver needs the right for destructive changes, gives a reason "
+    "and types the cluster's name."
+)
 _ICONS = {
     "change.submitted": "send",
     "change.resubmitted": "send",
@@ -120,7 +126,7 @@ def change_page(
         ),
         next_step=_waits_for(state, delivery) or who_acts_next(state),
         waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
-        policy=POLICY,
+        policy=f"{POLICY} {DESTRUCTIVE_POLICY}" if change.destructive else POLICY,
         plan=plan,
         values=values() if shown == "values" and plan else None,
         plan_problem="" if change.plan_digest else change.state_note,
@@ -136,9 +142,22 @@ def change_page(
         edit_url=reverse("change-edit", args=[change.pk]) if Act.EDIT in acts else "",
         comment_url=reverse("change-comment", args=[change.pk]),
         cluster=_cluster_link(change, delivery),
+        outcome=outcome_note(outcomes.outcome_of(delivery=delivery)),
         is_destructive=change.destructive,
         as_of=now,
         refresh_url=f"{here}?tab={shown}{asked}",
+    )
+
+
+def outcome_note(outcome: Outcome | None) -> OutcomeNote | None:
+    """What the hub did with a delivered plan, as pages show it."""
+    if outcome is None:
+        return None
+    return OutcomeNote(
+        state=outcome.state,
+        since=outcome.since,
+        differences=tuple(outcome.differences),
+        url=reverse("change-detail", args=[outcome.delivery.change_id]),
     )
 
 
@@ -182,12 +201,14 @@ def _decision(
     reason: str,
 ) -> Decision:
     can_decide = bool(change.plan_digest)
+    may_approve = not change.destructive or Right.APPROVE_DESTRUCTIVE in rights_of(user)
     return Decision(
         digest=change.plan_digest,
         revision=change.revision,
         approve_url=reverse("change-approve", args=[change.pk])
-        if Act.APPROVE in acts and can_decide
+        if Act.APPROVE in acts and can_decide and may_approve
         else "",
+        confirm_name=change.cluster_name if change.destructive else "",
         reject_url=reverse("change-reject", args=[change.pk])
         if Act.REJECT in acts and can_decide
         else "",
@@ -211,6 +232,11 @@ def _denied(change: Change, *, author: bool, user: User) -> str:
         return "You asked for this change or edited it, so somebody else has to approve it."
     if Right.APPROVE not in rights_of(user):
         return "Your account may not approve changes. Somebody with the right to approve has to look at it."
+    if change.destructive and Right.APPROVE_DESTRUCTIVE not in rights_of(user):
+        return (
+            "Something that runs goes away with this change, which your account may not approve. "
+            "Somebody with the right to approve destructive changes has to."
+        )
     return (
         ""
         if change.plan_digest

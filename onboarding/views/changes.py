@@ -60,6 +60,7 @@ def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
             change_id=change.pk,
             digest=request.POST.get("digest", ""),
             reason=request.POST.get("reason", "").strip(),
+            confirmed=request.POST.get("confirm", ""),
             actor=user,
             clock=wiring.clock(),
             queue=wiring.queue(),

@@ -25,9 +25,10 @@ from onboarding.models import (
     Hub,
 )
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import standings, values
+from onboarding.services import outcomes, standings, values
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import rights_of
+from onboarding.views.change_page import outcome_note
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.pages import (
     ApplicationRow,
@@ -134,6 +135,11 @@ def cluster_page(
         values=_values(cluster, component, repository) if shown == "values" else None,
         history=_history(cluster, repository) if shown == "history" else (),
         files=_files(cluster, repository) if shown == "files" else (),
+        outcome=outcome_note(
+            outcomes.unforeseen(
+                fleet=cluster.fleet, hub_name=cluster.hub_name, cluster_name=cluster.name
+            )
+        ),
         refresh_url=f"{here}?{urlencode({'tab': shown, 'component': component})}",
     )
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from onboarding.views.pages.common import Fact, Hidden, HistoryEntry, Link, Listing, Origin, Tab
+from onboarding.views.pages.common import (
+    Fact,
+    Hidden,
+    HistoryEntry,
+    Link,
+    Listing,
+    Origin,
+    OutcomeNote,
+    Tab,
+)
 from onboarding.views.pages.values import Comparison
 
 
@@ -165,7 +174,8 @@ class Delivery:
 class Decision:
     """What the reader may do with this change now; an empty URL is not offered.
 
-    `denied` says why they cannot approve. `digest` and `revision` go along with the answer, so that
+    `denied` says why they cannot approve. `confirm_name` is what they must type to approve that
+    something goes away, "" where nothing does. `digest` and `revision` go along with the answer, so that
     what is approved is what was seen.
     """
 
@@ -177,6 +187,7 @@ class Decision:
     submit_url: str = ""
     denied: str = ""
     reason: str = ""
+    confirm_name: str = ""
     errors: tuple[str, ...] = ()
 
 
@@ -217,6 +228,7 @@ class ChangePage:
     edit_url: str = ""
     comment_url: str = ""
     cluster: Link | None = None
+    outcome: OutcomeNote | None = None
     is_destructive: bool = False
     as_of: datetime | None = None
     refresh_url: str = ""

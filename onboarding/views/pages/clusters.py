@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from onboarding.views.pages.changes import ChangeRow
-from onboarding.views.pages.common import Column, Count, HistoryEntry, Link, Listing, Origin, Tab
+from onboarding.views.pages.common import (
+    Column,
+    Count,
+    HistoryEntry,
+    Link,
+    Listing,
+    Origin,
+    OutcomeNote,
+    Tab,
+)
 from onboarding.views.pages.values import Shadowed, ValuesPart
 
 
@@ -171,4 +180,5 @@ class ClusterPage:
     values: ValuesPart | None = None
     history: tuple[HistoryEntry, ...] = ()
     files: tuple[FileEntry, ...] = ()
+    outcome: OutcomeNote | None = None
     refresh_url: str = ""

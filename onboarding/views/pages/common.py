@@ -187,3 +187,13 @@ class Hidden:
 
     name: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeNote:
+    """What the hub did with a delivered plan: state is one of waiting, agrees, differs, superseded."""
+
+    state: str
+    since: datetime
+    differences: tuple[str, ...] = ()
+    url: str = ""

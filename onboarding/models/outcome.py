@@ -1,0 +1,28 @@
+"""What became of a prediction: the hub's doing held against the delivered plan."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from onboarding.domain.outcome import OutcomeState
+from onboarding.models.delivery import Delivery
+
+
+class Outcome(models.Model):
+    """The comparison of one delivered plan with its hub; `since` is when its state was reached."""
+
+    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="outcome")
+    state = models.CharField(
+        max_length=20,
+        choices=[(state.value, state.value) for state in OutcomeState],
+        default=OutcomeState.WAITING.value,
+    )
+    differences = models.JSONField(default=list, blank=True)
+    since = models.DateTimeField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["state"])]
+
+    def __str__(self) -> str:
+        return f"Outcome of delivery {self.delivery_id}: {self.state}"

@@ -1,0 +1,183 @@
+"""After delivery the hub's doing is held against what was foreseen, and a difference is never hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from onboarding import wiring
+from onboarding.domain.errors import Refused
+from onboarding.domain.outcome import PATIENCE
+from onboarding.models import (
+    ApplicationStatus,
+    Approval,
+    Change,
+    Cluster,
+    ClusterStatus,
+    Delivery,
+    Event,
+    HubWatch,
+    Outcome,
+)
+from onboarding.services import approvals, outcomes
+from tests.stage import Stage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+@pytest.fixture
+def delivered(stage: Stage) -> Change:
+    """A delivered registration, of which the hub has not been seen yet."""
+    change = stage.approved("spoke-1")
+    stage.deliver()
+    assert change.plan["labels_after"]
+    return change
+
+
+def seen(stage: Stage, change: Change, *applications: str, **labels: str | None) -> None:
+    """The hub was looked at now: it has the labels that were foreseen, but for those given."""
+    now = stage.clock.now()
+    HubWatch.objects.update_or_create(
+        hub=stage.hub, defaults={"seen_at": now, "clusters_seen_at": now}
+    )
+    found = {one["key"]: one["value"] for one in change.plan["labels_after"]} | labels
+    ClusterStatus.objects.update_or_create(
+        hub=stage.hub,
+        server="https://spoke-1",
+        defaults={
+            "name": "spoke-1",
+            "labels": {key: value for key, value in found.items() if value is not None},
+            "first_seen_at": now,
+            "seen_at": now,
+        },
+    )
+    ApplicationStatus.objects.all().delete()
+    for name in applications:
+        ApplicationStatus.objects.create(
+            hub=stage.hub,
+            uid=name,
+            name=name,
+            cluster_name="spoke-1",
+            first_seen_at=now,
+            seen_at=now,
+        )
+
+
+def checked(stage: Stage, change: Change) -> Outcome:
+    outcomes.check(fleet=stage.fleet, clock=stage.clock)
+    return Outcome.objects.get(delivery__change=change)
+
+
+def test_it_waits_for_a_hub_that_was_not_seen_since(stage: Stage, delivered: Change) -> None:
+    assert checked(stage, delivered).state == "waiting"
+    seen(stage, delivered)
+    Delivery.objects.update(committed_at=stage.clock.now())
+    stage.clock.advance(PATIENCE.total_seconds() * 2)
+    assert checked(stage, delivered).state == "waiting"
+
+
+def test_it_settles_where_the_hub_does_what_was_foreseen(stage: Stage, delivered: Change) -> None:
+    stage.clock.advance(5)
+    seen(stage, delivered, "fleet-secret-spoke-1")
+    assert checked(stage, delivered).state == "agrees"
+    seen(stage, delivered, addonsRelease="other")
+    stage.clock.advance(PATIENCE.total_seconds() * 2)
+    assert checked(stage, delivered).state == "agrees"
+    assert not Event.objects.filter(verb="outcome.differed").exists()
+
+
+def test_it_shows_a_difference_until_it_is_gone(
+    stage: Stage, delivered: Change, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.clock.advance(5)
+    seen(stage, delivered, "surprise-spoke-1", addonsRelease="other", tenant=None)
+    assert checked(stage, delivered).state == "waiting"
+    stage.clock.advance(PATIENCE.total_seconds())
+    seen(stage, delivered, "surprise-spoke-1", addonsRelease="other", tenant=None)
+    found = checked(stage, delivered)
+    assert found.state == "differs"
+    assert found.differences == [
+        "The label addonsRelease was foreseen as 'default'; it is 'other'.",
+        "The label tenant was foreseen as 'team-a'; the cluster secret has none.",
+    ] + (
+        ["The Application surprise-spoke-1 is there and was not foreseen."]
+        if delivered.plan["impact"]["complete"]
+        else []
+    )
+    outcomes.check(fleet=stage.fleet, clock=stage.clock)
+    assert Event.objects.filter(verb="outcome.differed", change=delivered).count() == 1
+    Cluster.objects.create(
+        fleet=stage.fleet, path="x.yaml", hub_name="hub-a", name="spoke-1", tenant="team-a"
+    )
+    monkeypatch.setattr(wiring, "clock", lambda: stage.clock)
+    client.force_login(stage.approver)
+    for path in (f"/changes/{delivered.pk}/", "/clusters/hub-a/spoke-1/"):
+        assert b"The hub did something else than was foreseen" in client.get(path).content
+    seen(stage, delivered)
+    assert checked(stage, delivered).state == "agrees"
+    assert b"The hub did what was foreseen" in client.get(f"/changes/{delivered.pk}/").content
+
+
+def test_it_leaves_a_plan_that_a_later_one_took_over(stage: Stage, delivered: Change) -> None:
+    Change.objects.filter(pk=delivered.pk).update(kind="edit")
+    later = Delivery.objects.get(change=delivered)
+    again = Change.objects.get(pk=delivered.pk)
+    again.pk, again.uid = None, "00000000-0000-4000-8000-000000000001"
+    again.save()
+    later.pk, later.change = None, again
+    later.committed_at = stage.clock.now()
+    Delivery.objects.filter(change=delivered).update(committed_at=stage.clock.now() - PATIENCE)
+    later.save()
+    assert checked(stage, delivered).state == "superseded"
+    assert Outcome.objects.get(delivery__change=again).state == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("reason", "confirmed", "fields"),
+    [
+        ("", "", ["reason", "confirm"]),
+        ("It is not used.", "spoke-2", ["confirm"]),
+        ("", "spoke-1", ["reason"]),
+    ],
+)
+def test_it_lets_nothing_go_without_a_reason_and_the_name(
+    stage: Stage, reason: str, confirmed: str, fields: list[str]
+) -> None:
+    stage.approver = stage.person("dora", "approve_change", "approve_destructive_change")
+    change = stage.submitted("spoke-1")
+    Change.objects.filter(pk=change.pk).update(destructive=True)
+    with pytest.raises(Refused) as refused:
+        approve(stage, change, reason, confirmed)
+    assert [one.field for one in refused.value.refusals] == fields
+    assert not Approval.objects.exists()
+    assert not Delivery.objects.exists()
+
+
+def test_it_lets_something_go_by_who_may(stage: Stage) -> None:
+    change = stage.submitted("spoke-1")
+    Change.objects.filter(pk=change.pk).update(destructive=True)
+    with pytest.raises(Refused, match="right to approve destructive changes"):
+        approve(stage, change, "It is not used.", "spoke-1")
+    assert not Delivery.objects.exists()
+    stage.approver = stage.person("dora", "approve_change", "approve_destructive_change")
+    approve(stage, change, "It is not used.", "spoke-1")
+    assert Delivery.objects.get().change_id == change.pk
+
+
+def approve(stage: Stage, change: Change, reason: str, confirmed: str) -> None:
+    approvals.approve(
+        change_id=change.pk,
+        digest=change.plan_digest,
+        actor=stage.approver,
+        clock=stage.clock,
+        queue=stage.queue,
+        reason=reason,
+        confirmed=confirmed,
+    )
