@@ -109,6 +109,7 @@ def _approve_too_late(
         clock=_ago(5),
         queue=_NoBell(),
         reason="As agreed with tenant2.",
+        confirmed=str(placement.cluster),
     )
     environment = next(
         layer.path
