@@ -108,6 +108,8 @@ def _sources(wanted: WantedApplication, commit: str) -> list[dict[str, Any]]:
             "valueFiles": [f"$values/{path}" for path in wanted.value_files],
         },
     }
+    if wanted.values:
+        source["helm"]["valuesObject"] = dict(wanted.values)
     source["chart" if wanted.chart else "path"] = wanted.chart or wanted.path
     return [
         source,

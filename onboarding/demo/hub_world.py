@@ -6,20 +6,25 @@ product predicts, and never prove it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import json_merge_patch
 import yaml
 
+from onboarding.demo.hub_sets import application_set, generator
+from onboarding.domain.component_values import ClusterView, cluster_facts, component_layers
 from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refused
 from onboarding.domain.hierarchy import resolve
+from onboarding.domain.impact import UNKNOWN_RELEASE_CHART
 from onboarding.domain.labels import predict_labels
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import FleetMember, parse_member
-from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.names import HubName
 from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 
@@ -32,6 +37,7 @@ _DOCUMENT_BYTES = 256 * 1024
 class WantedApplication:
     """One Application that a hub's ApplicationSets generate.
 
+    `value_files` and `values` are what its chart is rendered with, the latter over the former.
     `inputs` changes whenever something that the Application renders from changes; `destination` is
     the cluster that it is deployed to (the hub, for a registration); `behaviour` is how it shall
     end ("" is healthy); `problem` is an error of rendering.
@@ -52,6 +58,7 @@ class WantedApplication:
     chart: str
     revision: str
     value_files: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
     inputs: str = ""
     behaviour: str = ""
     problem: str = ""
@@ -109,7 +116,7 @@ class WorldReader:
         members, problems = reading.members(registration)
         own = [found for _, found in sets]
         if not any(found["metadata"]["name"] == registration for found in own):
-            own.append(_set(registration, "fleet", "fleet-secret", []))
+            own.append(application_set(registration, "fleet", "fleet-secret", []))
         return World(
             commit=snapshot.commit,
             members=members,
@@ -172,9 +179,12 @@ class _Reading:
                 for component in self._catalogue(group, entry.type):
                     groups[component.name] = group
                     generators.setdefault(component.name, []).append(
-                        _generator(component, entry.type)
+                        generator(component, entry.type)
                     )
-        return [_set(name, groups[name], name, found) for name, found in sorted(generators.items())]
+        return [
+            application_set(name, groups[name], name, found)
+            for name, found in sorted(generators.items())
+        ]
 
     def bootstrap(self, folder: str, found: Mapping[str, Any]) -> WantedApplication:
         """The hub's own Application of one bootstrap ApplicationSet."""
@@ -198,17 +208,14 @@ class _Reading:
         )
 
     def _member(self, member: FleetMember, file: SnapshotFile, registration: str) -> WantedMember:
-        placement = Placement(
-            hub=self._hub,
-            cluster=ClusterName(member.cluster),
-            tenant=TenantName(member.tenant),
-            environment=Environment(member.environment),
-        )
+        placement = member.placement(self._hub)
         paths = self._layout.labels_paths(placement)
         predicted = predict_labels(
             member, placement, resolve([(path, self._read(path.path)) for path in paths])
         )
         labels = predicted.as_dict()
+        annotations = {label.key: label.value for label in predicted.annotations}
+        view = ClusterView(member, labels, annotations)
         leaving = str(member.extra.get("offboarding", "")) == "true"
         base = WantedApplication(
             name=f"fleet-secret-{member.cluster}",
@@ -235,18 +242,19 @@ class _Reading:
             environment=member.environment,
             secret_name=member.secret_name,
             labels=labels,
-            annotations={label.key: label.value for label in predicted.annotations},
+            annotations=annotations,
             registration=base,
-            applications=() if leaving else tuple(self._components(base, placement, labels)),
+            applications=() if leaving else tuple(self._components(base, placement, view)),
             leaving=leaving,
         )
 
     def _components(
-        self, base: WantedApplication, placement: Placement, labels: Mapping[str, str]
+        self, base: WantedApplication, placement: Placement, view: ClusterView
     ) -> Iterator[WantedApplication]:
+        labels = view.labels
         for group, label in RELEASE_LABELS.items():
             channel = labels.get(label)
-            if not channel or labels.get(f"enable_remote_{group}") == "true":
+            if channel is None or labels.get(f"enable_remote_{group}") == "true":
                 continue
             known = self._releases.entry(group, channel) is not None
             types = [channel] if known else self._releases.types(group)
@@ -254,25 +262,62 @@ class _Reading:
             for component in (each for kind in types for each in self._catalogue(group, kind)):
                 if component.name not in seen and labels.get(component.flag) == "true":
                     seen.add(component.name)
-                    yield self._component(base, placement, component, channel, known=known)
+                    base = replace(base, release=channel)
+                    make = self._component if known else self._refusing
+                    yield make(base, placement, component, view)
 
     def _component(
         self,
         base: WantedApplication,
         placement: Placement,
         component: Component,
-        channel: str,
-        *,
-        known: bool,
+        view: ClusterView,
     ) -> WantedApplication:
-        layers = self._layout.layer_paths(placement, component.name, group=component.group)
-        problem = ""
-        if not known:
-            label = RELEASE_LABELS[component.group]
-            problem = f"cluster {base.cluster} asks for the unknown {label} {channel!r}"
+        layers = component_layers(component, placement, self._layout)
         outside = bool(component.repo_url)
-        source = f"{component.repo_url} {component.chart} {component.version} {channel}"
+        values = self._inline_values(component, view)
+        source = f"{component.repo_url} {component.chart} {component.version} {values}"
         wanted = replace(
+            self._named(base, component),
+            repo_url=component.repo_url or self._url,
+            path="" if outside else component.chart,
+            chart=component.chart if outside else "",
+            revision=component.version if outside else self._branch,
+            value_files=tuple(path.path for path in layers),
+            values=values,
+            inputs=self._digest([path.path for path in layers])
+            + hashlib.sha256(source.encode()).hexdigest()[:8],
+        )
+        present = [(path, file) for path in layers if (file := self._read(path.path))]
+        if any(b"demo:" in file.content for _, file in present):
+            wanted = replace(wanted, behaviour=self._behaviour(present))
+        return wanted
+
+    def _refusing(
+        self,
+        base: WantedApplication,
+        placement: Placement,
+        component: Component,
+        view: ClusterView,
+    ) -> WantedApplication:
+        """The Application of a cluster whose label names no release: it is there, and says so."""
+        label = RELEASE_LABELS[component.group]
+        return replace(
+            self._named(base, component),
+            path=UNKNOWN_RELEASE_CHART,
+            value_files=(),
+            values={
+                "label": label,
+                "release": base.release,
+                "cluster": base.cluster,
+                "known": list(self._releases.types(component.group)),
+            },
+            inputs=base.release,
+            problem=f"cluster {placement.cluster} asks for the unknown {label} {base.release!r}",
+        )
+
+    def _named(self, base: WantedApplication, component: Component) -> WantedApplication:
+        return replace(
             base,
             name=f"{component.name}-{base.cluster}",
             component=component.name,
@@ -280,20 +325,23 @@ class _Reading:
             application_set=component.name,
             destination=base.cluster,
             namespace=component.namespace or component.name,
-            release=channel,
-            repo_url=component.repo_url or self._url,
-            path="" if outside else component.chart,
-            chart=component.chart if outside else "",
-            revision=component.version if outside else self._branch,
-            value_files=tuple(path.path for path in layers),
-            inputs=self._digest([path.path for path in layers])
-            + hashlib.sha256(source.encode()).hexdigest()[:8],
-            problem=problem,
+            problem="",
         )
-        present = [(path, file) for path in layers if (file := self._read(path.path))]
-        if any(b"demo:" in file.content for _, file in present):
-            wanted = replace(wanted, behaviour=self._behaviour(present))
-        return wanted
+
+    def _inline_values(self, component: Component, view: ClusterView) -> dict[str, Any]:
+        """The values that the ApplicationSet itself hands over, which win over every file."""
+        facts = cluster_facts(component.cluster_values, view)
+        merged: dict[str, Any] = json_merge_patch.merge(
+            copy.deepcopy(dict(component.values)), self._hub_facts(facts)
+        )
+        return merged
+
+    def _hub_facts(self, facts: Any) -> Any:
+        """The facts with those that only a hub knows."""
+        if isinstance(facts, Mapping):
+            return {key: self._hub_facts(value) for key, value in facts.items()}
+        known = {"repository.url": self._url, "repository.revision": self._branch}
+        return known.get(facts, facts)
 
     def _behaviour(self, layers: Any) -> str:
         try:
@@ -344,35 +392,3 @@ class _Reading:
     def _digest(self, paths: list[str]) -> str:
         blobs = [file.blob if (file := self._read(path)) else "" for path in paths]
         return hashlib.sha256("\n".join(blobs).encode()).hexdigest()[:16]
-
-
-def _generator(component: Component, kind: str) -> dict[str, Any]:
-    selector: dict[str, Any] = {
-        "matchLabels": {RELEASE_LABELS[component.group]: kind, component.flag: "true"}
-    }
-    if component.group in {"addons", "resources"}:
-        selector["matchExpressions"] = [
-            {"key": f"enable_remote_{component.group}", "operator": "NotIn", "values": ["true"]}
-        ]
-    source: dict[str, Any] = {"repoURL": component.repo_url, "targetRevision": component.version}
-    source["chart" if component.repo_url else "path"] = component.chart
-    template = {"metadata": {}, "spec": {"project": "", "sources": [source]}}
-    return {"clusters": {"selector": selector, "values": {"release": kind}, "template": template}}
-
-
-def _set(name: str, group: str, component: str, generators: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "ApplicationSet",
-        "metadata": {"name": name, "labels": {"fleet/group": group, "fleet/component": component}},
-        "spec": {
-            "goTemplate": True,
-            "goTemplateOptions": ["missingkey=error"],
-            "syncPolicy": {"preserveResourcesOnDeletion": True},
-            "generators": generators,
-            "template": {
-                "metadata": {"name": component + "-{{ .name }}"},
-                "spec": {"destination": {"name": "{{ .name }}"}},
-            },
-        },
-    }

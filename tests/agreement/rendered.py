@@ -69,6 +69,7 @@ class Checkout:
     url: str = URL
     revision: str = REVISION
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _values: dict[str, Any] = field(default_factory=dict)
 
     def write(self, contents: Mapping[str, bytes]) -> None:
         """Makes the folder hold these files, and builds what Argo CD would build."""
@@ -139,11 +140,14 @@ class Checkout:
         """What the templates of an Application's own chart see, as JSON."""
         helm = source["helm"]
         files = [path.removeprefix("$values/") for path in helm.get("valueFiles") or []]
-        probe = self._probe(source.get("path"))
-        (found,) = self.render(probe, files, helm.get("valuesObject") or {})
-        values = json.loads(found["data"]["values"])
-        # What a null removes in a chart that is elsewhere cannot be seen here.
-        return values if source.get("path") else without_nulls(values)
+        inline = helm.get("valuesObject") or {}
+        key = json.dumps([source.get("path"), files, inline], sort_keys=True)
+        if key not in self._values:
+            (found,) = self.render(self._probe(source.get("path")), files, inline)
+            values = json.loads(found["data"]["values"])
+            # What a null removes in a chart that is elsewhere cannot be seen here.
+            self._values[key] = values if source.get("path") else without_nulls(values)
+        return self._values[key]
 
     def _probe(self, path: str | None) -> Path:
         """A chart with its own values, whose only template shows them all."""

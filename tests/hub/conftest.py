@@ -12,9 +12,19 @@ from tests.hub import binaries
 from tests.hub.account import Account, give_account
 from tests.hub.fleet import Fleet, fresh_fleet
 from tests.hub.harness import Hub, real_hub
+from tests.template.conftest import helm
+
+__all__ = ["helm"]
 
 HERE = Path(__file__).parent
 MEASURED: list[str] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is drawn for the agreement between the product and the hub."""
+    group = parser.getgroup("agreement with a real hub")
+    group.addoption("--situations", type=int, default=60, help="how many situations are drawn")
+    group.addoption("--seed", type=int, default=60, help="what they are drawn from")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
