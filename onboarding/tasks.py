@@ -13,7 +13,14 @@ from celery import shared_task
 from onboarding import wiring
 from onboarding.domain.errors import Transient
 from onboarding.models import Fleet
-from onboarding.services import deliveries, observations, outcomes, refreshing, standings
+from onboarding.services import (
+    adopting,
+    deliveries,
+    observations,
+    outcomes,
+    refreshing,
+    standings,
+)
 
 
 @shared_task(
@@ -51,6 +58,17 @@ def refresh_fleet(*, fleet_id: int, **_: Any) -> None:
         refreshing.refresh(fleet=fleet, repository=wiring.repository(fleet), clock=wiring.clock())
 
 
+@shared_task(name="onboarding.adopt")
+def adopt(*, adoption_id: int, **_: Any) -> None:
+    """Look at a repository that somebody wants to adopt, or index the one that was adopted."""
+    adopting.work(
+        adoption_id=adoption_id,
+        visit=wiring.visit,
+        repository=wiring.repository,
+        clock=wiring.clock(),
+    )
+
+
 @shared_task(name="onboarding.tell_hub")
 def tell_hub(*, change_id: int, **_: Any) -> None:
     """Tell the hub of a delivered change to look at Git now instead of at its next poll."""
@@ -79,3 +97,4 @@ def refresh_standings(**_: Any) -> None:
 def sweep(**_: Any) -> None:
     """Wake a worker for every fleet with work that is due: what the broker lost comes back here."""
     deliveries.sweep(queue=wiring.queue(), clock=wiring.clock())
+    adopting.sweep(queue=wiring.queue(), clock=wiring.clock())

@@ -6,6 +6,7 @@ from django.urls import path
 
 from onboarding.views import (
     administration,
+    adoption,
     changes,
     clusters,
     lint,
@@ -45,6 +46,11 @@ change_urls = [
 administration_urls = [
     path("admin/fleets/", administration.fleet_list, name="fleet-list"),
     path("admin/fleets/add/", administration.fleet_form, name="fleet-add"),
+    path("admin/fleets/adopt/", adoption.fleet_adopt, name="fleet-adopt"),
+    path("admin/fleets/adopt/<int:pk>/", adoption.adoption_detail, name="adoption-detail"),
+    path(
+        "admin/fleets/adopt/<int:pk>/confirm/", adoption.adoption_confirm, name="adoption-confirm"
+    ),
     path("admin/fleets/<slug:name>/", administration.fleet_form, name="fleet-edit"),
     path("admin/fleets/<slug:name>/test/", administration.fleet_test, name="fleet-test"),
     path("admin/hubs/", administration.hub_list, name="hub-list"),

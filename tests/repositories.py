@@ -148,7 +148,7 @@ def many_members(
 ) -> Path:
     """A bare repository of the shipped fleet with `number` members, as one commit made by a script.
 
-    Every member has a labels file of its own below its tenant; every fiftieth is broken YAML.
+    Every member has a labels file of its own below its tenant.
     """
     from onboarding.services.initializing import TEMPLATE
 

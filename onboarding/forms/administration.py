@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from django import forms
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.layout import LAYOUTS
+from onboarding.domain.layout import LAYOUTS, FleetLayout
+from onboarding.domain.layout_detection import OWN
 from onboarding.domain.names import AWS_REGION, GitRef, HubName
+from onboarding.domain.yamlread import load
 from onboarding.models import Fleet, Hub
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}")
@@ -62,8 +64,19 @@ class FleetForm(forms.Form):
         max_length=200, initial="main", help_text="The branch that the hubs follow."
     )
     layout = forms.ChoiceField(
-        choices=[(name, layout.title) for name, layout in LAYOUTS.items()],
+        choices=[
+            *((name, layout.title) for name, layout in LAYOUTS.items()),
+            (OWN, "Its own, as described below"),
+        ],
         help_text="Where the values of tenants, environments and clusters live in the repository.",
+    )
+    layout_text = forms.CharField(
+        label="Its own layout",
+        required=False,
+        max_length=20_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "fui-code"}),
+        help_text="As YAML or JSON: layers (name and pattern, lowest first), bases, members, releases.",
     )
     username = forms.CharField(
         max_length=100, required=False, help_text="For https with a token; many hosts accept any."
@@ -103,9 +116,40 @@ class FleetForm(forms.Form):
         except Refused as refused:
             raise forms.ValidationError(str(refused)) from refused
 
+    def clean(self) -> dict[str, Any]:
+        """A layout of its own is one that can be used; it counts where it is chosen."""
+        data: dict[str, Any] = super().clean() or {}
+        text = data.pop("layout_text", "")
+        data["layout_data"] = None
+        if data.get("layout") == OWN and "layout_text" not in self.errors:
+            try:
+                data["layout_data"] = parse_layout(text)
+            except Refused as refused:
+                self.add_error("layout_text", str(refused))
+        return data
+
     def clean_pushes_per_minute(self) -> int:
         """Nothing entered means no limit."""
         return self.cleaned_data["pushes_per_minute"] or 0
+
+
+class AdoptForm(FleetForm):
+    """An existing repository to look at; its layout is found, unless somebody says it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["pushes_per_minute"]
+        layout = self.fields["layout"]
+        layout.required = False
+        layout.choices = [("", "Find it in the repository"), *layout.choices]  # type: ignore[attr-defined]
+
+
+def parse_layout(text: str) -> dict[str, Any]:
+    """A layout that somebody described in YAML or JSON, as data; raises `Refused` in plain words."""
+    found = load(text, path="the layout")
+    if not isinstance(found, dict):
+        raise Refused("Describe the layout as a map with layers and bases.", field="layout_text")
+    return FleetLayout.from_data({"name": OWN, **found}).to_data()
 
 
 class HubForm(forms.Form):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from onboarding.models import Fleet
@@ -16,11 +17,11 @@ def add_credentials(parser: ArgumentParser) -> None:
     add("--known-hosts-file", default="", help="file with the host's key (ssh)")
 
 
-def connection_of(options: dict[str, Any]) -> dict[str, str]:
+def connection_of(options: Mapping[str, Any]) -> dict[str, str]:
     """How to sign in to the repository, as a fleet has it."""
     return {key: options[key] for key in ("username", "credential_file", "known_hosts_file")}
 
 
-def fleet_of(options: dict[str, Any], url: str) -> Fleet:
+def fleet_of(options: Mapping[str, Any], url: str) -> Fleet:
     """A fleet that is not saved: only how to reach its repository."""
     return Fleet(repository_url=url, branch=options["branch"], **connection_of(options))

@@ -5,6 +5,7 @@ Git is the database of the fleet; everything in `cluster` is a cache of it and c
 
 from __future__ import annotations
 
+from onboarding.models.adoption import Adoption
 from onboarding.models.approval import Approval
 from onboarding.models.change import Change, Comment, Participant
 from onboarding.models.cluster import Cluster
@@ -22,6 +23,7 @@ from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
 
 __all__ = [
+    "Adoption",
     "ApplicationStatus",
     "Approval",
     "Change",

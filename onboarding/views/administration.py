@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding import wiring
+from onboarding.domain.layout_detection import OWN
 from onboarding.domain.lifecycle import Right
 from onboarding.forms.administration import FleetForm, HubForm
 from onboarding.models import Fleet, Hub
@@ -64,7 +66,8 @@ def hub_form(request: HttpRequest, name: str = "") -> HttpResponse:
     """Add a hub, or change one."""
     user = access.user_with(request, Right.ADMINISTER)
     hub = get_object_or_404(Hub, name=name) if name else None
-    form = HubForm(request.POST or None, hub=hub, initial=_initial(hub))
+    asked = {"name": request.GET.get("name", "")}
+    form = HubForm(request.POST or None, hub=hub, initial=_initial(hub) or asked)
     if request.method == "POST" and form.is_valid():
         saved = configuration.save_hub(
             values=form.cleaned_data, actor=user, clock=wiring.clock(), hub=hub
@@ -111,4 +114,7 @@ def _tested(request: HttpRequest, page: Any) -> HttpResponse:
 
 
 def _initial(row: Fleet | Hub | None) -> dict[str, Any]:
-    return model_to_dict(row) if row else {}
+    found = model_to_dict(row) if row else {}
+    if found.get("layout_data"):
+        found |= {"layout": OWN, "layout_text": json.dumps(found["layout_data"], indent=2)}
+    return found

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from onboarding.models import Fleet, Hub
 from onboarding.services import configuration
+from onboarding.services.layouts import layout_of
 from onboarding.views.pages import (
     AdminFormPage,
     AdminListPage,
@@ -23,7 +24,12 @@ from onboarding.views.pages import (
 )
 
 _FLEET_SECTIONS = (
-    ("repository", "Repository", "Git", ("name", "repository_url", "branch", "layout")),
+    (
+        "repository",
+        "Repository",
+        "Git",
+        ("name", "repository_url", "branch", "layout", "layout_text"),
+    ),
     (
         "credentials",
         "Credentials",
@@ -82,6 +88,7 @@ def fleets_page(*, tested: str = "", test: ConnectionTest | None = None) -> Admi
         ),
         add_url=reverse("fleet-add"),
         add_label="Add a fleet",
+        adopt_url=reverse("fleet-adopt"),
         icon="git-branch",
         empty_text="Add the Git repository in which your fleet's members live.",
     )
@@ -111,6 +118,21 @@ def fleet_form_page(form: BaseForm, fleet: Fleet | None) -> AdminFormPage:
         form=form,
         sections=_sections(form, _FLEET_SECTIONS),
         crumbs=(Link("Fleets", reverse("fleet-list")),),
+        cancel_url=reverse("fleet-list"),
+    )
+
+
+def adopt_form_page(form: BaseForm) -> AdminFormPage:
+    """The form that asks for a repository to be looked at."""
+    return AdminFormPage(
+        title="Adopt a repository",
+        lede="An existing fleet repository is read and shown. Nothing is written to it, and nothing "
+        "is adopted before you say so.",
+        action=reverse("fleet-adopt"),
+        form=form,
+        sections=_sections(form, _FLEET_SECTIONS[:2]),
+        crumbs=(Link("Fleets", reverse("fleet-list")),),
+        submit_label="Look at it",
         cancel_url=reverse("fleet-list"),
     )
 
@@ -150,7 +172,7 @@ def _fleet_row(fleet: Fleet, test: ConnectionTest | None) -> AdminRow:
     facts = (
         Fact("Repository", fleet.repository_url),
         Fact("Branch", fleet.branch),
-        Fact("Layout", fleet.layout),
+        Fact("Layout", layout_of(fleet).title),
         Fact("Indexed commit", fleet.indexed_commit[:10] or "never"),
         Fact("Credential", fleet.credential_file or "none"),
     )

@@ -12,10 +12,12 @@ from onboarding.views.pages.administration import (
     AdminFormPage,
     AdminListPage,
     AdminRow,
+    AdoptionPage,
     CheckResult,
     ConnectionTest,
     Part,
     SystemPage,
+    Told,
 )
 from onboarding.views.pages.changes import (
     Attempt,
@@ -114,6 +116,7 @@ __all__ = [
     "AdminFormPage",
     "AdminListPage",
     "AdminRow",
+    "AdoptionPage",
     "Answer",
     "AnswerGroup",
     "AnswerOption",
@@ -191,6 +194,7 @@ __all__ = [
     "TenantPage",
     "TenantRow",
     "TimelineStep",
+    "Told",
     "ValueRow",
     "ValueSearchPage",
     "ValuesFile",

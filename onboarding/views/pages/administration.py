@@ -80,6 +80,7 @@ class AdminListPage:
     rows: tuple[AdminRow, ...]
     add_url: str = ""
     add_label: str = ""
+    adopt_url: str = ""
     icon: str = "settings"
     empty_text: str = ""
 
@@ -98,3 +99,42 @@ class AdminFormPage:
     cancel_url: str = ""
     test_url: str = ""
     test: ConnectionTest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One sentence on what was found or not understood, and where it was read."""
+
+    part: str
+    sentence: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionPage:
+    """A repository on its way into the product.
+
+    `waits` while a worker has it; then it was refused (`problem`), found (`can_adopt`), or it is
+    adopted (`clusters_url`). `missing_hubs` are those of its hubs that are not configured.
+    """
+
+    title: str
+    state: str
+    sentence: str
+    facts: tuple[Fact, ...]
+    url: str
+    waits: bool = False
+    done: int = 0
+    total: int = 0
+    problem: str = ""
+    can_adopt: bool = False
+    adopt_url: str = ""
+    again_url: str = ""
+    clusters_url: str = ""
+    evidence: tuple[Told, ...] = ()
+    not_understood: tuple[Told, ...] = ()
+    counts: tuple[tuple[str, tuple[Fact, ...]], ...] = ()
+    problems: tuple[str, ...] = ()
+    unreadable: int = 0
+    missing_hubs: tuple[Link, ...] = ()
+    crumbs: tuple[Link, ...] = ()
