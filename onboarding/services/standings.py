@@ -99,6 +99,7 @@ class HubView:
         self.external_secrets: dict[str, HubObject] = {}
         self.stores: dict[str, HubObject] = {}
         self.sets: list[HubObject] = []
+        self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
             self._read(hub)
 
@@ -118,6 +119,17 @@ class HubView:
                 self.stores[seen.name] = seen
             elif seen.kind == HubKind.APPLICATION_SETS.value:
                 self.sets.append(seen)
+
+    def selecting(self, labels: Mapping[str, str]) -> frozenset[str]:
+        """The ApplicationSets that select these labels; clusters with the same ones are asked for once."""
+        key = frozenset(labels.items())
+        if key not in self._selecting:
+            self._selecting[key] = frozenset(
+                row.name
+                for row in self.sets
+                if application_set_match(row.facts, labels) is Match.YES
+            )
+        return self._selecting[key]
 
     def external_secret(self, cluster: str) -> HubObject | None:
         """The ExternalSecret that fetches this cluster's credentials, by the names that charts give it."""
@@ -407,12 +419,7 @@ def _matched(
     made = {row.application_set for row in rows if row.application_set}
     if not seen.sets:
         return len(made) or None
-    selecting = {
-        row.name
-        for row in seen.sets
-        if row.name in made or application_set_match(row.facts, registered.labels) is Match.YES
-    }
-    return len(selecting | made)
+    return len(seen.selecting(registered.labels) | made)
 
 
 def _made_at(row: ApplicationStatus) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 
 from django.db.models import Count as CountOf
 from django.db.models import Min
@@ -30,7 +31,14 @@ from onboarding.views.pages import (
     Waiting,
 )
 from onboarding.views.partials import page_or_part
-from onboarding.views.standing_rows import ORDER, StandingRows, counts_by_state, list_url, standings
+from onboarding.views.standing_rows import (
+    ORDER,
+    StandingRows,
+    counts_by,
+    counts_by_state,
+    list_url,
+    standings,
+)
 
 BAD = (
     ClusterState.FAILED,
@@ -216,18 +224,15 @@ def _problems(rows: StandingRows) -> tuple[Problem, ...]:
 
 
 def _breakdown(rows: StandingRows, title: str, column: str) -> Breakdown:
-    values = (
-        rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True).distinct()[:12]
-    )
     return Breakdown(
         title=title,
         rows=tuple(
             BreakdownRow(
                 label=value.capitalize() if column == "model" else value,
                 url=list_url(**{column: value}),
-                counts=counts_by_state(rows.filter(**{column: value}), query={column: value}),
+                counts=counts,
             )
-            for value in values
+            for value, counts in islice(counts_by(rows, column).items(), 12)
         ),
     )
 

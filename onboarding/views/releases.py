@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import Count as CountOf
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -15,7 +14,7 @@ from onboarding.models import Fleet
 from onboarding.services.layouts import layout_of
 from onboarding.views import access
 from onboarding.views.pages import Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
-from onboarding.views.standing_rows import counts_by_state, list_url, standings
+from onboarding.views.standing_rows import counts_by, list_url, standings
 
 _LABELS = {
     "addons": "Add-ons",
@@ -55,27 +54,24 @@ def _page(fleet: Fleet) -> ReleaseListPage:
 def _group(fleet: Fleet, group: str, known: Releases, path: str) -> ReleaseGroup:
     column = f"{group}_release"
     members_of_fleet = standings(fleet, wiring.clock().now())
-    on = dict(
-        members_of_fleet.order_by()
-        .exclude(**{column: ""})
-        .values_list(column)
-        .annotate(CountOf("pk"))
-    )
+    on = counts_by(members_of_fleet, column)
     rows = []
     for entry in known.groups.get(group, ()):
-        members = members_of_fleet.filter(**{column: entry.type})
+        counts = on.pop(entry.type, ())
         rows.append(
             ReleaseRow(
                 channel=entry.type,
                 version=entry.version,
-                clusters=on.pop(entry.type, 0),
-                counts=counts_by_state(members, query={column: entry.type}),
+                clusters=sum(part.count for part in counts),
+                counts=counts,
                 url=list_url(**{column: entry.type}),
                 is_default=entry.type == "default",
                 note=entry.path or entry.repo_url or "",
             )
         )
-    rows += [_unknown(column, name, count) for name, count in sorted(on.items())]
+    rows += [
+        _unknown(column, name, sum(part.count for part in counts)) for name, counts in on.items()
+    ]
     return ReleaseGroup(
         name=group, label=_LABELS.get(group, group), rows=tuple(rows), origin=Origin("", path)
     )

@@ -97,6 +97,18 @@ def counts_by_state(
     )
 
 
+def counts_by(rows: StandingRows, column: str) -> dict[str, tuple[Count, ...]]:
+    """The same for each value of a column, in the order of the values, by one query."""
+    counted = (
+        rows.exclude(**{column: ""}).order_by().values_list(column, "shown").annotate(CountOf("pk"))
+    )
+    found: dict[str, list[Count]] = {}
+    for value, state, count in sorted(counted, key=lambda row: (row[0], ORDER[row[1]])):
+        url = list_url(state=state, **{column: value})
+        found.setdefault(value, []).append(Count(ClusterState(state).word, count, url))
+    return {value: tuple(counts) for value, counts in found.items()}
+
+
 def list_url(**query: str) -> str:
     """The clusters page, filtered."""
     return f"{reverse('cluster-list')}?{urlencode(query)}"

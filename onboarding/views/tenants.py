@@ -16,7 +16,7 @@ from onboarding.models import Fleet
 from onboarding.services import layers
 from onboarding.views import access
 from onboarding.views.pages import LayerFile, LayerNode, Link, TenantListPage, TenantPage, TenantRow
-from onboarding.views.standing_rows import counts_by_state, row_of, standings
+from onboarding.views.standing_rows import counts_by, row_of, standings
 
 
 @require_GET
@@ -26,19 +26,18 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     fleet = access.fleet_for(request)
     rows_of_fleet = standings(fleet, wiring.clock().now()).exclude(tenant="")
     environments: dict[str, set[str]] = defaultdict(set)
-    numbers: dict[str, int] = defaultdict(int)
-    for tenant, environment in rows_of_fleet.values_list("tenant", "environment"):
+    pairs = rows_of_fleet.order_by().values_list("tenant", "environment").distinct()
+    for tenant, environment in pairs:
         environments[tenant].add(environment)
-        numbers[tenant] += 1
     rows = tuple(
         TenantRow(
             name=tenant,
             url=reverse("tenant-detail", args=[tenant]),
             environments=tuple(sorted(environments[tenant])),
-            clusters=numbers[tenant],
-            counts=counts_by_state(rows_of_fleet.filter(tenant=tenant), query={"tenant": tenant}),
+            clusters=sum(part.count for part in counts),
+            counts=counts,
         )
-        for tenant in sorted(numbers)
+        for tenant, counts in counts_by(rows_of_fleet, "tenant").items()
     )
     page = TenantListPage(rows=rows, as_of=fleet.indexed_at if fleet else None)
     return render(request, "onboarding/tenants/list.html", {"page": page})
