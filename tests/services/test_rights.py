@@ -16,9 +16,12 @@ pytestmark = pytest.mark.django_db
     [
         ([], {Right.VIEW}),
         (["Requesters"], {Right.VIEW, Right.REQUEST}),
-        (["Approvers"], {Right.VIEW, Right.APPROVE}),
+        (["Approvers"], {Right.VIEW, Right.APPROVE, Right.APPROVE_DESTRUCTIVE}),
         (["Administrators"], {Right.VIEW, Right.ADMINISTER}),
-        (["Requesters", "Approvers"], {Right.VIEW, Right.REQUEST, Right.APPROVE}),
+        (
+            ["Requesters", "Approvers"],
+            {Right.VIEW, Right.REQUEST, Right.APPROVE, Right.APPROVE_DESTRUCTIVE},
+        ),
     ],
 )
 def test_it_gives_what_the_groups_give(groups: list[str], rights: set[Right]) -> None:
