@@ -12,6 +12,7 @@ from onboarding.models.cluster import Cluster
 from onboarding.models.delivery import Delivery, DeliveryAttempt, WriterLease
 from onboarding.models.event import Event, EventHead
 from onboarding.models.fleet import Fleet, Hub
+from onboarding.models.lint import LintFinding, LintReport
 from onboarding.models.observation import (
     ApplicationStatus,
     ClusterStatus,
@@ -39,6 +40,8 @@ __all__ = [
     "Hub",
     "HubObject",
     "HubWatch",
+    "LintFinding",
+    "LintReport",
     "Outcome",
     "Participant",
     "Standing",

@@ -6,11 +6,11 @@ from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import Change, Fleet, Heartbeat
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import changes, indexing
+from onboarding.services import changes, indexing, linting
 
 
 def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
-    """Fetch the branch, bring member rows and waiting plans to its tip, and leave a sign of life.
+    """Fetch the branch, bring member rows, waiting plans and the lint report to its tip, and leave a sign of life.
 
     A repository that cannot be read is written down in `Fleet.index_problem`; the rows stay as they
     were, and pages show their age. Nothing is raised.
@@ -29,3 +29,7 @@ def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
     Heartbeat.objects.update_or_create(
         part=f"index:{fleet.name}", defaults={"at": clock.now(), "detail": fleet.indexed_commit}
     )
+    try:
+        linting.renew(fleet=fleet, repository=repository, clock=clock)
+    except FleetError as error:
+        Fleet.objects.filter(pk=fleet.pk).update(index_problem=str(error))

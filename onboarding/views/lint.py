@@ -1,69 +1,60 @@
-"""Lint: what in the repository is not as it seems. For now: member files that cannot be used."""
+"""Lint: what in the repository is not as it seems, at the commit that the worker last looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from typing import Any
 
-from django.db.models import Count as CountOf
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from onboarding.domain.lifecycle import Right
-from onboarding.models import Cluster, Fleet
+from onboarding.domain.lint import VERSION
+from onboarding.domain.lint.formats import to_data, to_sarif
+from onboarding.models import LintReport
+from onboarding.services.linting import findings_of
 from onboarding.views import access
-from onboarding.views.pages import Finding, LintPage
+from onboarding.views.lint_page import filtered, lint_page
+from onboarding.views.partials import page_or_part
 
 
 @require_GET
 def lint(request: HttpRequest) -> HttpResponse:
-    """The findings at the indexed commit."""
+    """The findings, filtered and paged by the URL."""
     access.user_with(request, Right.VIEW)
-    fleet = access.fleet_for(request)
-    if fleet is None:
-        page = LintPage(findings=(), problem="No fleet is configured yet.")
-    else:
-        page = LintPage(
-            findings=(
-                *_broken(fleet),
-                *_doubled(fleet, "name", "cluster name"),
-                *_doubled(fleet, "secret_name", "secret"),
-            ),
-            commit=fleet.indexed_commit,
-            files_read=Cluster.objects.filter(fleet=fleet).count(),
-            as_of=fleet.indexed_at,
-            problem=fleet.index_problem,
-        )
-    return render(request, "onboarding/lint/lint.html", {"page": page})
-
-
-def _broken(fleet: Fleet) -> Iterator[Finding]:
-    for cluster in Cluster.objects.filter(fleet=fleet).exclude(problem="").order_by("path"):
-        yield Finding(
-            severity="Error",
-            title=cluster.problem,
-            path=cluster.path,
-            why="The hub cannot register this cluster, and the product cannot plan for it.",
-            advice="Mend the file in Git; it is read again by itself.",
-        )
-
-
-def _doubled(fleet: Fleet, column: str, noun: str) -> Iterator[Finding]:
-    """Values that two members claim; for Argo CD the second one breaks the first."""
-    twice = (
-        Cluster.objects.filter(fleet=fleet)
-        .exclude(**{column: ""})
-        .order_by()
-        .values_list(column)
-        .annotate(times=CountOf("pk"))
-        .filter(times__gt=1)
+    page = lint_page(request, access.fleet_for(request))
+    return page_or_part(
+        request, "onboarding/lint/lint.html", "onboarding/lint/_lint_part.html", {"page": page}
     )
-    for value, times in sorted(twice):
-        for cluster in Cluster.objects.filter(fleet=fleet, **{column: value}).order_by("path"):
-            yield Finding(
-                severity="Error",
-                title=f"The {noun} {value} is used by {times} members.",
-                path=cluster.path,
-                why="Argo CD drops Applications of both, or the two overwrite each other.",
-                advice=f"Give each member its own {noun}.",
-            )
+
+
+@require_GET
+def lint_json(request: HttpRequest) -> HttpResponse:
+    """All findings that the URL's filter leaves, as JSON."""
+    access.user_with(request, Right.VIEW)
+    report = _report(request)
+    found = findings_of(list(filtered(request, report.findings.all())[0]))
+    data = to_data(found, commit=report.commit, files_read=report.files_read)
+    return _file(data, "application/json", "fleet-lint.json")
+
+
+@require_GET
+def lint_sarif(request: HttpRequest) -> HttpResponse:
+    """All findings that the URL's filter leaves, as SARIF 2.1.0."""
+    access.user_with(request, Right.VIEW)
+    report = _report(request)
+    found = findings_of(list(filtered(request, report.findings.all())[0]))
+    data = to_sarif(found, commit=report.commit, version=VERSION)
+    return _file(data, "application/sarif+json", "fleet-lint.sarif")
+
+
+def _report(request: HttpRequest) -> LintReport:
+    report = LintReport.objects.filter(fleet=access.configured_fleet_for(request)).first()
+    if report is None:
+        raise Http404("The repository has not been linted yet.")
+    return report
+
+
+def _file(data: dict[str, Any], kind: str, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(json.dumps(data, indent=2), content_type=kind, headers=headers)

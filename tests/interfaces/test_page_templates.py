@@ -90,6 +90,7 @@ def _text(name: str) -> str:
         "icon": "check",
         "key": "k",
         "id": "part",
+        "anchor": "file",
         "field_id": "part",
         "commit": "9f3c2a1b7d4e5f60",
         "state": "Healthy",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
 from onboarding import tasks
-from onboarding.models import Change, Cluster, Fleet
+from onboarding.models import Change, Cluster, Fleet, LintReport
 from tests.journey.conftest import Place
 
 ROLES = ("viewer", "requester", "approver", "administrator")
@@ -38,6 +40,8 @@ TABLE = {
     "tenant-list": ("/tenants/", READ),
     "tenant-detail": ("/tenants/tenant1/", READ),
     "lint": ("/lint/", READ),
+    "lint-json": ("/lint/report.json", READ),
+    "lint-sarif": ("/lint/report.sarif", READ),
     "search": ("/search/?q=spoke", READ),
     "system": ("/system/", READ),
     "fleet-list": ("/admin/fleets/", RULE),
@@ -84,6 +88,7 @@ def test_every_address_is_in_the_table() -> None:
 
 
 def test_it_answers_each_role_as_the_table_says(place: Place, change: Change) -> None:
+    LintReport.objects.create(fleet=Fleet.objects.get(), made_at=datetime.now(UTC))
     found, expected = {}, {}
     for name, (path, answers) in TABLE.items():
         for role in ROLES:

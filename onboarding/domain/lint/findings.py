@@ -58,7 +58,13 @@ class Rule:
             path,
             max(1, line),
             max(1, column),
-            title,
+            _plain(title),
             self.why,
-            advice or self.advice,
+            _plain(advice or self.advice),
         )
+
+
+def _plain(text: str) -> str:
+    """One line of at most 500 characters that no terminal, log or database takes for more than text."""
+    shown = "".join(each if each.isprintable() else "\ufffd" for each in text[:500])
+    return shown if len(text) <= 500 else f"{shown}…"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from onboarding.views.pages.clusters import ClusterRow
-from onboarding.views.pages.common import Count, Link, Listing, Origin
+from onboarding.views.pages.common import Count, Link, Listing, Origin, Pagination
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +63,79 @@ class TenantListPage:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerFile:
-    """A values file of a layer. `is_dead`: no lookup path reads it."""
+class LayerKey:
+    """One value that a file sets. `covers` is what a lower layer says, `covered_by` who says otherwise higher up."""
 
+    name: str
+    value: str
+    line: int
+    covers: Origin | None = None
+    covered_value: str = ""
+    covered_by: tuple[Link, ...] = ()
+    covered_more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A values file of a layer. `dead`: why no lookup path reads it; `others`: who may cover it unseen."""
+
+    anchor: str
+    title: str
     path: str
-    keys: int = 0
-    is_dead: bool = False
-    url: str = ""
+    settings: tuple[LayerKey, ...] = ()
+    more: int = 0
+    dead: str = ""
+    problem: str = ""
+    others: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerNode:
-    """One layer in a tenant's tree, with who inherits from it."""
+    """One layer or branch of a tenant's tree, with who inherits from it."""
 
     title: str
+    id: str = ""
+    icon: str = "layers-2"
     files: tuple[LayerFile, ...] = ()
-    inherits: str = ""
+    inherits: Link | None = None
+    note: str = ""
+    state: str = ""
+    url: str = ""
+    url_words: str = ""
+    is_open: bool = False
     children: tuple[LayerNode, ...] = ()
+    pages: Pagination | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TenantPage:
-    """One tenant: its layers from the lowest to its clusters."""
+    """One tenant: its layers from the lowest to its environments and clusters."""
 
     name: str
     layers: tuple[LayerNode, ...]
-    clusters: tuple[ClusterRow, ...]
+    counts: tuple[Count, ...] = ()
+    clusters: int = 0
+    stray: tuple[LayerFile, ...] = ()
     crumbs: tuple[Link, ...] = ()
     as_of: datetime | None = None
+    commit: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in the repository that is not as it seems. `severity`: Error, Warning, Info."""
+    """Something in the repository that is not as it seems. `severity`: Error, Warning, Info.
+
+    `url` leads to the page of what the file belongs to.
+    """
 
     severity: str
     title: str
     path: str
-    line: int | None = None
+    line: int
+    column: int = 1
+    rule: str = ""
+    rule_url: str = ""
     why: str = ""
     advice: str = ""
     url: str = ""
@@ -109,13 +143,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LintPage:
-    """Findings in the fleet's repository at one commit."""
+    """Findings in the fleet's repository at one commit; `behind` where the branch has moved since."""
 
     findings: tuple[Finding, ...]
     listing: Listing | None = None
+    counts: tuple[Count, ...] = ()
+    exports: tuple[Link, ...] = ()
     commit: str = ""
     files_read: int = 0
+    left_out: int = 0
     as_of: datetime | None = None
+    behind: bool = False
     problem: str = ""
 
 
