@@ -99,6 +99,13 @@ def hear(
             heard.doubtful += 1
         else:
             _tell(heard, one, name, was, will, foretold)
+    there = {_names(one)[1] for one in live_sets}
+    for component in sorted(set(foretold.after) - there) if live_sets else ():
+        said = (
+            f"The hub has no ApplicationSet for {component}, so nothing deploys it there. It may not "
+            "have read the latest commit; look at the bootstrap Applications on the hub."
+        )
+        heard.warnings.append(PlanWarning(said, "hub_lacks_set"))
     return heard
 
 

@@ -274,7 +274,11 @@ def _plan_of(
     before = (
         NO_LABELS if found.member is None else cluster_labels(found.member, hub, recorded, layout)
     )
-    after = cluster_labels(found.wanted, hub, recorded, layout, _edited(edits))
+    edited = _edited(edits)
+    # Read again from what is written, so that every label names its line there.
+    written = edited.get(found.member_path)
+    wanted = parse_member(written) if written else found.wanted
+    after = cluster_labels(wanted, hub, recorded, layout, edited)
     forecaster = Forecaster(found.placement, found.releases, recorded, layout)
     impact = forecast(
         None if found.member is None else _view(found.member, before),

@@ -12,6 +12,7 @@ from onboarding.domain.layout import Placement
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
 from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
+from onboarding.domain.servers import parse_server
 from onboarding.forms.widgets import SuggestingInput
 from onboarding.services.offers import Channel, Flag, Offer
 
@@ -87,6 +88,12 @@ class RegistrationForm(forms.Form):
         max_length=600,
         help_text="Name of the secret in AWS Secrets Manager with server and config. Its value is never read here.",
     )
+    server = forms.CharField(
+        label="API server",
+        required=False,
+        max_length=500,
+        help_text="Where the secret has no tag fleet/server: an https address or an EKS ARN, for comparison.",
+    )
     model = forms.ChoiceField(
         label="Deployment model",
         choices=[
@@ -122,6 +129,7 @@ class RegistrationForm(forms.Form):
         if editing:
             for name in _FIXED:
                 self.fields[name].disabled = True
+            del self.fields["server"]
         else:
             # Nothing runs yet that could change hands.
             del self.fields[HANDOVER]
@@ -141,6 +149,7 @@ class RegistrationForm(forms.Form):
             ("tenant", TenantName),
             ("environment", Environment),
             ("secret_name", SecretName),
+            ("server", parse_server),
         ):
             if data.get(field):
                 try:

@@ -17,6 +17,7 @@ class Change(models.Model):
 
     `uid` is the `Change-Id` of the commit. `intent` is the validated intent as data, `plan` the plan
     that was shown last (its digest in `plan_digest`), `read_set` what that plan depends on.
+    `server` is the spoke's API server where the secret's tag or the form named it: checked, not written.
     `revision` grows with each edit, so that an old form or approval is recognised.
     `settled_at` is set when nothing more can follow: committed, rejected or withdrawn.
     """
@@ -37,6 +38,7 @@ class Change(models.Model):
     tenant = models.CharField(max_length=63, blank=True, default="")
     environment = models.CharField(max_length=63, blank=True, default="")
     secret_name = models.CharField(max_length=600, blank=True, default="")
+    server = models.CharField(max_length=500, blank=True, default="")
     form_data = models.JSONField(default=dict, blank=True)
     intent = models.JSONField(default=dict, blank=True)
     revision = models.PositiveIntegerField(default=1)

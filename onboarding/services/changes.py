@@ -13,7 +13,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import Clock, FleetRepository, SpokeCredentials
-from onboarding.services import deliveries, events, indexing, plan_records, previews
+from onboarding.services import deliveries, events, indexing, plan_records, previews, servers
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def submit(
     Raises `Refused` with every reason at its form field; then nothing was written.
     """
     _require(actor, Right.REQUEST)
-    _require_secret(intent, credentials)
+    server = _server(intent, form_data, credentials)
     draft = None
     if draft_id is not None:
         draft = Change.objects.filter(
@@ -93,9 +93,16 @@ def submit(
             raise Refused(
                 "This draft was already asked for approval, or thrown away.", code="not_a_draft"
             )
-    plan = _plan(fleet=fleet, intent=intent, repository=repository, clock=clock, change=draft)
+    plan = _plan(
+        fleet=fleet,
+        intent=intent,
+        repository=repository,
+        clock=clock,
+        change=draft,
+        server=server,
+    )
     change = draft or Change(fleet=fleet, requester=actor)
-    _fill(change, intent=intent, form_data=form_data)
+    _fill(change, intent=intent, form_data=form_data, server=server)
     return _ask_for_approval(
         change, plan=plan, actor=actor, clock=clock, act=Act.SUBMIT, verb="change.submitted"
     )
@@ -123,12 +130,17 @@ def revise(
             "A change cannot be moved to another cluster. Withdraw it and ask anew.",
             field="cluster",
         )
-    _require_secret(intent, credentials)
+    server = _server(intent, form_data, credentials)
     plan = _plan(
-        fleet=change.fleet, intent=intent, repository=repository, clock=clock, change=change
+        fleet=change.fleet,
+        intent=intent,
+        repository=repository,
+        clock=clock,
+        change=change,
+        server=server,
     )
     expected = change.revision
-    _fill(change, intent=intent, form_data=form_data)
+    _fill(change, intent=intent, form_data=form_data, server=server)
     change.revision = expected + 1
     return _ask_for_approval(
         change,
@@ -151,6 +163,7 @@ def resubmit(*, change_id: int, actor: User, repository: FleetRepository, clock:
         repository=repository,
         clock=clock,
         change=change,
+        server=change.server,
     )
     return _ask_for_approval(
         change,
@@ -263,24 +276,37 @@ def _plan(
     repository: FleetRepository,
     clock: Clock,
     change: Change | None,
+    server: str,
 ) -> planner.Plan:
     """Plan at the fetched tip, with the members indexed at that tip: what is taken is known as of now."""
     indexing.index(fleet=fleet, repository=repository, clock=clock)
     return previews.preview(
-        fleet=fleet, intent=intent, snapshot=repository.snapshot(), change=change
+        fleet=fleet,
+        intent=intent,
+        snapshot=repository.snapshot(),
+        change=change,
+        server=server,
     )
 
 
-def _require_secret(intent: planner.Intent, credentials: SpokeCredentials) -> None:
-    """Refuse a registration whose secret is known not to be there; not knowing refuses nothing."""
+def _server(
+    intent: planner.Intent, form_data: Mapping[str, Any], credentials: SpokeCredentials
+) -> str:
+    """The server of a spoke that joins, from its secret's tag or as entered; "" where unknown.
+
+    Refuses a registration whose secret is known not to be there; not knowing refuses nothing.
+    """
     if not isinstance(intent, planner.RegisterCluster):
-        return
+        return ""
     facts = credentials.describe(intent.secret_name)
     if facts.presence in (SecretPresence.ABSENT, SecretPresence.PENDING_DELETION):
         raise Refused(facts.detail, field="secret_name", code=f"secret_{facts.presence.value}")
+    return servers.server_of(facts=facts, entered=str(form_data.get("server", "")))
 
 
-def _fill(change: Change, *, intent: planner.Intent, form_data: Mapping[str, Any]) -> None:
+def _fill(
+    change: Change, *, intent: planner.Intent, form_data: Mapping[str, Any], server: str
+) -> None:
     """Write the intent's words into the change's columns."""
     placement = intent.placement
     change.kind = (
@@ -292,7 +318,7 @@ def _fill(change: Change, *, intent: planner.Intent, form_data: Mapping[str, Any
         placement.tenant,
         placement.environment,
     )
-    change.secret_name = intent.secret_name
+    change.secret_name, change.server = intent.secret_name, server
     change.intent = intent.to_data()
     change.form_data = dict(form_data)
 

@@ -12,11 +12,12 @@ from onboarding.domain import diff, planner
 from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import ApplicationStatus, Change, Cluster, Fleet, HubObject, Participant
+from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
 from onboarding.ports import FleetRepository, HubKind
+from onboarding.services import hub_checks, servers
 from onboarding.services.layouts import layout_of
 
-POLICY_VERSION = "1"
+POLICY_VERSION = "2"
 """The version of the approval rules that a digest is bound to; it changes when the rules do."""
 
 
@@ -82,10 +83,12 @@ def preview(
     intent: planner.Intent,
     snapshot: Snapshot,
     change: Change | None = None,
+    server: str = "",
 ) -> planner.Plan:
     """Plan an intent on one snapshot; nothing is written.
 
-    Raises `Refused` with every reason at its form field.
+    `server` is the API server of a cluster that joins, as far as it is known. Raises `Refused` with
+    every reason at its form field.
     """
     where = layout_of(fleet)
     except_path = (
@@ -100,26 +103,11 @@ def preview(
         neighbours(fleet=fleet, intent=intent, except_change=change, except_path=except_path),
         live_sets=live_sets(hub_name=intent.placement.hub),
     )
-    return replace(found, warnings=(*found.warnings, *_unlike_the_hub(found)))
-
-
-def _unlike_the_hub(plan: planner.Plan) -> list[planner.PlanWarning]:
-    """Where the Applications that go carry another finalizer on the hub than was foreseen."""
-    going = {one.name: one for one in plan.impact.disappear if not one.from_hub}
-    rows = ApplicationStatus.objects.filter(
-        hub__name=plan.intent.placement.hub, name__in=list(going)
-    )
-    return [
-        planner.PlanWarning(
-            f"On the hub, {row.name} carries {'a' if cascades else 'no'} finalizer that deletes its "
-            f"resources, other than the repository says: "
-            f"{'they are deleted' if cascades else 'they stay'}.",
-            "hub_differs",
-        )
-        for row in (rows.only("name", "facts") if going else ())
-        if (cascades := row.facts.get("cascades")) is not None
-        and cascades is not going[row.name].deletes_resources
-    ]
+    warnings = [*found.warnings, *hub_checks.check(plan=found)]
+    if isinstance(intent, planner.RegisterCluster):
+        cluster = intent.placement.cluster
+        warnings += servers.check(server=server, cluster=cluster, except_change=change)
+    return replace(found, warnings=tuple(warnings))
 
 
 def preview_change(
@@ -131,6 +119,7 @@ def preview_change(
         intent=planner.intent_from_data(change.intent),
         snapshot=repository.snapshot(commit),
         change=change,
+        server=change.server,
     )
     return Preview(plan=plan, digest=digest_for(change=change, plan=plan))
 

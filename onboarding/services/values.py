@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
-from onboarding.domain.component_values import ClusterView, ComponentValues, component_values
+from onboarding.domain.component_values import (
+    ClusterView,
+    ComponentValues,
+    cluster_facts,
+    component_values,
+    lay_catalogue,
+)
 from onboarding.domain.components import Component
 from onboarding.domain.errors import Refused
+from onboarding.domain.hierarchy import Resolved
 from onboarding.domain.impact import Forecaster
 from onboarding.domain.labels import cluster_labels
+from onboarding.domain.layering import Branch, leaves
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import FleetMember, parse_member
 from onboarding.domain.names import ClusterName, HubName
@@ -83,6 +92,13 @@ class ClusterValues:
         return component_values(
             found.component, self._view, self.placement, self._snapshot, self._layout
         )
+
+    def fixed(self, component: str) -> dict[str, Any]:
+        """What the catalogue and the cluster's facts fix: `valuesObject` of the Application."""
+        branch = Branch()
+        offered = self.offered[component].component
+        lay_catalogue(branch, offered, cluster_facts(offered.cluster_values, self._view))
+        return Resolved(tuple(leaves(branch))).values()
 
 
 def values_of_cluster(*, cluster: Cluster, snapshot: Snapshot) -> ClusterValues:

@@ -255,7 +255,11 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
         )
     try:
         plan = previews.preview(
-            fleet=subject.fleet, intent=form.intent(), snapshot=snapshot, change=subject.change
+            fleet=subject.fleet,
+            intent=form.intent(),
+            snapshot=snapshot,
+            change=subject.change,
+            server=form.cleaned_data.get("server", ""),
         )
     except Refused as refused:
         form.refuse(refused)

@@ -130,6 +130,9 @@ def _credentials(form: RegistrationForm, editing: Placement | None, check_url: s
     bound = form["secret_name"]
     facts: tuple[Fact, ...] = ()
     fields: tuple[FormField, ...] = (FormField(bound=bound, check_url=check_url),)
+    wrong = any(form[name].errors for name in ("secret_name", "server") if name in form.fields)
+    if "server" in form.fields:
+        fields += (FormField(bound=form["server"], is_optional=True),)
     if editing:
         fields = ()
         facts = (
@@ -148,7 +151,7 @@ def _credentials(form: RegistrationForm, editing: Placement | None, check_url: s
         else "Terraform stores the cluster's server and config in one secret. Only its name is needed here.",
         fields=fields,
         facts=facts,
-        status="wrong" if bound.errors else "done" if bound.value() else "",
+        status="wrong" if wrong else "done" if bound.value() else "",
     )
 
 

@@ -63,6 +63,7 @@ def test_it_tells_of_sets_that_git_does_not_know() -> None:
         application_set("both", {"env": "dev"}),
         application_set("neither", {"tier": "bronze"}),
     ]
+    sets.append(application_set("known", {}))
     heard = hear(sets, {"tier": "gold", "env": "dev"}, {"tier": "silver", "env": "dev"}, FORETOLD)
     assert [one.name for one in heard.before.values()] == ["old-spoke-1", "both-spoke-1"]
     assert [one.name for one in heard.after.values()] == ["new-spoke-1", "both-spoke-1"]
@@ -90,4 +91,5 @@ def test_it_counts_what_labels_cannot_decide_and_keeps_what_is_never_deleted() -
     heard = hear([doubtful, keeping], {"tier": "gold"}, {}, FORETOLD)
     assert heard.doubtful == 1
     assert heard.before == heard.after == {}
-    assert [one.code for one in heard.warnings] == ["hub_keeps"]
+    assert [one.code for one in heard.warnings] == ["hub_keeps", "hub_lacks_set"]
+    assert hear([], {}, {}, FORETOLD).warnings == []

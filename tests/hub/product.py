@@ -23,6 +23,7 @@ HOME = Path(__file__).resolve().parents[2]
 FLEET = "platform"
 _STATE = re.compile(r'fui-state-large"><span class="fui-dot"[^>]*></span>([^<]+)</span>')
 _SENTENCE = re.compile(r'<p class="fui-panel-sentence">(.*?)</p>', re.S)
+_CONFIRM = re.compile(r'for="decide-confirm">[^<]*<code>([^<]+)</code>')
 _CHANGE = re.compile(r"/changes/(\d+)/")
 
 
@@ -107,7 +108,10 @@ class Product:
 
     def approve(self, change: int) -> None:
         """The other person reads the plan and approves exactly that."""
-        self.person("approver").send(f"/changes/{change}/", {}, having="digest")
+        approver, path = self.person("approver"), f"/changes/{change}/"
+        asked = _CONFIRM.search(approver.get(path))
+        typed = {"reason": "As agreed.", "confirm": asked[1]} if asked else {}
+        approver.send(path, typed, having="digest")
 
     def plan(self, change: int) -> Mapping[str, Any]:
         """The plan that was shown and approved, as the product keeps it."""

@@ -43,13 +43,14 @@ def test_it_waits_until_the_hub_has_followed(place: Place) -> None:
         hub=change.hub, name="spoke-a", server="https://a", first_seen_at=now, seen_at=now
     )
     approve = f"/changes/{change.pk}/approve/"
-    answer = place.post("approver", approve, {"digest": change.plan_digest})
+    decision = {"digest": change.plan_digest, "reason": "As agreed.", "confirm": "spoke-a"}
+    answer = place.post("approver", approve, decision)
     assert answer.status_code == 422
     assert "has not followed the handover of spoke-a yet" in answer.content.decode()
     assert not Delivery.objects.exists()
     seen.labels = {"fleet_handover": "true"}
     seen.save()
-    answer = place.post("approver", approve, {"digest": change.plan_digest})
+    answer = place.post("approver", approve, decision)
     assert answer.status_code == 302
     assert Delivery.objects.get().state == "queued"
 

@@ -47,7 +47,9 @@ def approved(place: Place, change: Change) -> None:
     place.get("approver", f"/changes/{change.pk}/")
     change.refresh_from_db()
     answer = place.post(
-        "approver", f"/changes/{change.pk}/approve/", {"digest": change.plan_digest}
+        "approver",
+        f"/changes/{change.pk}/approve/",
+        {"digest": change.plan_digest, "reason": "As agreed.", "confirm": change.cluster_name},
     )
     assert answer.status_code == 302
 

@@ -242,7 +242,8 @@ def approve(site: Installation, change: Change) -> None:
     page = f"/changes/{change.pk}/"
     digest = reading.decision(site.get("approver", page))["digest"]
     assert digest == change.plan_digest
-    approved = site.send("approver", page, f"{page}approve/")
+    typed = {"reason": "As agreed.", "confirm": change.cluster_name}
+    approved = site.send("approver", page, f"{page}approve/", **typed)
     assert (approved.status_code, approved.headers["Location"]) == (302, page)
     assert site.queue.woken == [("onboarding.deliver", {"fleet_id": change.fleet_id})]
 

@@ -1,0 +1,255 @@
+"""How fast a plan's parts are, side by side with Helm: `./fleet bench plan`.
+
+One fleet in a bare Git repository, made from the shipped template. Measured are the effective values of
+all components of one cluster against `helm template` of the Helm that the hub's Argo CD carries, for the
+same values, in this run; the labels of 10,000 clusters, cold and after one commit; and one form's preview
+on a fleet of 1,000 clusters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "fleetui.settings"
+_DATA = tempfile.TemporaryDirectory(prefix="fleetui-bench-")
+os.environ["FLEETUI_DATA"] = _DATA.name
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.test.utils import override_settings  # noqa: E402
+
+from onboarding import wiring  # noqa: E402
+from onboarding.domain.layout import Placement  # noqa: E402
+from onboarding.domain.member import DeploymentModel  # noqa: E402
+from onboarding.domain.names import (  # noqa: E402
+    ClusterName,
+    Environment,
+    HubName,
+    TenantName,
+)
+from onboarding.domain.planner import RegisterCluster  # noqa: E402
+from onboarding.models import Cluster, Fleet  # noqa: E402
+from onboarding.services import indexing, previews, values  # noqa: E402
+from onboarding.services.initializing import TEMPLATE  # noqa: E402
+from tests import repositories  # noqa: E402
+from tests.hub import binaries  # noqa: E402
+
+FOLDER = Path(_DATA.name)
+HUB = "hub-cluster"
+PROBE = "probe: {{ toJson .Values | quote }}\n"
+MEMBER = """\
+tenant: "{tenant}"
+clusterName: "{name}"
+environment: "{environment}"
+secretManagerSecretName: "fleet/{name}"
+use_remote_argo: "true"
+enable_remote_resources: "false"
+enable_remote_addons: "false"
+"""
+FLAGS = (
+    "cluster_info",
+    "metrics_server",
+    "cert_manager",
+    "aws_load_balancer_controller",
+    "aws_ebs_csi_driver",
+    "karpenter",
+    "namespace_baseline",
+    "quota_defaults",
+    "monitoring_settings",
+    "kube_prometheus_stack",
+)
+PINS = "externalSecret:\n  labels:\n" + "".join(f'    enable_{one}: "true"\n' for one in FLAGS)
+
+
+class Goals:
+    """What was to be reached, what was measured, and whether that holds."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, bool]] = []
+
+    def add(self, goal: str, measured: str, holds: bool) -> None:
+        self.lines.append((goal, measured, holds))
+
+    def tell(self) -> int:
+        width = max(len(goal) for goal, _, _ in self.lines)
+        for goal, measured, holds in self.lines:
+            print(f"{'holds' if holds else 'FAILS'}  {goal:{width}}  {measured}")
+        return 0 if all(holds for _, _, holds in self.lines) else 1
+
+
+def main() -> int:
+    """Measure, print one line for each goal, and fail where one does not hold."""
+    call_command("migrate", verbosity=0)
+    goals = Goals()
+    with override_settings(
+        REPOSITORIES_FOLDER=FOLDER / "mirrors", FLEETUI_ALLOW_LOCAL_REPOSITORIES=True
+    ):
+        small = fleet_of("small", 1000)
+        measure_values(small, goals)
+        measure_preview(small, goals)
+        measure_labels(goals)
+    return goals.tell()
+
+
+def fleet_of(name: str, clusters: int) -> Fleet:
+    """A fleet of so many clusters in a bare repository, fetched but not indexed."""
+    files: dict[str, str | bytes | None] = {
+        path.relative_to(TEMPLATE).as_posix(): path.read_bytes()
+        for path in TEMPLATE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    for number in range(clusters):
+        cluster, tenant = f"{name}-{number:05d}", f"tenant{number % 20}"
+        environment = ("dev", "staging", "prod")[number % 3]
+        files[member_path(cluster)] = MEMBER.format(
+            tenant=tenant, name=cluster, environment=environment
+        )
+        files[pins_path(tenant, cluster)] = PINS
+    bare = repositories.bare_repository(FOLDER / f"{name}.git", files)
+    fleet = Fleet.objects.create(name=name, repository_url=str(bare), layout="tenants")
+    wiring.current_repository(fleet, max_age=0)
+    return fleet
+
+
+def member_path(cluster: str) -> str:
+    return f"fleet/fleet-bootstrap/fleet-members/{HUB}/{cluster}.yaml"
+
+
+def pins_path(tenant: str, cluster: str) -> str:
+    return f"addons/tenants/{tenant}/clusters/{cluster}/fleet/fleet-secret/values.yaml"
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds on the wall, and the result."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def measure_values(fleet: Fleet, goals: Goals) -> None:
+    """All components of one cluster, warm, and Helm rendering a probe from the same files."""
+    indexing.index(fleet=fleet, repository=wiring.repository(fleet), clock=wiring.clock())
+    cluster = Cluster.objects.select_related("fleet").filter(fleet=fleet).order_by("name")[0]
+    snapshot = wiring.repository(fleet).snapshot()
+
+    def ours() -> dict[str, dict[str, Any]]:
+        found = values.values_of_cluster(cluster=cluster, snapshot=snapshot)
+        resolved = {name: found.of(name) for name, one in found.offered.items() if one.enabled}
+        return {name: one.values() for name, one in resolved.items() if one}
+
+    answers = ours()
+    warm = statistics.median(timed(ours)[0] for _ in range(30))
+    found = values.values_of_cluster(cluster=cluster, snapshot=snapshot)
+    helm = Helm()
+    helm_seconds, differing = 0.0, []
+    for name, answer in answers.items():
+        component = found.of(name)
+        assert component is not None
+        files = [layer.path for layer, exists in component.files if exists]
+        seconds, told = helm.values(found, name, files, snapshot)
+        helm_seconds += seconds
+        if told != answer:
+            differing.append(name)
+    count = len(answers)
+    goals.add(
+        f"all {count} components of one cluster in under 50 ms, warm",
+        f"{warm * 1000:.1f} ms",
+        warm < 0.05,
+    )
+    goals.add(
+        "at least 100 times the speed of helm template for the same",
+        f"{helm_seconds / warm:.0f} times ({helm_seconds * 1000:.0f} ms, {helm_seconds / count * 1000:.0f} each)",
+        helm_seconds >= 100 * warm,
+    )
+    goals.add(
+        "the same values as helm template", f"{count - len(differing)} of {count}", not differing
+    )
+
+
+class Helm:
+    """The hub's Helm, rendering a chart that tells its values."""
+
+    def __init__(self) -> None:
+        binaries.ensure("helm")
+        self.command = str(binaries.path("helm"))
+        self.environment = {"PATH": os.environ["PATH"], "HOME": _DATA.name}
+
+    def values(
+        self, found: values.ClusterValues, name: str, files: list[str], snapshot: Any
+    ) -> tuple[float, dict[str, Any]]:
+        """Seconds of one `helm template`, and the values that the chart received."""
+        folder = FOLDER / "helm" / name
+        (folder / "templates").mkdir(parents=True)
+        (folder / "templates/probe.yaml").write_text(PROBE)
+        (folder / "Chart.yaml").write_text("apiVersion: v2\nname: probe\nversion: 1.0.0\n")
+        component = found.offered[name].component
+        if component.chart and not component.repo_url:
+            defaults = snapshot.read(f"{component.chart}/values.yaml")
+            (folder / "values.yaml").write_bytes(defaults.content if defaults else b"")
+        arguments = [self.command, "template", "probe", str(folder)]
+        for number, path in enumerate(files):
+            (folder / f"layer-{number}").write_bytes(snapshot.read(path).content)
+            arguments += ["--values", str(folder / f"layer-{number}")]
+        (folder / "inline").write_text(json.dumps(found.fixed(name)))
+        arguments += ["--values", str(folder / "inline")]
+        seconds, done = timed(
+            lambda: subprocess.run(
+                arguments, env=self.environment, capture_output=True, text=True, check=True
+            )
+        )
+        line = next(line for line in done.stdout.splitlines() if line.startswith("probe: "))
+        return seconds, json.loads(json.loads(line.removeprefix("probe: ")))
+
+
+def measure_preview(fleet: Fleet, goals: Goals) -> None:
+    """One preview as the form asks for it while somebody types."""
+    intent = RegisterCluster(
+        placement=Placement(
+            HubName(HUB), ClusterName("a-new-one"), TenantName("tenant1"), Environment("prod")
+        ),
+        secret_name="fleet/a-new-one",  # noqa: S106 -- the name of one
+        model=DeploymentModel.CENTRALIZED,
+        pins={"addonsRelease": "release1"},
+    )
+    snapshot = wiring.repository(fleet).snapshot()
+
+    def ask() -> object:
+        return previews.preview(fleet=fleet, intent=intent, snapshot=snapshot)
+
+    ask()
+    seconds = sorted(timed(ask)[0] for _ in range(40))
+    goals.add(
+        "a preview on 1,000 clusters in under 300 ms",
+        f"median {seconds[20] * 1000:.0f} ms, worst {seconds[-1] * 1000:.0f} ms",
+        seconds[-1] < 0.3,
+    )
+
+
+def measure_labels(goals: Goals) -> None:
+    """The labels of 10,000 clusters, read from Git: all of them, and again after one commit."""
+    fleet = fleet_of("large", 10_000)
+    repository, clock = wiring.repository(fleet), wiring.clock()
+    cold, report = timed(lambda: indexing.index(fleet=fleet, repository=repository, clock=clock))
+    assert report.read == 10_000, report
+    change = {pins_path("tenant1", "large-00001"): PINS.replace('"true"', '"false"')}
+    repositories.commit(FOLDER / "large.git", change)
+    repository.fetch()
+    after, report = timed(lambda: indexing.index(fleet=fleet, repository=repository, clock=clock))
+    assert report.read == 1, report
+    goals.add("10,000 clusters' labels in under 10 s, cold", f"{cold:.2f} s", cold < 10)
+    goals.add("the same after one commit in under 1 s", f"{after:.2f} s", after < 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""`manage.py plan`: what a change would do, as text or JSON; nothing is written."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from onboarding import wiring
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.intents import FORMAT, intent_from_data
+from onboarding.domain.plan_text import plan_text
+from onboarding.domain.plans import Plan
+from onboarding.domain.yamlread import load
+from onboarding.models import Change, Fleet
+from onboarding.services import plan_records, previews
+
+
+class Command(BaseCommand):
+    """Plans a change, or an intent from a file, on the branch as it is now."""
+
+    help = (
+        "Show what a change would do: files, labels, Applications. Exit code 1 where it is refused."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """A change's number, or a file with an intent."""
+        parser.add_argument("change", nargs="?", type=int, help="the number of a change")
+        parser.add_argument(
+            "--file",
+            help="an intent in YAML: kind (register or edit), hub, cluster, tenant, environment, "
+            "secret_name, model, and if wanted remote_addons, remote_resources, options, pins",
+        )
+        parser.add_argument("--fleet", default="", help="the fleet's name, where there are several")
+        parser.add_argument("--json", action="store_true", help="the whole plan as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Plan and print; a refusal is printed with every reason and its field."""
+        if bool(options["file"]) == bool(options["change"]):
+            raise CommandError("Give the number of a change, or --file with an intent.")
+        try:
+            if options["change"]:
+                plan, digest = self._of_change(options["change"])
+            else:
+                plan, digest = self._of_file(options["file"], options["fleet"]), ""
+        except Refused as refused:
+            raise CommandError(_reasons(refused, as_json=options["json"])) from refused
+        except FleetError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            record = plan_records.record(plan) | {"digest": digest or None}
+            self.stdout.write(json.dumps(record, indent=2, sort_keys=True))
+        else:
+            self.stdout.write(plan_text(plan, digest=digest), ending="")
+
+    def _of_change(self, number: int) -> tuple[Plan, str]:
+        change = Change.objects.select_related("fleet", "requester").filter(pk=number).first()
+        if change is None or not change.intent:
+            raise CommandError(f"There is no change #{number} that could be planned.")
+        repository = wiring.current_repository(change.fleet, max_age=0)
+        seen = previews.preview_change(change=change, repository=repository)
+        return seen.plan, seen.digest
+
+    def _of_file(self, name: str, fleet_name: str) -> Plan:
+        fleets = Fleet.objects.filter(name=fleet_name) if fleet_name else Fleet.objects.all()
+        if len(found := list(fleets[:2])) != 1:
+            raise CommandError("Name one fleet with --fleet.")
+        try:
+            data = load(Path(name).read_bytes(), path=name)
+        except OSError as error:
+            raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+        if not isinstance(data, dict):
+            raise CommandError(f"{name} must be a map.")
+        usual = {"format": FORMAT, "kind": "register", "remote_addons": False}
+        usual |= {"remote_resources": False, "options": {}, "pins": {}}
+        return previews.preview(
+            fleet=found[0],
+            intent=intent_from_data({**usual, **data}),
+            snapshot=wiring.current_repository(found[0], max_age=0).snapshot(),
+            server=str(data.get("server", "")),
+        )
+
+
+def _reasons(refused: Refused, *, as_json: bool) -> str:
+    if as_json:
+        reasons = [
+            {"field": one.field, "code": one.code, "message": one.message}
+            for one in refused.refusals
+        ]
+        return json.dumps({"refused": reasons}, indent=2)
+    lines = [
+        f"{one.field}: {one.message}" if one.field else one.message for one in refused.refusals
+    ]
+    return "Refused:\n" + "\n".join(lines)

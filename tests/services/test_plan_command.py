@@ -1,0 +1,71 @@
+"""`manage.py plan`: the same plan as on the page, for a terminal and for programs."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from onboarding import wiring
+from tests import repositories
+from tests.stage import Stage
+
+INTENT = """\
+hub: hub-a
+cluster: spoke-9
+tenant: team-a
+environment: dev
+secret_name: fleet/spoke-9
+model: centralized
+pins: {addonsRelease: default}
+"""
+
+
+@pytest.fixture
+def stage(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    found = Stage(tmp_path)
+    found.repository.real.fetch()
+    monkeypatch.setattr(wiring, "current_repository", lambda fleet, max_age=3: found.repository)
+    return found
+
+
+def plan(*arguments: object) -> str:
+    out = StringIO()
+    call_command("plan", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_tells_a_change_as_its_page_does(stage: Stage) -> None:
+    change = stage.submitted("spoke-1")
+    before = repositories.log(stage.bare)
+    text = plan(change.pk)
+    assert text.startswith("Register spoke-1 on hub-a: ")
+    assert "! The server is not checked" in text
+    assert "+ tenant: team-a   (fleet/fleet-bootstrap/fleet-members/hub-a/spoke-1.yaml:" in text
+    assert '+clusterName: "spoke-1"' in text
+    assert text.rstrip().endswith(change.plan_digest)
+    told = json.loads(plan(change.pk, "--json"))
+    assert told["digest"] == change.plan_digest
+    assert told["edits"] == change.plan["edits"]
+    assert repositories.log(stage.bare) == before
+
+
+def test_it_plans_an_intent_of_a_file(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "intent.yaml"
+    file.write_text(INTENT)
+    assert "addons/tenants/team-a/clusters/spoke-9/fleet/fleet-secret/values.yaml" in plan(
+        "--file", str(file)
+    )
+    file.write_text(INTENT.replace("default}", "none}").replace("fleet/spoke-9", "'{{ x }}'"))
+    with pytest.raises(CommandError) as refused:
+        plan("--file", str(file), "--json")
+    fields = {one["field"] for one in json.loads(str(refused.value))["refused"]}
+    assert fields == {"addonsRelease", "secret_name"}
+    file.write_text("a: 1\na: 2\n")
+    with pytest.raises(CommandError, match="line 2"):
+        plan("--file", str(file))
+    with pytest.raises(CommandError, match="number of a change"):
+        plan()
