@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0008_predictions_are_compared_with_the_hub"),
+        ("onboarding", "0010_lint_reports_are_kept"),
     ]
 
     operations = [
