@@ -42,10 +42,15 @@ TABLE = {
     "lint": ("/lint/", READ),
     "lint-json": ("/lint/report.json", READ),
     "lint-sarif": ("/lint/report.sarif", READ),
+    "cluster-compare": ("/clusters/compare/", READ),
+    "value-search": ("/values/", READ),
     "search": ("/search/?q=spoke", READ),
     "system": ("/system/", READ),
     "fleet-list": ("/admin/fleets/", RULE),
     "fleet-add": ("/admin/fleets/add/", RULE),
+    "fleet-adopt": ("/admin/fleets/adopt/", RULE),
+    "adoption-detail": ("/admin/fleets/adopt/1/", {**RULE, "administrator": 404}),
+    "adoption-confirm": ("/admin/fleets/adopt/1/confirm/", POST_ONLY),
     "fleet-edit": ("/admin/fleets/platform/", RULE),
     "fleet-test": ("/admin/fleets/platform/test/", POST_ONLY),
     "hub-list": ("/admin/hubs/", RULE),
@@ -63,6 +68,7 @@ WRITES = {
     "/admin/fleets/platform/test/": "administrator",
     "/admin/hubs/hub-cluster/test/": "administrator",
     "/admin/fleets/add/": "administrator",
+    "/admin/fleets/adopt/": "administrator",
     "/admin/hubs/add/": "administrator",
 }
 
