@@ -47,6 +47,8 @@ _ANSWER_SECONDS = 60.0
 _ANSWER_BYTES = 64 * 1024 * 1024
 # Argo CD answers a refresh when the comparison is done; that it was asked is all that counts.
 _REFRESH_SECONDS = 3.0
+# Argo CD lists the Secrets that carry this label, and leaves it out of each (db.SecretToCluster).
+_LEFT_OUT = {"argocd.argoproj.io/secret-type": "cluster"}
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _ANNOTATION_LENGTH = 500
 _MESSAGE_LENGTH = 1000
@@ -140,7 +142,8 @@ class ArgoCDApi:
                 key: value
                 for key, value in _texts(item.get("labels"))
                 if _LABEL_VALUE.fullmatch(value)
-            },
+            }
+            | _LEFT_OUT,
             annotations={
                 key: value[:_ANNOTATION_LENGTH]
                 for key, value in _texts(item.get("annotations"))

@@ -7,8 +7,6 @@ import os
 import secrets
 from pathlib import Path
 
-from django.contrib.auth.models import Group, User
-
 # Who signs in to the demo: the user's name, the group that gives the rights, what they are for.
 PEOPLE = {
     "requester": ("Requesters", "asks for changes"),
@@ -22,6 +20,8 @@ def make_people(folder: Path) -> dict[str, str]:
 
     The passwords are random for each data folder and kept in it, readable by its owner only.
     """
+    from django.contrib.auth.models import Group, User
+
     kept = folder / "sign-ins.json"
     try:
         passwords: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))

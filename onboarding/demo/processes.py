@@ -206,7 +206,7 @@ def _works(url: str) -> bool:
     try:
         with Celery("demo", broker=url, set_as_current=False) as app:
             return bool(app.control.ping(timeout=1))
-    except (OSError, OperationalError):
+    except (OSError, OperationalError, redis.RedisError):
         return False
 
 

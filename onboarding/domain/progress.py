@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 GRACE = timedelta(minutes=15)
-ARGOCD_PATIENCE = timedelta(seconds=15)
-"""How long Argo CD may be silent, as when it restarts, before what it said counts as stale."""
+PATIENCE = timedelta(seconds=15)
+"""How long a hub may be silent, as when a part of it restarts, before what it said is stale."""
 """How long after registration Applications that are not there yet count as being deployed."""
 
 
@@ -114,15 +114,22 @@ def timeline(facts: Facts, *, now: datetime) -> Timeline:
     steps = _steps(facts, now)
     state, sentence = _state(facts, steps, now)
     told = Timeline(steps, state, sentence)
-    if state is ClusterState.STALE and facts.is_fresh(now) and _argocd_is_silent(facts, now):
-        return replace(told, advice=_ARGOCD_ADVICE)
     remedy = told.current.remedy if told.current else ""
+    if facts.is_committed() and (silence := _silence(facts, now)):
+        remedy = silence[1]
     return replace(told, advice=_ADVICE.get(state, remedy))
 
 
-def _argocd_is_silent(facts: Facts, now: datetime) -> bool:
-    since = facts.argocd_silent_since
-    return since is not None and now - since >= ARGOCD_PATIENCE
+def _silence(facts: Facts, now: datetime) -> tuple[str, str] | None:
+    """What does not answer any more, and what to do; None while all is heard of."""
+    for since, name, problem, advice in (
+        (facts.hub_silent_since, "The hub", facts.hub_problem, _HUB_ADVICE),
+        (facts.argocd_silent_since, "Argo CD", facts.argocd_problem, _ARGOCD_ADVICE),
+    ):
+        if since is not None and now - since >= PATIENCE:
+            said = f"{name} has not answered since {since:%H:%M} UTC"
+            return f"{said}; what it said before may not hold any more. {problem}".rstrip(), advice
+    return None
 
 
 def _observed(facts: Facts, now: datetime) -> Mapping[Stage, bool]:
@@ -230,6 +237,10 @@ _ADVICE: Mapping[ClusterState, str] = {
         "credentials are still valid. Argo CD tries again by itself."
     ),
 }
+_HUB_ADVICE = (
+    "Look at the hub's API server, and at the right and the token of this product's account there "
+    "(Administration, Hubs, Test)."
+)
 _ARGOCD_ADVICE = (
     "Look at Argo CD on the hub: its server and its application controller. Nothing has to be done "
     "here; the clusters go on when it is back."
@@ -256,10 +267,8 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
         return ClusterState.COMMITTED, why_not(Stage.NOTICED, facts, now=now).reason
     if not facts.is_fresh(now):
         return ClusterState.STALE, why_not(Stage.NOTICED, facts, now=now).reason
-    if _argocd_is_silent(facts, now) and facts.argocd_silent_since:
-        since = f"{facts.argocd_silent_since:%H:%M} UTC"
-        said = f"Argo CD has not answered since {since}; what it said before may not hold any more."
-        return ClusterState.STALE, f"{said} {facts.argocd_problem}".rstrip()
+    if silence := _silence(facts, now):
+        return ClusterState.STALE, silence[0]
     early = {step.stage: step for step in steps if step.stage in _STAGE_STATES}
     for step in early.values():
         if step.state is StepState.FAILED:

@@ -102,7 +102,8 @@ class Facts:
     `noticed_at`: its registration Application exists. `matched`: how many ApplicationSets select
     it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
-    `argocd_silent_since`: Argo CD has not answered from then on, for the reason `argocd_problem`.
+    `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
+    `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD.
     """
 
     decision: DecisionState | None = None
@@ -117,6 +118,7 @@ class Facts:
     removed: bool = False
     hub_seen_at: datetime | None = None
     hub_problem: str = ""
+    hub_silent_since: datetime | None = None
     argocd_silent_since: datetime | None = None
     argocd_problem: str = ""
     stale_after: timedelta = timedelta(minutes=5)

@@ -89,9 +89,6 @@ class HubView:
         """Read the hub's rows once; `hub` None is a hub that nobody configured."""
         self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
         self.problem = "" if hub else "No hub of this name is configured here."
-        part = as_map(as_map(self.watch.kinds if self.watch else None).get("clusters"))
-        self.argocd_problem = text(part.get("problem"))
-        self.argocd_silent_since = moment(part.get("problem_since"))
         self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
         self.registrations: dict[str, ApplicationStatus] = {}
         self.registered: dict[str, ClusterStatus] = {}
@@ -102,6 +99,11 @@ class HubView:
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
             self._read(hub)
+
+    def silence(self, part: str) -> tuple[datetime | None, str]:
+        """Since when one part of the hub ("applications", "clusters") does not answer, and why."""
+        seen = as_map(as_map(self.watch.kinds if self.watch else None).get(part))
+        return moment(seen.get("problem_since")), text(seen.get("problem"))
 
     def _read(self, hub: Hub) -> None:
         for application in ApplicationStatus.objects.filter(hub=hub):
@@ -323,6 +325,8 @@ def _facts(
     registration, registered = seen.registrations.get(name), seen.registered.get(name)
     about_registration = change if change and change.kind == Change.Kind.REGISTER else None
     decided = about_registration or (change if cluster is None else None)
+    hub_silent, hub_problem = seen.silence(HubKind.APPLICATIONS.value)
+    argocd_silent, argocd_problem = seen.silence("clusters")
     return Facts(
         decision=DecisionState(decided.state) if decided else None,
         submitted_at=decided.submitted_at if decided else None,
@@ -335,9 +339,10 @@ def _facts(
         committed_at=delivery.committed_at if delivery and decided else None,
         in_git=cluster is not None,
         hub_seen_at=watch.seen_at if watch else None,
-        hub_problem=watch.problem if watch else seen.problem,
-        argocd_silent_since=seen.argocd_silent_since,
-        argocd_problem=seen.argocd_problem,
+        hub_problem=hub_problem or (watch.problem if watch else seen.problem),
+        hub_silent_since=hub_silent,
+        argocd_silent_since=argocd_silent,
+        argocd_problem=argocd_problem,
         noticed_at=registration.first_seen_at if registration else None,
         registration_problem=_registration_problem(cluster, registration, seen),
         external_secret=_external_secret(name, seen),

@@ -68,7 +68,11 @@ def test_it_keeps_what_is_known_of_a_cluster(server: ScriptedServer, argocd: Arg
         RegisteredCluster(
             name="spoke-dev",
             server="https://spoke.example.com",
-            labels={"addonsRelease": "default", "enable_metrics_server": "true"},
+            labels={
+                "addonsRelease": "default",
+                "enable_metrics_server": "true",
+                "argocd.argoproj.io/secret-type": "cluster",  # Argo CD itself leaves it out
+            },
             annotations={"addons_repo_url": "https://git.example.com/fleet.git"},
             connection="Successful",
             connection_message="asked with ***",

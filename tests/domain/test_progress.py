@@ -307,7 +307,7 @@ def test_it_says_what_to_do_next_beside_the_sentence() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(14, "healthy"), (16, "stale")])
-def test_it_is_stale_once_argo_cd_is_silent_for_longer_than_a_restart(
+def test_it_is_stale_once_the_hub_is_silent_for_longer_than_a_restart(
     seconds: int, state: str
 ) -> None:
     since = NOW - timedelta(seconds=seconds)
@@ -316,6 +316,10 @@ def test_it_is_stale_once_argo_cd_is_silent_for_longer_than_a_restart(
     assert found.state.value == state
     assert ("It does not answer." in found.sentence) is (state == "stale")
     assert ("Look at Argo CD on the hub" in found.advice) is (state == "stale")
+    both = timeline(replace(facts, hub_silent_since=since, hub_problem="Refused."), now=NOW)
+    assert both.state.value == state
+    assert ("The hub has not answered" in both.sentence) is (state == "stale")
+    assert ("API server" in both.advice) is (state == "stale")
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,29 @@ def test_it_says_what_real_services_need(tests_only, monkeypatch, capsys):
     assert "apt install redis-server" in capsys.readouterr().err
 
 
+def test_it_starts_the_demo_beside_a_real_hub_where_that_is_asked_for(tests_only, capsys):
+    assert tests_only.demo(["--hub", "real", "--port", "8123"]) == 0
+    assert tests_only.became == [("-m", "tests.hub.demo", "--port", "8123")]
+
+    assert tests_only.demo(["--hub", "imaginary"]) == 2
+    assert "--hub real" in capsys.readouterr().err
+    assert len(tests_only.became) == 1
+
+
+@pytest.mark.parametrize(("everything", "code"), [("", 2), ("true", 1)])
+def test_it_leaves_the_hub_tests_out_where_the_hub_cannot_be_built(
+    tests_only, monkeypatch, capsys, everything, code
+):
+    (tests_only.HOME / "tests/hub").mkdir(parents=True)
+    monkeypatch.setattr(tests_only, "hub_problem", lambda: "Go is not installed.")
+    monkeypatch.setenv("CI", everything)
+
+    assert tests_only.test(["hub"]) == code
+
+    assert "Go is not installed." in capsys.readouterr().err
+    assert tests_only.ran == []
+
+
 def test_it_names_the_benchmarks_that_there_are(fleet, capsys):
     (fleet.HOME / "bench").mkdir()
     (fleet.HOME / "bench" / "planning.py").touch()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,11 @@ HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
 KUBERNETES_VERSION = "v1.34.4"
 ARGOCD_VERSION = "3.2.11"
+GO_VERSION = "1.26"
 
 
 class GoMissing(Exception):
-    """There is no Go to build with, and the program is not in the cache."""
+    """There is no Go to build with, or too old a one, and the program is not in the cache."""
 
 
 class BuildFailed(Exception):
@@ -167,10 +169,8 @@ def ensure(*wanted: str) -> dict[str, float]:
     todo = [name for name in missing() if not wanted or name in wanted]
     if not todo:
         return {}
-    if shutil.which("go") is None:
-        raise GoMissing(
-            f"Go is not installed, which builds what is missing: {', '.join(todo)}. Install Go."
-        )
+    if problem := go_problem():
+        raise GoMissing(f"{problem} It builds what is missing: {', '.join(todo)}.")
     taken: dict[str, float] = {}
     for name in todo:
         with _locked(name):
@@ -179,6 +179,21 @@ def ensure(*wanted: str) -> dict[str, float]:
                 _build(name)
                 taken[name] = round(time.monotonic() - started, 1)
     return taken
+
+
+def go_problem() -> str:
+    """Why there is nothing to build with, and what to do; "" where there is.
+
+    Since 1.21 Go fetches the newer release that a module asks for by itself.
+    """
+    install = f"Install Go {GO_VERSION} or newer from https://go.dev/dl."
+    if shutil.which("go") is None:
+        return f"Go is not installed. {install}"
+    said = subprocess.run(["go", "version"], capture_output=True, text=True).stdout
+    found = re.search(r"go(\d+)\.(\d+)", said)
+    if not found or (int(found[1]), int(found[2])) < (1, 21):
+        return f"This Go is too old ({said.strip()}). {install}"
+    return ""
 
 
 @contextmanager
@@ -234,6 +249,10 @@ def _go(module: Path, *arguments: str) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:  # can the hub be had here? Says why not.
+        problem = go_problem() if missing() else ""
+        print(problem)
+        sys.exit(1 if problem else 0)
     for built, seconds in ensure().items():
         print(f"{built}: built in {seconds} s", flush=True)
     print(f"All programs of the real hub are in {cache_root() / 'bin'}.")

@@ -82,8 +82,16 @@ class Browser:
 
     def get(self, path: str) -> str:
         """A page's text in HTML; fails on any answer but 200."""
+        found = self.find(path)
+        assert found is not None, f"{path}: there is no such page"
+        return found
+
+    def find(self, path: str) -> str | None:
+        """A page's text in HTML, None where there is no such page; fails on any other answer."""
         answer = self.session.get(urljoin(self.address, path), timeout=30)
-        assert answer.status_code == 200, f"{path}: {answer.status_code}\n{answer.text[-3000:]}"
+        if answer.status_code == 404:
+            return None
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {text_of(answer.text)}"
         return answer.text
 
     def send(

@@ -12,6 +12,7 @@ from tests.hub import binaries
 from tests.hub.account import Account, give_account
 from tests.hub.fleet import Fleet, fresh_fleet
 from tests.hub.harness import Hub, real_hub
+from tests.hub.product import House, product_on_a_fresh_fleet
 from tests.template.conftest import helm
 
 __all__ = ["helm"]
@@ -77,3 +78,10 @@ def fleet(hub: Hub) -> Iterator[Fleet]:
     """A fleet that has just been bootstrapped and has no spoke yet."""
     with fresh_fleet(hub) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="module")
+def house(hub: Hub, account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The whole product, with a fresh fleet on the real hub; shared by the tests of a module."""
+    with product_on_a_fresh_fleet(hub, account, tmp_path_factory.mktemp("product")) as running:
+        yield running

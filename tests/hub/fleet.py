@@ -95,7 +95,8 @@ class Fleet:
         return done.stdout.strip()
 
     def commit(self, files: Mapping[str, str | None], message: str = "Change the fleet") -> str:
-        """Writes files (None removes one), commits and pushes them; returns the commit."""
+        """Writes files (None removes one) on top of the branch, and pushes; returns the commit."""
+        self.git("pull", "--quiet", "--ff-only", "origin", BRANCH)
         for path, text in files.items():
             file = self.work / path
             if text is None:
@@ -244,18 +245,44 @@ def labels_text(labels: Mapping[str, str]) -> str:
     )
 
 
+def own_labels(secret: Manifest) -> dict[str, str]:
+    """The labels of a cluster secret without those by which the operator marks what it manages."""
+    labels = secret["metadata"]["labels"]
+    return {key: value for key, value in labels.items() if "external-secrets.io/" not in key}
+
+
+def layers_of(component: str, cluster: str) -> dict[str, str | None]:
+    """Values of one component for a cluster of tenant1 in prod: a key of its own in each layer, and one in all."""
+    folders = (
+        "addons/defaults",
+        "addons/tenants/defaults",
+        "addons/tenants/tenant1/defaults",
+        "addons/tenants/tenant1/environments/prod",
+        f"addons/tenants/tenant1/clusters/{cluster}",
+    )
+    return {
+        f"{folder}/{component}/values.yaml": f'info:\n  layer{i}: "{i}"\n  last: "{i}"\n'
+        for i, folder in enumerate(folders, start=1)
+    }
+
+
 @contextmanager
 def fresh_fleet(hub: Hub, name: str = "hub") -> Iterator[Fleet]:
     """Bootstraps the hub with a new repository; afterwards takes everything off hub and spoke."""
-    folder = Path(tempfile.mkdtemp(prefix=f"fleet-{name}-", dir=hub.folder))
-    fleet = Fleet(hub, name, folder)
-    _fill(fleet)
+    fleet = new_fleet(hub, name)
     try:
-        _bootstrap(fleet)
+        bootstrap(fleet)
         yield fleet
     finally:
         clean(hub)
-        shutil.rmtree(folder)
+        shutil.rmtree(fleet.folder)
+
+
+def new_fleet(hub: Hub, name: str) -> Fleet:
+    """A new repository with the template in it, of which the hub knows nothing yet."""
+    fleet = Fleet(hub, name, Path(tempfile.mkdtemp(prefix=f"fleet-{name}-", dir=hub.folder)))
+    _fill(fleet)
+    return fleet
 
 
 def _fill(fleet: Fleet) -> None:
@@ -289,7 +316,8 @@ def bootstrap_manifests(fleet: Fleet) -> list[Manifest]:
     return manifests
 
 
-def _bootstrap(fleet: Fleet) -> None:
+def bootstrap(fleet: Fleet) -> None:
+    """Applies ``hub-bootstrap.yaml`` and nothing else, and waits for what follows from it."""
     for manifest in bootstrap_manifests(fleet):
         fleet.hub.kube.apply(manifest)
 

@@ -37,7 +37,7 @@ from tests.hub.controllers import (
 )
 from tests.hub.forwarder import Forwarder
 from tests.hub.kube import KubeApi, KubeError, Manifest
-from tests.hub.processes import NotReady, Processes, end_leftovers
+from tests.hub.processes import NotReady, Processes, end_leftovers, free_ports
 
 ARGOCD_NAMESPACE = "argocd"
 
@@ -89,7 +89,7 @@ class Hub:
             "bearerToken": self.spoke_plane.token,
             "tlsClientConfig": {"insecure": False, "caData": authority},
         }
-        return Spoke(name, self.forwarder.open(), config)
+        return Spoke(name, self.forwarder.open(*free_ports(1)), config)
 
     def store_credentials(self, name: str, value: dict[str, str]) -> None:
         """What Terraform does: the secret ``name`` holds this JSON from now on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -69,11 +70,23 @@ def _state(pid: int) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports of 127.0.0.1 that nobody listens on, all different.
+
+    From below those that the kernel gives to outgoing connections: there, a port that was free may
+    be taken before its program has started. By chance, so that two runs at once differ.
+    """
+    sockets: list[socket.socket] = []
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
+        for port in random.sample(range(10_000, 32_000), 2_000):
+            if len(sockets) == count:
+                break
+            each = socket.socket()
+            try:
+                each.bind(("127.0.0.1", port))
+            except OSError:
+                each.close()
+                continue
+            sockets.append(each)
         return [each.getsockname()[1] for each in sockets]
     finally:
         for each in sockets:
@@ -171,6 +184,19 @@ class Processes:
         for program in chosen:
             program.running = None
         self._record()
+
+    def freeze(self, name: str) -> None:
+        """Stops the clock of a program, as when its machine sleeps; `thaw` lets it go on."""
+        self._signal(name, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """A frozen program goes on, and finds the world as it has become."""
+        self._signal(name, signal.SIGCONT)
+
+    def _signal(self, name: str, number: int) -> None:
+        running = self.programs[name].running
+        if running is not None:
+            _signal_group(running.pid, number)
 
     def restart(self, name: str) -> None:
         """Ends a program and starts it again as it was."""

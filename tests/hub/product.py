@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onboarding.demo.processes import Ports, environment, product_processes
+from onboarding.demo.processes import Ports, environment, next_free_port, product_processes
 from tests.hub.account import Account
 from tests.hub.browsing import Browser, text_of
 from tests.hub.controllers import REGION
-from tests.hub.fleet import BRANCH, Fleet
+from tests.hub.fleet import BRANCH, Fleet, fresh_fleet
 from tests.hub.harness import Hub, eventually
+from tests.hub.processes import free_ports
 
 HOME = Path(__file__).resolve().parents[2]
 FLEET = "platform"
@@ -124,7 +125,9 @@ class Product:
 
     def cluster(self, hub: str, name: str, tab: str = "applications") -> ClusterPage:
         """The page of one cluster, as anybody may see it."""
-        page = self.person("requester").get(f"/clusters/{hub}/{name}/?tab={tab}")
+        page = self.person("requester").find(f"/clusters/{hub}/{name}/?tab={tab}")
+        if page is None:
+            return ClusterPage("", "", "There is no such page.")
         state, sentence = _STATE.search(page), _SENTENCE.search(page)
         assert state, text_of(page)
         return ClusterPage(
@@ -180,7 +183,7 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
 @contextmanager
 def product_beside(hub: Hub, folder: Path, *, port: int = 8100) -> Iterator[Product]:
     """Starts the product among the hub's processes, with people but neither fleet nor hub, and ends it."""
-    ports = Ports.choose(wanted_web=port)
+    ports = Ports(next_free_port(port), *free_ports(3))
     told = product_environment(ports, folder)
     manage(told, "migrate", "--verbosity=0")
     manage(told, "collectstatic", "--verbosity=0", "--no-input")
@@ -190,6 +193,9 @@ def product_beside(hub: Hub, folder: Path, *, port: int = 8100) -> Iterator[Prod
     try:
         for each in product_processes(ports=ports):
             command = [sys.executable, *each.arguments]
+            if each.name == "broker":  # as in production, and Argo CD needs one here anyway
+                command = ["redis-server", "--bind", "127.0.0.1", "--port", str(ports.broker)]
+                command += ["--save", "", "--appendonly", "no"]
             hub.processes.start(f"product-{each.name}", command, told, HOME)
         for each in product_processes(ports=ports):
             hub.processes.wait(f"product-{each.name}", each.is_ready)
@@ -199,3 +205,67 @@ def product_beside(hub: Hub, folder: Path, *, port: int = 8100) -> Iterator[Prod
             browser.close()
         started = [name for name in product.names if name in hub.processes.programs]
         hub.processes.stop(*reversed(started))
+
+
+@dataclass(frozen=True)
+class House:
+    """A fresh fleet on the real hub, and the product that was told of both."""
+
+    fleet: Fleet
+    product: Product
+    account: Account
+
+    @property
+    def hub(self) -> Hub:
+        """The hub."""
+        return self.fleet.hub
+
+    def page(
+        self, cluster: str, says: Callable[[ClusterPage], bool], seconds: float = 60
+    ) -> ClusterPage:
+        """Waits until the page of a cluster says something; fails with what it said last."""
+        return self.product.wait_for(self.fleet.name, cluster, says, seconds)
+
+    def healthy(self, cluster: str, seconds: float = 120) -> ClusterPage:
+        """Waits until the page of a cluster says Healthy."""
+        return self.page(cluster, lambda page: page.state == "Healthy", seconds)
+
+
+@contextmanager
+def product_on_a_fresh_fleet(hub: Hub, account: Account, folder: Path) -> Iterator[House]:
+    """A fresh fleet, and the product configured for it by its own administration pages."""
+    with fresh_fleet(hub) as fleet, product_beside(hub, folder) as product:
+        add_probes(fleet)
+        product.configure(fleet, account)
+        yield House(fleet, product, account)
+
+
+# Small components, each in a namespace of its own: one for each cluster of a test. All simulated
+# spokes are one API server, where two clusters with one component would fight for its objects.
+PROBES = tuple(f"probe-{letter}" for letter in "abcdefghij")
+_USUAL = ("cluster_info", "monitoring_settings", "namespace_baseline", "quota_defaults")
+
+
+def add_probes(fleet: Fleet) -> None:
+    """The fleet's catalogue has the probes, and the hub their ApplicationSets."""
+    path = "charts/application-sets/values.yaml"
+    lines = "".join(
+        f"  {name}: {{group: addons, flag: {_flag(name)}, namespace: {name}, "
+        "source: {path: charts/cluster-info}, clusterValues: {cluster: name}}\n"
+        for name in PROBES
+    )
+    text = (fleet.work / path).read_text()
+    fleet.commit({path: text.replace("components:\n", f"components:\n{lines}", 1)}, "Add probes")
+    fleet.refresh(f"bootstrap-addons-{fleet.name}")
+    eventually(
+        lambda: fleet.hub.kube.get("ApplicationSet", PROBES[-1]), f"there is a set {PROBES[-1]}"
+    )
+
+
+def only(probe: str) -> dict[str, str]:
+    """What is entered in the form for a cluster that shall have this probe and nothing else."""
+    return {f"pin_enable_{name}": "false" for name in _USUAL} | {f"pin_{_flag(probe)}": "true"}
+
+
+def _flag(name: str) -> str:
+    return f"enable_{name.replace('-', '_')}"

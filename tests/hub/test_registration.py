@@ -8,9 +8,15 @@ import time
 
 import pytest
 
-from tests.hub.fleet import Fleet, config_data, describe_set, member_text
+from tests.hub.fleet import (
+    Fleet,
+    config_data,
+    describe_set,
+    layers_of,
+    member_text,
+    own_labels,
+)
 from tests.hub.harness import eventually
-from tests.hub.kube import Manifest
 
 # What the cluster secret of a centralized cluster of tenant1 in prod carries, with no labels of its own.
 TENANT1_PROD = {
@@ -32,27 +38,6 @@ TENANT1_PROD = {
     "enable_quota_defaults": "true",
 }
 COMPONENTS = ("cluster-info", "monitoring-settings", "namespace-baseline", "quota-defaults")
-
-
-def own_labels(secret: Manifest) -> dict[str, str]:
-    """The labels of a cluster secret without those by which the operator marks what it manages."""
-    labels = secret["metadata"]["labels"]
-    return {key: value for key, value in labels.items() if "external-secrets.io/" not in key}
-
-
-def layers_of(component: str, cluster: str) -> dict[str, str | None]:
-    """Values of one component for a cluster of tenant1 in prod: a key of its own in each layer, and one in all."""
-    folders = (
-        "addons/defaults",
-        "addons/tenants/defaults",
-        "addons/tenants/tenant1/defaults",
-        "addons/tenants/tenant1/environments/prod",
-        f"addons/tenants/tenant1/clusters/{cluster}",
-    )
-    return {
-        f"{folder}/{component}/values.yaml": f'info:\n  layer{i}: "{i}"\n  last: "{i}"\n'
-        for i, folder in enumerate(folders, start=1)
-    }
 
 
 def test_it_brings_a_registered_cluster_its_components_with_values_of_all_layers(
