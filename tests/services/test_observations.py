@@ -546,7 +546,7 @@ def test_it_reads_the_selectors_and_the_error_of_an_application_set(
     row = HubObject.objects.get()
     assert (row.ready, row.message) == (False, "nil value")
     assert row.facts["spec"]["generators"] == spec["generators"]
-    assert "syncPolicy" not in row.facts["spec"]
+    assert row.facts["spec"]["syncPolicy"] == spec["syncPolicy"]
 
 
 # --- registered clusters -----------------------------------------------------------------------
