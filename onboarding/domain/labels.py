@@ -186,12 +186,13 @@ def edit_labels_text(text: str | None, pins: Mapping[str, str | None]) -> str | 
     """A cluster's labels file with pins set (text) and removed (None: inherit); None for no file.
 
     A pin is written even where it equals what is inherited. `text` None is a file that does not
-    exist; it stays so where nothing is pinned. All else in the file stays as it is. Raises
-    `Refused` with every reserved or invalid key and value, and as `yamltext.set_value`.
+    exist; it stays so where nothing is pinned. All else in the file stays as it is. The order of the
+    pins does not matter: new keys come by name, so that a plan made anew writes the same bytes.
+    Raises `Refused` with every reserved or invalid key and value, and as `yamltext.set_value`.
     """
     _refuse_unless_allowed(pins)
     edited = text
-    for key, value in pins.items():
+    for key, value in sorted(pins.items()):
         keys = (*LABELS_KEYS, key)
         if value is not None:
             edited = set_value(edited or "", keys, value)

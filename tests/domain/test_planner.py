@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -90,6 +91,14 @@ def test_it_writes_a_pin_even_where_it_equals_what_is_inherited() -> None:
     label = found.labels_after.get("addonsRelease")
     assert label is not None
     assert label.origin.path == PINS
+
+
+def test_it_writes_the_same_bytes_when_the_intent_was_kept_and_read_back() -> None:
+    pins = {"enable_metrics_server": "true", "addonsRelease": "default"}
+    asked = register(pins=pins, options={"use_fleet_ack": "true", "githubSecret": "false"})
+    kept = intent_from_data(json.loads(json.dumps(asked.to_data())))
+    assert list(kept.pins) != list(asked.pins)
+    assert planned(kept).edits == planned(asked).edits
 
 
 def test_it_names_the_applications_that_appear() -> None:
