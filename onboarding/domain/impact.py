@@ -254,7 +254,9 @@ def forecast(
     """
     had, has = forecaster.has_own_argo(before), forecaster.has_own_argo(after)
     old = _made(forecaster.applications(before), own=had is not False)
-    new = _made(forecaster.applications(after), own=before is not None if has is None else has)
+    new = _made(forecaster.applications(after), own=has is True)
+    if has is None:
+        new |= {key: one for key, one in old.items() if one.deployed_by is DeployedBy.CLUSTER}
     heard = hear(
         live_sets,
         before.labels if before else None,

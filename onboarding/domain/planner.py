@@ -281,7 +281,8 @@ def _plan_of(
     after = cluster_labels(wanted, hub, recorded, layout, edited)
     forecaster = Forecaster(found.placement, found.releases, recorded, layout)
     impact = forecast(
-        None if found.member is None else _view(found.member, before),
+        # What a refused cluster secret carries cannot be told from Git: it is as it once was.
+        None if found.member is None or before.problems else _view(found.member, before),
         _view(found.wanted, after, edits),
         forecaster,
         live_sets=live_sets,
@@ -293,7 +294,7 @@ def _plan_of(
         edits=edits,
         labels_before=before,
         labels_after=after,
-        impact=_doubted(impact, after),
+        impact=_doubted(impact, before, after),
         warnings=tuple(dict.fromkeys(warnings)),
         reads=ReadSet(recorded.files_read, recorded.folders_listed),
     )
@@ -315,11 +316,19 @@ def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:
     return {one.path: SnapshotFile(one.path, one.after_blob, one.after.encode()) for one in edits}
 
 
-def _doubted(impact: Impact, after: ClusterLabels) -> Impact:
+def _doubted(impact: Impact, before: ClusterLabels, after: ClusterLabels) -> Impact:
     """The impact with its doubt: what the chart refuses leaves the cluster secret as it is."""
-    if not after.problems:
+    if after.problems:
+        said = (
+            "The fleet-secret chart refuses these labels (see the warnings): nothing follows yet."
+        )
+    elif before.problems:
+        said = (
+            "The fleet-secret chart refuses the labels as they are: what the cluster has by now, "
+            "only the hub can tell."
+        )
+    else:
         return impact
-    said = "The fleet-secret chart refuses these labels (see the warnings): nothing follows yet."
     return replace(impact, complete=False, note=f"{said} {impact.note}".strip())
 
 

@@ -54,6 +54,16 @@ def differences(predicted: ClusterFacts, found: ClusterFacts) -> list[str]:
     ]
 
 
+def changes(before: ClusterFacts, after: ClusterFacts) -> frozenset[tuple[str, str]]:
+    """The Applications that are there on one side alone, or otherwise."""
+    old, new = before.applications, after.applications
+    return frozenset(
+        key
+        for key in {*old, *new}
+        if key not in old or key not in new or not _same(asdict(old[key]), asdict(new[key]))
+    )
+
+
 def _plain(facts: ClusterFacts) -> dict[str, dict[str, Any]]:
     return {f"{name} by the {by}": asdict(one) for (name, by), one in facts.applications.items()}
 

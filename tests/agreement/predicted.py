@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onboarding.domain.layout import TENANTS_LAYOUT
-from onboarding.domain.planner import ApplicationForecast, Neighbours, Plan, plan
+from onboarding.domain.names import HubName
+from onboarding.domain.planner import ApplicationForecast, Intent, Neighbours, Plan, plan
 from onboarding.domain.plans import blob_id
 from onboarding.domain.snapshot import SnapshotFile
 from onboarding.services.values import ClusterValues
 from tests.agreement.facts import REGION, REVISION, URL, Application, ClusterFacts
-from tests.agreement.situations import HUB, PROBE, Commit, Situation, text
+from tests.agreement.situations import HUB, PROBE, Commit, text
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
 PROBE_FILES = Path(__file__).parent / "probe"
@@ -30,7 +32,14 @@ class Files:
             for file in _below(PROBE_FILES)
         }
         laid = {path: content.encode() for path, content in files.items()}
-        self.contents: dict[str, bytes] = {**shipped, **probe, **laid}
+        self.contents: Mapping[str, bytes] = {**shipped, **probe, **laid}
+
+    @classmethod
+    def of(cls, contents: Mapping[str, bytes]) -> Files:
+        """The repository with exactly these files."""
+        found = cls({})
+        found.contents = contents
+        return found
 
     def read(self, path: str) -> SnapshotFile | None:
         content = self.contents.get(path)
@@ -53,50 +62,99 @@ def before(commit: Commit) -> Files:
     return Files({path: text(tree) for path, tree in files.items()})
 
 
-def planned(situation: Situation, snapshot: Files) -> Plan:
+def planned(intent: Intent, snapshot: Files) -> Plan:
     """The plan that the product shows, and then writes."""
-    return plan(situation.intent, snapshot, TENANTS_LAYOUT, Neighbours())
+    return plan(intent, snapshot, TENANTS_LAYOUT, Neighbours())
 
 
-def facts(found: Plan, snapshot: Files, url: str = URL, revision: str = REVISION) -> ClusterFacts:
-    """What a plan says of its cluster; `url` and `revision` are facts that Git lacks.
+@dataclass(frozen=True)
+class Step:
+    """One commit of many plans: the repository as it is then, and what is said of each cluster."""
 
-    The values are those that the page of effective values shows.
+    contents: Mapping[str, bytes]
+    facts: Mapping[str, ClusterFacts]
+    changed: Mapping[str, frozenset[tuple[str, str]]]
+    """The Applications of each cluster that appear, change or disappear."""
+
+
+def steps(commit: Commit, url: str = URL) -> tuple[Step, Step]:
+    """What comes when all clusters join in one commit, and when all are changed in the next."""
+    empty = before(commit)
+    joined = _step([one.intent for one in commit.situations], empty, {}, url)
+    changes = [one.then for one in commit.situations if one.then is not None]
+    return joined, _step(changes, Files.of(joined.contents), joined.facts, url)
+
+
+def _step(
+    intents: Sequence[Intent], snapshot: Files, earlier: Mapping[str, ClusterFacts], url: str
+) -> Step:
+    plans = {str(one.placement.cluster): planned(one, snapshot) for one in intents}
+    edits = {edit.path: edit.after.encode() for one in plans.values() for edit in one.edits}
+    return Step(
+        contents={**snapshot.contents, **edits},
+        facts={
+            **earlier,
+            **{
+                name: facts(one, snapshot, earlier.get(name), url=url)
+                for name, one in plans.items()
+            },
+        },
+        changed={name: _changed(one) for name, one in plans.items()},
+    )
+
+
+def _changed(found: Plan) -> frozenset[tuple[str, str]]:
+    if found.labels_after.problems:
+        return frozenset()
+    impact = found.impact
+    changed = (*impact.appear, *(after for _, after in impact.change), *impact.disappear)
+    return frozenset(one.identity() for one in changed)
+
+
+def facts(
+    found: Plan,
+    snapshot: Files,
+    earlier: ClusterFacts | None = None,
+    *,
+    url: str = URL,
+    revision: str = REVISION,
+) -> ClusterFacts:
+    """What a plan says that its cluster, which was so `earlier`, will be.
+
+    `url` and `revision` are facts that Git lacks. The values are those that the page of effective
+    values shows; what neither appears nor changes nor disappears stays as it was.
     """
-    labels = found.labels_after
+    labels, impact = found.labels_after, found.impact
     if labels.problems:
-        return ClusterFacts(refused="; ".join(labels.problems))
-    if not found.impact.complete:
-        raise AssertionError(f"The product cannot say what comes: {found.impact.note}")
-    edited = {
-        one.path: SnapshotFile(one.path, one.after_blob, one.after.encode()) for one in found.edits
-    }
+        return earlier or ClusterFacts(refused="; ".join(labels.problems))
+    if not impact.complete and not found.labels_before.problems:
+        raise AssertionError(f"The product cannot say what comes: {impact.note}")
     shown = ClusterValues(
         hub_name=HUB,
-        member_path=member_path(found),
+        member_path=str(TENANTS_LAYOUT.member_path(HubName(HUB), found.intent.placement.cluster)),
         snapshot=snapshot,
         layout=TENANTS_LAYOUT,
-        edited=edited,
+        edited={
+            one.path: SnapshotFile(one.path, one.after_blob, one.after.encode())
+            for one in found.edits
+        },
     )
     told = {
         "repository.url": url,
         "repository.revision": revision,
         "annotations.fleet_aws_region": REGION,
     }
+    gone = {one.identity() for one in impact.disappear}
+    kept = {} if earlier is None else earlier.applications
+    made = (*impact.appear, *(after for _, after in impact.change))
     return ClusterFacts(
         labels=labels.as_dict(),
         annotations={one.key: one.value for one in labels.annotations},
         applications={
-            one.identity(): _application(one, _told(_values(shown, one), told))
-            for one in found.impact.appear
+            **{key: one for key, one in kept.items() if key not in gone},
+            **{one.identity(): _application(one, _told(_values(shown, one), told)) for one in made},
         },
     )
-
-
-def member_path(found: Plan) -> str:
-    """The member file that a plan writes."""
-    (path,) = [one.path for one in found.edits if "/fleet-members/" in one.path]
-    return path
 
 
 def _values(shown: ClusterValues, one: ApplicationForecast) -> Any:

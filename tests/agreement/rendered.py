@@ -201,16 +201,20 @@ class Rendered:
             {group: tuple(checkout.sets(group, "spoke")) for group in ("addons", "resources")},
         )
 
-    def facts(self, member_path: str) -> ClusterFacts:
-        """What becomes of a member at this commit."""
+    def facts(self, member_path: str, earlier: ClusterFacts | None = None) -> ClusterFacts:
+        """What becomes of a member at this commit, of which there was `earlier`."""
         try:
             cluster = self.checkout.register(member_path)
         except RenderFailed as failed:
-            return ClusterFacts(refused=str(failed).strip())
+            # Argo CD leaves what is there.
+            return earlier or ClusterFacts(refused=str(failed).strip())
         found = dict(self._applications(cluster, self.hub, "hub"))
         applications = {key: one for key, (one, _) in found.items()}
-        own = self._own_cluster(cluster, {one.component: source for one, source in found.values()})
-        if own:
+        sources = {one.component: source for one, source in found.values()}
+        if sources.get("spoke-secret", {}).get("path") == UNKNOWN_RELEASE:
+            kept = earlier.applications if earlier else {}
+            applications |= {key: one for key, one in kept.items() if key[1] == "cluster"}
+        elif own := self._own_cluster(cluster, sources):
             made = [
                 each
                 for group, sets in self.spoke.items()
@@ -227,8 +231,6 @@ class Rendered:
         if not {"argo-cd", "spoke-secret", "spoke-bootstrap"} <= sources.keys():
             return None
         source = sources["spoke-secret"]
-        if source.get("path") != "charts/fleet-secret":
-            return None
         files = [path.removeprefix("$values/") for path in source["helm"]["valueFiles"]]
         chart = self.checkout.folder / source["path"]
         (secret,) = self.checkout.render(chart, files, source["helm"]["valuesObject"])

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from onboarding.domain.layout import Placement
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
-from onboarding.domain.planner import RegisterCluster
+from onboarding.domain.planner import EditCluster, RegisterCluster
 
 # A values tree as it is written: a leaf is the source text of a scalar.
 Node: TypeAlias = "Tree | list[Tree] | list[str] | str"
@@ -91,10 +91,11 @@ BAD_LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Situation:
-    """One cluster that joins: what is asked for it, and its own files below the cluster layer."""
+    """One cluster that joins: what is asked for it, then of it, and its own files of the cluster layer."""
 
     intent: RegisterCluster
     files: Mapping[str, Tree] = field(default_factory=dict)
+    then: EditCluster | None = None
 
     @property
     def cluster(self) -> str:
@@ -303,7 +304,7 @@ class _Generator:
                 if self._chance(25):
                     own = f"tenants/{tenant}/clusters/{cluster}/{name}/values.yaml"
                     files[f"{bases.get(group, group)}/{own}"] = self._values()
-        return Situation(intent, files)
+        return Situation(intent, files, self._edit(intent, can_pin=not odd))
 
     def _own_labels(self) -> Tree:
         drawn = self._labels(pinned=True)
@@ -332,6 +333,32 @@ class _Generator:
             pins=pins,
         )
 
+    def _edit(self, intent: RegisterCluster, *, can_pin: bool) -> EditCluster:
+        """Something else for a cluster that has joined: its model, flags, channels or options."""
+        acknowledged = intent.options.get("use_fleet_ack") == "true"
+        options = {**intent.options, "use_fleet_ack": "false" if acknowledged else "true"}
+        if self._chance(10):
+            options["addons_repo_basepath"] = self._random.choice(("addons", "teams/blue"))
+        distributed = intent.model is DeploymentModel.DISTRIBUTED
+        remote = (intent.remote_addons, intent.remote_resources)
+        if options.get("handover") == "true" and distributed:
+            # Only while it is handed over, a group goes to another Argo CD.
+            remote = (self._chance(50), self._chance(50))
+        elif not any(remote):
+            distributed = distributed is not self._chance(30)
+        elif self._chance(20):
+            options["handover"] = "true"
+        pins = {**self._pins(), **{key: None for key in intent.pins if self._chance(40)}}
+        return EditCluster(
+            placement=intent.placement,
+            secret_name=intent.secret_name,
+            model=DeploymentModel.DISTRIBUTED if distributed else DeploymentModel.CENTRALIZED,
+            remote_addons=remote[0],
+            remote_resources=remote[1],
+            options=options,
+            pins=pins if can_pin else {},
+        )
+
     def _options(self) -> dict[str, str]:
         options = {
             key: base
@@ -343,6 +370,8 @@ class _Generator:
                 options[key] = self._random.choice(("true", "false"))
         if self._chance(25):
             options["use_external_secrets"] = self._random.choice(("true", "false"))
+        if self._chance(15):
+            options["handover"] = "true"
         if self._chance(20):
             options |= {"githubSecret": "true", "githubSecretName": "git/read"}
         return options
@@ -364,4 +393,6 @@ def describe(commit: Commit, situation: Situation) -> str:
     asked = {key: value for key, value in situation.intent.to_data().items() if value}
     files: Sequence[tuple[str, Tree]] = sorted({**commit.files, **situation.files}.items())
     written = "\n".join(f"--- {path}\n{text(tree)}" for path, tree in files)
-    return f"seed {commit.seed}, cluster {situation.cluster}, asked: {asked}\n{written}"
+    then = situation.then.to_data() if situation.then else None
+    head = f"seed {commit.seed}, cluster {situation.cluster}, asked: {asked}, then: {then}"
+    return f"{head}\n{written}"

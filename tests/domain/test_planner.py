@@ -350,6 +350,44 @@ def test_it_warns_of_a_channel_that_the_versions_file_lacks() -> None:
     assert "addonsRelease is 'old', which is no release" in refusing.cause
 
 
+def test_it_says_that_it_does_not_know_what_a_refused_cluster_has() -> None:
+    files = {**REGISTERED, PINS: "externalSecret:\n  labels:\n    enable_cert_manager: true\n"}
+    found = planned(edit(pins={"enable_cert_manager": "true"}), files)
+    assert names(found.impact.appear) == ["cert-manager-spoke-1", "metrics-server-spoke-1"]
+    assert not found.impact.complete
+    assert "what the cluster has by now, only the hub can tell" in found.impact.note
+
+
+FLEET_RELEASES = """\
+  fleet:
+    - type: "default"
+      version: "0.3.1"
+      values:
+        components:
+          argo-cd:
+            group: fleet
+            flag: use_remote_argo
+            namespace: argocd
+            source: {repoURL: "https://charts.example/argo", chart: argo-cd, version: "9.1.0"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("release", "deployed"), [('"default"', True), ("null", False), ('"unheard-of"', False)]
+)
+def test_it_deploys_from_the_cluster_only_where_a_release_brings_its_argo_cd(
+    release: str, deployed: bool
+) -> None:
+    files = {
+        **FILES,
+        VERSIONS: FILES[VERSIONS] + FLEET_RELEASES,
+        SYSTEM_LABELS: f"{FILES[SYSTEM_LABELS]}    fleetRelease: {release}\n",
+    }
+    found = planned(register(model=DeploymentModel.DISTRIBUTED, remote_addons=True), files)
+    by = {one.component: one.deployed_by.value for one in found.impact.appear}
+    assert by.get("metrics-server") == ("cluster" if deployed else None)
+
+
 def test_it_keeps_an_application_whose_release_becomes_unknown() -> None:
     """Argo CD lets it report an error and leaves everything on the cluster as it is."""
     versions = FILES[VERSIONS].replace('"default"', '"stable"', 1)

@@ -1,4 +1,4 @@
-"""One generated commit on the real hub: what its controllers make of each cluster."""
+"""Generated commits on the real hub: what its controllers make of each cluster."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from onboarding.domain.planner import Plan
-from tests.agreement import predicted
 from tests.agreement.facts import ClusterFacts, differences
-from tests.agreement.offline import checkout
-from tests.agreement.rendered import GROUPS, application, known
+from tests.agreement.predicted import Step, steps
+from tests.agreement.rendered import GROUPS, Checkout, application, known
 from tests.agreement.situations import PROBE, TENANTS, Commit
 from tests.hub.fleet import TENANTS as BOOTSTRAPPED
 from tests.hub.fleet import Fleet, bootstrap_manifests
@@ -28,7 +26,7 @@ QUIET = 3.0
 
 
 class Replay:
-    """A commit delivered to a fresh fleet, and the facts that its hub then shows.
+    """A commit, and the one that follows it, delivered to a fresh fleet, and the facts that its hub shows.
 
     The clusters' API servers do not exist: which Applications there are, and of what, does not hang
     on them. One cluster of each commit is real, and gets what its Applications deploy.
@@ -36,60 +34,76 @@ class Replay:
 
     def __init__(self, fleet: Fleet, commit: Commit, helm: Helm) -> None:
         self._fleet, self._hub = fleet, fleet.hub
-        self.checkout, self.plans = checkout(commit, helm, fleet.folder / "checkout")
-        self._before = predicted.before(commit)
-        self._expected = {self._name(plan): self._predict(plan) for plan in self.plans}
-        self.delivered = self._real_cluster()
-        self._commit = ""
+        self._joined, self._changed = steps(commit, fleet.url)
+        self._step = self._joined
+        self._checkout = Checkout(helm, fleet.folder / "joined")
+        self._checkout.write(self._joined.contents)
+        self._later = Checkout(helm, fleet.folder / "changed")
+        self._later.write(self._changed.contents)
+        self._delivered = self._real_cluster()
 
     @property
     def applications(self) -> int:
-        """How many Applications are predicted for this hub."""
-        return sum(len(facts.applications) for facts in self._expected.values())
+        """How many Applications are predicted for this hub, in both commits together."""
+        return sum(
+            key[1] == "hub"
+            for step in (self._joined, self._changed)
+            for facts in step.facts.values()
+            for key in facts.applications
+        )
 
     def run(self) -> dict[str, list[str]]:
-        """Commits, waits until the hub has done all, and returns the differences by cluster."""
+        """Delivers both commits and returns the differences by cluster, of the first that has some."""
         self._prepare()
-        self._commit = self._fleet.commit(
-            {
-                path: content.decode()
-                for path, content in self._contents().items()
-                if not self._is_there(path, content)
-            }
-        )
+        commit = self._deliver(self._joined)
         self._fleet.refresh_set()
         for group in GROUPS:
             self._fleet.refresh(f"bootstrap-{group}-{self._fleet.name}")
+        if found := self._settled() or self._delivered_differences(commit):
+            return found
+        self._step, self._checkout = self._changed, self._later
+        self._deliver(self._changed)
+        self._fleet.refresh_set()
+        for cluster in self._step.facts:
+            self._fleet.refresh(f"fleet-secret-{cluster}")
         return self._settled()
 
-    # Before
+    def _deliver(self, step: Step) -> str:
+        return self._fleet.commit(
+            {
+                path: content.decode()
+                for path, content in step.contents.items()
+                if not self._is_there(path, content)
+            }
+        )
 
-    def _name(self, plan: Plan) -> str:
-        return str(plan.intent.placement.cluster)
+    def _is_there(self, path: str, content: bytes) -> bool:
+        file = self._fleet.work / path
+        return file.is_file() and file.read_bytes() == content
 
-    def _predict(self, plan: Plan) -> ClusterFacts:
+    def _expected(self, cluster: str) -> ClusterFacts:
         """What shall be on this hub; what a spoke's own Argo CD does is not to be seen here."""
-        facts = predicted.facts(plan, self._before, self._fleet.url)
+        facts = self._step.facts[cluster]
         made = {key: one for key, one in facts.applications.items() if key[1] == "hub"}
         return replace(facts, applications=made)
 
+    # Before
+
     def _real_cluster(self) -> Spoke | None:
-        for cluster, facts in self._expected.items():
-            if any(
-                one.component == "probe" and one.chart == PROBE
-                for one in facts.applications.values()
-            ):
+        for cluster in self._joined.facts:
+            made = self._expected(cluster).applications.values()
+            if any((one.component, one.chart) == ("probe", PROBE) for one in made):
                 return self._hub.new_spoke(cluster)
         return None
 
     def _prepare(self) -> None:
         """What is there before people join a cluster: credentials, and each tenant's project."""
-        for number, cluster in enumerate(self._expected):
+        for number, cluster in enumerate(self._joined.facts):
             nobody = {
                 "server": f"https://127.1.{number // 250}.{number % 250 + 1}:9",
                 "config": "{}",
             }
-            spoke = self.delivered
+            spoke = self._delivered
             real = spoke is not None and spoke.name == cluster
             self._hub.store_credentials(
                 f"fleet/{cluster}", spoke.credentials if spoke and real else nobody
@@ -104,14 +118,6 @@ class Replay:
             own["metadata"]["name"] = tenant
             self._hub.kube.apply(own)
 
-    def _contents(self) -> Mapping[str, bytes]:
-        edits = {edit.path: edit.after.encode() for plan in self.plans for edit in plan.edits}
-        return {**self._before.contents, **edits}
-
-    def _is_there(self, path: str, content: bytes) -> bool:
-        file = self._fleet.work / path
-        return file.is_file() and file.read_bytes() == content
-
     # Afterwards
 
     def _settled(self) -> dict[str, list[str]]:
@@ -122,12 +128,12 @@ class Replay:
         if not found:
             time.sleep(QUIET)
             found = self._differences()
-        return found or self._delivered_differences()
+        return found
 
     def _differences(self) -> dict[str, list[str]]:
         said = {
-            cluster: differences(expected, self._facts(cluster))
-            for cluster, expected in self._expected.items()
+            cluster: differences(self._expected(cluster), self._facts(cluster))
+            for cluster in self._step.facts
         }
         return {cluster: lines for cluster, lines in said.items() if lines}
 
@@ -143,7 +149,7 @@ class Replay:
             labels=_without_marks(metadata.get("labels", {})),
             annotations=known(_without_marks(metadata.get("annotations", {}))),
             applications={
-                (one["metadata"]["name"], "hub"): application(self.checkout, _spec(one), "hub")
+                (one["metadata"]["name"], "hub"): application(self._checkout, _spec(one), "hub")
                 for one in made
             },
         )
@@ -155,17 +161,17 @@ class Replay:
         errors = [one["message"] for one in conditions if one["type"] == "ComparisonError"]
         return "; ".join(errors)
 
-    def _delivered_differences(self) -> dict[str, list[str]]:
+    def _delivered_differences(self, commit: str) -> dict[str, list[str]]:
         """On the one cluster that is real: the values that the probe's own template saw there."""
-        spoke = self.delivered
+        spoke = self._delivered
         if spoke is None:
             return {}
         (probe,) = [
             one
-            for one in self._expected[spoke.name].applications.values()
+            for one in self._expected(spoke.name).applications.values()
             if one.component == "probe"
         ]
-        self._fleet.wait_synced(probe.name, self._commit, 120)
+        self._fleet.wait_synced(probe.name, commit, 120)
         found = eventually(
             lambda: self._hub.spoke_kube.get("ConfigMap", "probe", probe.namespace),
             "the probe is on the spoke",
