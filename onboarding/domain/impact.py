@@ -164,6 +164,29 @@ class Forecaster:
         by = deployed_by(view.member, component.group)
         own = " by the cluster's own Argo CD" if by is DeployedBy.CLUSTER else ""
         release = f"{RELEASE_LABELS[component.group]} is {entry.type}"
+        cause = f"Deployed{own} because {component.flag} is true and {release}."
+        digest = self._values_digest(component, view)
+        return self._application(component, view, cause=cause, digest=digest)
+
+    def _refusal(self, component: Component, view: ClusterView) -> ApplicationForecast:
+        label = RELEASE_LABELS[component.group]
+        refusing = replace(
+            component,
+            chart=UNKNOWN_RELEASE_CHART,
+            repo_url="",
+            version=chart_version(self.snapshot, UNKNOWN_RELEASE_CHART),
+        )
+        cause = (
+            f"It reports that {label} is {view.labels[label]!r}, which is no release, and leaves "
+            "what is on the cluster as it is."
+        )
+        # Whatever the layers say, it renders nothing.
+        digest = sha256({"refused": label})
+        return replace(self._application(refusing, view, cause=cause, digest=digest), refused=True)
+
+    def _application(
+        self, component: Component, view: ClusterView, *, cause: str, digest: str
+    ) -> ApplicationForecast:
         cluster = str(self.placement.cluster)
         return ApplicationForecast(
             name=f"{component.name}-{cluster}",
@@ -172,25 +195,12 @@ class Forecaster:
             version=component.version,
             destination=cluster,
             namespace=component.namespace,
-            cause=f"Deployed{own} because {component.flag} is true and {release}.",
+            cause=cause,
             chart=component.chart,
             repo_url=component.repo_url,
-            deployed_by=by,
-            values_digest=self._values_digest(component, view),
+            deployed_by=deployed_by(view.member, component.group),
+            values_digest=digest,
             project=PLATFORM_PROJECT if component.group == "fleet" else str(view.member.tenant),
-        )
-
-    def _refusal(self, component: Component, view: ClusterView) -> ApplicationForecast:
-        label = RELEASE_LABELS[component.group]
-        named = ReleaseEntry(component.group, view.labels[label], "")
-        return replace(
-            self._forecast(component, named, view),
-            version=chart_version(self.snapshot, UNKNOWN_RELEASE_CHART),
-            cause=f"It reports that {label} is {named.type!r}, which is no release, and leaves "
-            "what is on the cluster as it is.",
-            chart=UNKNOWN_RELEASE_CHART,
-            repo_url="",
-            refused=True,
         )
 
     def _values_digest(self, component: Component, view: ClusterView) -> str:
