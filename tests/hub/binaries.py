@@ -173,7 +173,7 @@ def ensure(*wanted: str) -> dict[str, float]:
         raise GoMissing(f"{problem} It builds what is missing: {', '.join(todo)}.")
     taken: dict[str, float] = {}
     for name in todo:
-        with _locked(name):
+        with locked(name):
             if not is_built(name):
                 started = time.monotonic()
                 _build(name)
@@ -197,7 +197,8 @@ def go_problem() -> str:
 
 
 @contextmanager
-def _locked(name: str) -> Iterator[None]:
+def locked(name: str) -> Iterator[None]:
+    """Nobody else on this machine builds what has this name meanwhile."""
     locks = cache_root() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     with open(locks / f"{name}.lock", "w") as handle:
@@ -212,7 +213,7 @@ def _build(name: str) -> None:
     try:
         first, *others = recipe.names
         flags = ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", recipe.linker_flags]
-        _go(recipe.module, "build", *flags, "-o", str(scratch / first), recipe.package)
+        run_go(recipe.module, "build", *flags, "-o", str(scratch / first), recipe.package)
         for other in others:
             (scratch / other).symlink_to(first)
         if recipe.source:
@@ -224,7 +225,7 @@ def _build(name: str) -> None:
 
 
 def _keep_manifests(recipe: Recipe, into: Path) -> None:
-    source = Path(_go(recipe.module, "list", "-m", "-f", "{{.Dir}}", recipe.source).strip())
+    source = Path(run_go(recipe.module, "list", "-m", "-f", "{{.Dir}}", recipe.source).strip())
     for pattern in recipe.manifests:
         for file in sorted(source.glob(pattern)):
             kept = into / file.relative_to(source)
@@ -232,8 +233,8 @@ def _keep_manifests(recipe: Recipe, into: Path) -> None:
             kept.write_bytes(file.read_bytes())
 
 
-def _go(module: Path, *arguments: str) -> str:
-    """Runs Go in a module, behind whatever else the machine is doing; raises BuildFailed."""
+def run_go(module: Path, *arguments: str) -> str:
+    """Runs Go in a module of ours, behind whatever else the machine is doing; raises BuildFailed."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     result = subprocess.run(
         ["nice", "-n", "10", "go", *arguments],

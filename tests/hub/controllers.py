@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.hub import binaries
@@ -17,6 +18,8 @@ from tests.hub.control_plane import ControlPlane, answers
 from tests.hub.processes import Processes, free_ports
 
 REGION = "eu-central-1"
+# In the order in which they are waited for.
+PARTS = ("redis", "repo-server", "controller", "server", "applicationsets")
 # moto takes any credentials; the operator's library only wants to find some.
 AWS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -71,23 +74,36 @@ class ExternalSecretsOperator:
         cls, processes: Processes, plane: ControlPlane, aws: SecretsManager
     ) -> ExternalSecretsOperator:
         """Starts it; its kinds must be defined already."""
-        name, (port,) = f"{plane.name}-external-secrets", free_ports(1)
-        processes.start(
-            name,
-            [binaries.path("external-secrets"), f"--health-probe-addr=127.0.0.1:{port}"],
-            {
-                **AWS,
-                "KUBECONFIG": str(plane.folder / "kubeconfig"),
-                "AWS_SECRETSMANAGER_ENDPOINT": aws.url,
-                "AWS_STS_ENDPOINT": aws.url,
-            },
-        )
-        return cls(processes, name, port)
+        (port,) = free_ports(1)
+        operator = cls(processes, f"{plane.name}-external-secrets", port)
+        kubeconfig = plane.folder / "kubeconfig"
+        processes.start(operator.name, operator.command(), operator.environment(kubeconfig, aws))
+        return operator
+
+    def command(self) -> list[str | Path]:
+        """How it is started."""
+        return [
+            binaries.path("external-secrets"),
+            f"--health-probe-addr=127.0.0.1:{self.probe_port}",
+        ]
+
+    @staticmethod
+    def environment(kubeconfig: Path, aws: SecretsManager) -> dict[str, str]:
+        """Its cluster, and where AWS is."""
+        return {
+            **AWS,
+            "KUBECONFIG": str(kubeconfig),
+            "AWS_SECRETSMANAGER_ENDPOINT": aws.url,
+            "AWS_STS_ENDPOINT": aws.url,
+        }
+
+    def is_ready(self) -> bool:
+        """Whether its caches are filled."""
+        return answers(f"http://127.0.0.1:{self.probe_port}/readyz")
 
     def wait(self) -> None:
         """Waits until its caches are filled."""
-        url = f"http://127.0.0.1:{self.probe_port}/readyz"
-        self.processes.wait(self.name, lambda: answers(url))
+        self.processes.wait(self.name, self.is_ready)
 
 
 @dataclass(frozen=True)
@@ -112,73 +128,83 @@ class ArgoCD:
         """Its own API."""
         return f"http://127.0.0.1:{self.ports['server']}"
 
-    def names(self) -> list[str]:
-        """The names of its processes."""
-        parts = ("redis", "repo-server", "controller", "applicationsets", "server")
-        return [f"{self.plane.name}-argocd-{part}" for part in parts]
+    def process(self, part: str) -> str:
+        """The name of a part's process."""
+        return f"{self.plane.name}-argocd-{part}"
 
-    def start(self) -> None:
-        """Starts all but its ApplicationSets; kinds, ConfigMaps and Secret must be there already."""
-        redis, repo_server, controller, _, server = self.names()
+    def command(self, part: str) -> list[str | Path]:
+        """How one of its ``PARTS`` is started."""
         at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
         port = {name: str(number) for name, number in self.ports.items()}
         cache = f"--redis={at['redis']}"
-        self._run(
-            redis,
-            "redis-server",
-            *("--bind", "127.0.0.1", "--port", port["redis"]),
-            *("--save", "", "--appendonly", "no", "--dir", str(self.processes.folder)),
-        )
-        self._run(
-            repo_server,
-            binaries.path("argocd-repo-server"),
-            *("--disable-tls", "--address", "127.0.0.1", "--port", port["repo"], cache),
-            *("--metrics-address", "127.0.0.1", "--metrics-port", port["repo-metrics"]),
-        )
-        self._run(
-            controller,
-            binaries.path("argocd-application-controller"),
-            *("--repo-server-plaintext", "--repo-server", at["repo"], cache),
-            # Its metrics listen on every address: this one flag is missing from Argo CD.
-            *("--metrics-port", port["controller-metrics"]),
-        )
-        self._run(
-            server,
-            binaries.path("argocd-server"),
-            *("--repo-server-plaintext", "--repo-server", at["repo"], cache),
-            *("--insecure", "--address", "127.0.0.1", "--port", port["server"]),
-            *("--metrics-port", port["server-metrics"]),
-        )
+        repo_server = ("--repo-server-plaintext", "--repo-server", at["repo"], cache)
+        commands: dict[str, list[str | Path]] = {
+            "redis": [
+                *("redis-server", "--bind", "127.0.0.1", "--port", port["redis"]),
+                *("--save", "", "--appendonly", "no", "--dir", str(self.processes.folder)),
+            ],
+            "repo-server": [
+                binaries.path("argocd-repo-server"),
+                *("--disable-tls", "--address", "127.0.0.1", "--port", port["repo"], cache),
+                *("--metrics-address", "127.0.0.1", "--metrics-port", port["repo-metrics"]),
+            ],
+            "controller": [
+                binaries.path("argocd-application-controller"),
+                *repo_server,
+                # Its metrics listen on every address: this one flag is missing from Argo CD.
+                *("--metrics-port", port["controller-metrics"]),
+            ],
+            "applicationsets": [
+                binaries.path("argocd-applicationset-controller"),
+                *("--repo-server-plaintext", "--argocd-repo-server", at["repo"]),
+                *("--metrics-addr", at["sets-metrics"], "--probe-addr", at["sets-probe"]),
+                *("--webhook-addr", at["sets-webhook"]),
+            ],
+            "server": [
+                binaries.path("argocd-server"),
+                *repo_server,
+                *("--insecure", "--address", "127.0.0.1", "--port", port["server"]),
+                *("--metrics-port", port["server-metrics"]),
+            ],
+        }
+        return commands[part]
 
-    def start_application_sets(self) -> None:
-        """Starts the ApplicationSet controller; the server has then made the key of its webhook."""
-        sets = self.names()[3]
-        at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        self._run(
-            sets,
-            binaries.path("argocd-applicationset-controller"),
-            *("--repo-server-plaintext", "--argocd-repo-server", at["repo"]),
-            *("--metrics-addr", at["sets-metrics"], "--probe-addr", at["sets-probe"]),
-            *("--webhook-addr", at["sets-webhook"]),
-        )
+    def is_ready(self, part: str) -> bool:
+        """Whether a part answers."""
+        ports = self.ports
+        match part:
+            case "redis":
+                return listens(ports["redis"])
+            case "repo-server":
+                return listens(ports["repo"])
+            case "controller":
+                return answers(f"http://127.0.0.1:{ports['controller-metrics']}/healthz")
+            case "applicationsets":
+                # Its probe knows no path at all.
+                return answers(f"http://127.0.0.1:{ports['sets-metrics']}/metrics")
+        return answers(f"{self.url}/healthz")
 
-    def _run(self, name: str, *command: str | Path) -> None:
-        self.processes.start(name, command, self._environment())
+    def start(self) -> None:
+        """Starts all but its ApplicationSets; kinds, ConfigMaps and Secret must be there already."""
+        for part in PARTS[:-1]:
+            self._run(part)
+
+    def _run(self, part: str) -> None:
+        self.processes.start(self.process(part), self.command(part), self.environment())
 
     def wait(self) -> None:
         """Waits until every part is ready, and starts the last one when it may."""
-        redis, repo_server, controller, sets, server = self.names()
-        ports, wait = self.ports, self.processes.wait
-        wait(redis, lambda: listens(ports["redis"]))
-        wait(repo_server, lambda: listens(ports["repo"]))
-        wait(controller, lambda: answers(f"http://127.0.0.1:{ports['controller-metrics']}/healthz"))
-        wait(server, lambda: answers(f"{self.url}/healthz"))
-        self.start_application_sets()
-        # Its probe knows no path at all.
-        wait(sets, lambda: answers(f"http://127.0.0.1:{ports['sets-metrics']}/metrics"))
+        for part in PARTS:
+            if part == PARTS[-1]:
+                # The server has now made the key of its webhook.
+                self._run(part)
+            self.processes.wait(self.process(part), partial(self.is_ready, part))
 
-    def _environment(self) -> dict[str, str]:
-        """What Argo CD would find in its containers, in folders of its own."""
+    def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
+        """What Argo CD would find in its containers, in folders of its own.
+
+        It signs in as the administrator of its cluster, unless told otherwise.
+        """
         home = self.plane.folder / "argocd"
         for part in ("ssh", "tls", "plugins", "tmp"):
             (home / part).mkdir(parents=True, exist_ok=True)
@@ -189,7 +215,7 @@ class ArgoCD:
             "HOME": str(home),
             # Where the repo-server keeps its clones.
             "TMPDIR": str(home / "tmp"),
-            "KUBECONFIG": str(self.plane.folder / "kubeconfig"),
+            "KUBECONFIG": str(kubeconfig or self.plane.folder / "kubeconfig"),
             # https://kubernetes.default.svc is the cluster of this kubeconfig.
             "ARGOCD_FAKE_IN_CLUSTER": "true",
             "ARGOCD_GPG_ENABLED": "false",

@@ -23,7 +23,7 @@ import yaml
 
 from tests.hub.controllers import REGION
 from tests.hub.harness import Hub, Spoke, eventually, load_manifests
-from tests.hub.kube import Manifest
+from tests.hub.kube import KINDS, KubeApi, Manifest
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
 BRANCH = "main"
@@ -37,6 +37,8 @@ BOOTSTRAP_SETS = (
     "bootstrap-monitoring",
     "bootstrap-resources",
 )
+# What makes others comes before what is made.
+DELETED_FIRST = ("ApplicationSet", "Application", "ExternalSecret", "SecretStore", "AppProject")
 # Namespaces that every API server makes for itself.
 BUILT_IN = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 
@@ -341,48 +343,60 @@ def clean(hub: Hub) -> None:
     kube.delete("Application", "fleet-root")
     # First what makes Applications, then the Applications, then what their cluster secrets come
     # from.
-    for kind in ("ApplicationSet", "Application", "ExternalSecret", "SecretStore", "AppProject"):
-        _empty(hub, kind)
+    for kind in DELETED_FIRST:
+        _empty(kube, kind)
     for secret in kube.list("Secret", labels={"argocd.argoproj.io/secret-type": "cluster"}):
         kube.delete("Secret", secret["metadata"]["name"])
     _clean_spoke(hub)
 
 
-def _empty(hub: Hub, kind: str) -> None:
+def _empty(kube: KubeApi, kind: str) -> None:
     """Deletes all objects of a kind, but not what they stand for: that has its turn elsewhere."""
 
     def gone() -> bool:
         found = [
             each
-            for each in hub.kube.list(kind)
+            for each in kube.list(kind)
             if (kind, each["metadata"]["name"]) != ("AppProject", "default")
         ]
         for each in found:
             name = each["metadata"]["name"]
             if each["metadata"].get("finalizers"):
-                _drop_finalizers(hub, kind, name)
-            hub.kube.delete(kind, name)
+                _drop_finalizers(kube, kind, name)
+            kube.delete(kind, name)
         return not found
 
     eventually(gone, f"no {kind} is left", 60)
 
 
-def _drop_finalizers(hub: Hub, kind: str, name: str) -> None:
-    path = hub.kube.path(kind, name)
+def _drop_finalizers(kube: KubeApi, kind: str, name: str) -> None:
     # It may be gone in between.
-    hub.kube.answer(
-        "PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json"
+    kube.answer(
+        "PATCH",
+        kube.path(kind, name),
+        {"metadata": {"finalizers": None}},
+        "application/merge-patch+json",
     )
 
 
 def _clean_spoke(hub: Hub) -> None:
+    """Takes off what was delivered: also a whole Argo CD, whose controllers run no more."""
     spoke = hub.spoke_kube
-    for role in spoke.list("ClusterRole"):
-        if "argocd.argoproj.io/tracking-id" in role["metadata"].get("annotations", {}):
-            spoke.delete("ClusterRole", role["metadata"]["name"])
+    served = {each["metadata"]["name"] for each in spoke.list("CustomResourceDefinition")}
+    for kind in DELETED_FIRST:
+        version, plural, _ = KINDS[kind]
+        if f"{plural}.{version.partition('/')[0]}" in served:
+            _empty(spoke, kind)
+    for name in served:
+        spoke.delete("CustomResourceDefinition", name)
+    for kind in ("ClusterRoleBinding", "ClusterRole"):
+        for each in spoke.list(kind):
+            if "argocd.argoproj.io/tracking-id" in each["metadata"].get("annotations", {}):
+                spoke.delete(kind, each["metadata"]["name"])
     for namespace in spoke_namespaces(hub):
         spoke.delete("Namespace", namespace)
     eventually(lambda: not spoke_namespaces(hub), "the spoke is empty", 90)
+    eventually(lambda: not spoke.list("CustomResourceDefinition"), "it defines no kinds", 60)
 
 
 def spoke_namespaces(hub: Hub) -> set[str]:

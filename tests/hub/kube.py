@@ -20,15 +20,18 @@ KINDS: Mapping[str, tuple[str, str, bool]] = {
     "Application": ("argoproj.io/v1alpha1", "applications", True),
     "ApplicationSet": ("argoproj.io/v1alpha1", "applicationsets", True),
     "ClusterRole": ("rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": ("rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
     "ConfigMap": ("v1", "configmaps", True),
     "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "Deployment": ("apps/v1", "deployments", True),
     "ExternalSecret": ("external-secrets.io/v1", "externalsecrets", True),
     "Namespace": ("v1", "namespaces", False),
+    "ResourceQuota": ("v1", "resourcequotas", True),
     "Role": ("rbac.authorization.k8s.io/v1", "roles", True),
     "RoleBinding": ("rbac.authorization.k8s.io/v1", "rolebindings", True),
     "Secret": ("v1", "secrets", True),
     "SecretStore": ("external-secrets.io/v1", "secretstores", True),
+    "StatefulSet": ("apps/v1", "statefulsets", True),
     "ServiceAccount": ("v1", "serviceaccounts", True),
     "ValidatingAdmissionPolicy": (
         "admissionregistration.k8s.io/v1",
@@ -60,7 +63,7 @@ class KubeApi:
         """``authority`` is the file of the certificate authority that signed for the server."""
         self.server, self.token, self.authority = server, token, authority
         self.namespace = namespace
-        self._pool = urllib3.PoolManager(ca_certs=authority, timeout=urllib3.Timeout(5, read=30))
+        self._pool = urllib3.PoolManager(ca_certs=authority, timeout=urllib3.Timeout(15, read=30))
 
     def as_user(self, token: str) -> KubeApi:
         """The same API server as somebody else."""
@@ -76,7 +79,7 @@ class KubeApi:
         """One request; raises KubeError for any answer but success."""
         status, data = self.answer(method, path, body, content_type)
         found = _parsed(data)
-        if status >= 300:
+        if not 200 <= status < 300:
             raise KubeError(status, str(found.get("message") or data[:300]))
         return found
 

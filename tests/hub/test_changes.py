@@ -1,39 +1,176 @@
-"""What a change of a registered cluster does to the objects on the spoke."""
+"""What a change of a registered cluster does: what the product foresaw, and nothing else."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.hub import charts
 from tests.hub.fleet import Fleet, config_data, spoke_namespaces
+from tests.hub.foresight import (
+    deliver,
+    difference_in,
+    difference_of,
+    foreseen,
+    in_time,
+    on_hub,
+    placed,
+    plan_edit,
+    settled,
+)
 from tests.hub.harness import eventually
 from tests.hub.kube import Manifest
+
+VERSIONS = "fleet/bootstrap/versions/applicationSets.yaml"
 
 
 def cluster_info(fleet: Fleet) -> Manifest | None:
     return fleet.hub.spoke_kube.get("ConfigMap", "cluster-info", "cluster-info")
 
 
-def test_it_updates_objects_in_place_when_the_channel_changes(fleet: Fleet) -> None:
-    spoke = fleet.hub.new_spoke("spoke-staging-1")
-    fleet.register(spoke, "tenant1", "staging")
-    application = fleet.wait_synced(f"cluster-info-{spoke.name}")
-    before = cluster_info(fleet)
-    assert config_data(before)["catalogueVersion"] == "0.3.1"
-    others = fleet.applications(spoke.name)
+def metrics_server(fleet: Fleet) -> Manifest | None:
+    return fleet.hub.spoke_kube.get("ConfigMap", "metrics-server", "kube-system")
 
-    fleet.change_labels(spoke, "tenant1", {"addonsRelease": "release1"})
+
+def uid(found: Manifest | None) -> str:
+    assert found is not None, "the object is gone"
+    return str(found["metadata"]["uid"])
+
+
+@pytest.fixture
+def with_charts(fleet: Fleet) -> Iterator[Fleet]:
+    """The fleet takes a public chart, in two versions, from this machine."""
+    with charts.served() as url:
+        text = charts.use((fleet.work / VERSIONS).read_text(), url)
+        fleet.commit({VERSIONS: text}, "Take charts from this machine")
+        fleet.refresh(f"bootstrap-addons-{fleet.name}")
+        yield fleet
+
+
+def test_it_does_what_was_foreseen_of_channels_and_components(
+    with_charts: Fleet, measured: list[str]
+) -> None:
+    fleet, spoke = with_charts, with_charts.hub.new_spoke("spoke-staging-1")
+    place = placed(fleet, spoke.name, "tenant1", "staging")
+    started = time.monotonic()
+    fleet.register(spoke, "tenant1", "staging", {"enable_metrics_server": "true"})
+    before = settled(fleet, spoke.name, set(foreseen(fleet, place)))
+    in_time(measured, "a new member file", started)
+    objects = uid(cluster_info(fleet)), uid(metrics_server(fleet))
+
+    # Another channel: new versions, the same Applications and the same objects.
+    plan = plan_edit(fleet, place, {"addonsRelease": "release1"})
+    started = time.monotonic()
+    deliver(fleet, plan)
     eventually(
-        lambda: config_data(cluster_info(fleet))["catalogueVersion"] == "0.4.0",
+        lambda: config_data(metrics_server(fleet))["version"] == "3.13.0",
         "the new version is on the spoke",
     )
+    after = settled(fleet, spoke.name, set(before))
+    in_time(measured, "another release channel", started)
+    assert difference_of(before, after) == difference_in(plan)
+    assert {one.version for _, one in plan.impact.change} >= {"3.13.0"}
+    assert (uid(cluster_info(fleet)), uid(metrics_server(fleet))) == objects
+    data = config_data(cluster_info(fleet))
+    assert (data["catalogueVersion"], data["release"]) == ("0.4.0", "release1")
 
-    after = cluster_info(fleet)
-    assert config_data(after)["release"] == "release1"
-    assert before is not None
-    assert after is not None
-    assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    found = fleet.wait_synced(f"cluster-info-{spoke.name}")
-    assert found["metadata"]["uid"] == application["metadata"]["uid"]
-    # reader-role is not in the older catalogue, and nobody asked for it.
-    assert fleet.applications(spoke.name) == others
+    # One component goes, with its objects, and another one comes.
+    before, monitoring = after, _monitoring(fleet)
+    pins = {
+        "enable_cluster_info": "false",
+        "resourcesRelease": "release1",
+        "enable_reader_role": "true",
+    }
+    plan = plan_edit(fleet, place, pins)
+    started = time.monotonic()
+    deliver(fleet, plan)
+    after = settled(fleet, spoke.name, set(foreseen(fleet, place)))
+    eventually(lambda: cluster_info(fleet) is None, "its objects are gone")
+    in_time(measured, "two enable flags", started)
+    assert difference_of(before, after) == difference_in(plan)
+    assert plan.impact.disappear[0].deletes_resources
+    assert _monitoring(fleet) == monitoring
+
+    # And comes back.
+    before, plan = after, plan_edit(fleet, place, {"enable_cluster_info": None})
+    deliver(fleet, plan)
+    after = settled(fleet, spoke.name, set(foreseen(fleet, place)))
+    assert difference_of(before, after) == difference_in(plan)
+    assert config_data(cluster_info(fleet))["cluster"] == spoke.name
+
+
+def _monitoring(fleet: Fleet) -> Manifest | None:
+    return fleet.hub.spoke_kube.get("ConfigMap", "monitoring-settings", "monitoring")
+
+
+def test_it_moves_a_channel_for_the_clusters_on_it_alone(
+    with_charts: Fleet, measured: list[str]
+) -> None:
+    fleet = with_charts
+    follows, pinned = (fleet.hub.new_spoke(name) for name in ("spoke-follows", "spoke-pinned"))
+    places = [placed(fleet, each.name, "tenant2", "dev") for each in (follows, pinned)]
+    fleet.register(follows, "tenant2", "dev", {"enable_metrics_server": "true"})
+    fleet.register(pinned, "tenant2", "dev", {"addonsRelease": "release1"})
+    foretold = [foreseen(fleet, place) for place in places]
+    before = [
+        settled(fleet, place.cluster, set(found))
+        for place, found in zip(places, foretold, strict=True)
+    ]
+
+    versions = yaml.safe_load((fleet.work / VERSIONS).read_text())
+    default, release1 = versions["releases"]["addons"]
+    default |= {"version": release1["version"], "path": release1["path"]}
+    started = time.monotonic()
+    fleet.commit({VERSIONS: yaml.safe_dump(versions)}, "Move the default channel")
+    for group in ("addons", "fleet", "monitoring", "resources"):
+        fleet.refresh(f"bootstrap-{group}-{fleet.name}")
+    eventually(
+        lambda: config_data(metrics_server(fleet))["version"] == "3.13.0",
+        "the new version is on the spoke",
+    )
+    after = [settled(fleet, place.cluster, set(foreseen(fleet, place))) for place in places]
+    in_time(measured, "the versions file", started)
+
+    for i, place in enumerate(places):
+        now, was = foreseen(fleet, place), foretold[i]
+        moved = {name for name in now if now[name].substance() != was[name].substance()}
+        seen = difference_of(before[i], after[i])
+        assert (seen.appear, seen.change, seen.disappear) == (frozenset(), moved, frozenset())
+    assert difference_of(before[0], after[0]).change
+    assert not difference_of(before[1], after[1]).change
+
+
+def test_it_brings_values_and_member_options_in_time(fleet: Fleet, measured: list[str]) -> None:
+    spoke = fleet.hub.new_spoke("spoke-staging-6")
+    place = placed(fleet, spoke.name, "tenant1", "staging")
+    fleet.register(spoke, "tenant1", "staging")
+    before = settled(fleet, spoke.name, set(foreseen(fleet, place)))
+    name = f"cluster-info-{spoke.name}"
+
+    started = time.monotonic()
+    values = f"addons/tenants/tenant1/clusters/{spoke.name}/cluster-info/values.yaml"
+    commit = fleet.commit({values: 'info:\n  docs: "Ask us."\n'}, "Say who to ask")
+    fleet.refresh(name)
+    fleet.wait_synced(name, commit)
+    in_time(measured, "a component's values", started)
+    assert config_data(cluster_info(fleet))["info.docs"] == "Ask us."
+
+    plan = plan_edit(fleet, place, options={"use_fleet_ack": "true"})
+    started = time.monotonic()
+    deliver(fleet, plan)
+
+    def labelled() -> Any:
+        secret = fleet.cluster_secret(spoke.name) or {"metadata": {"labels": {}}}
+        return secret["metadata"]["labels"].get("use_fleet_ack") == "true"
+
+    eventually(labelled, "the cluster secret has the new label")
+    fleet.wait_synced(f"fleet-secret-{spoke.name}")
+    in_time(measured, "an option of the member file", started)
+    assert difference_of(before, on_hub(fleet, spoke.name)) == difference_in(plan)
 
 
 def test_it_keeps_everything_when_the_channel_is_unknown(fleet: Fleet) -> None:
@@ -51,25 +188,6 @@ def test_it_keeps_everything_when_the_channel_is_unknown(fleet: Fleet) -> None:
 
     eventually(refused, "the Application names the unknown release")
     assert cluster_info(fleet) == before
-
-
-def test_it_removes_and_brings_a_component(fleet: Fleet) -> None:
-    spoke = fleet.hub.new_spoke("spoke-staging-3")
-    fleet.register(spoke, "tenant1", "staging")
-    name = f"cluster-info-{spoke.name}"
-    fleet.wait_synced(name)
-    fleet.wait_synced(f"monitoring-settings-{spoke.name}")
-    monitoring = fleet.hub.spoke_kube.get("ConfigMap", "monitoring-settings", "monitoring")
-
-    fleet.change_labels(spoke, "tenant1", {"enable_cluster_info": "false"})
-    eventually(lambda: fleet.application(name) is None, "the Application is gone")
-    assert cluster_info(fleet) is None
-    others = fleet.hub.spoke_kube.get("ConfigMap", "monitoring-settings", "monitoring")
-    assert others == monitoring
-
-    fleet.change_labels(spoke, "tenant1", {"enable_cluster_info": "true"})
-    fleet.wait_synced(name)
-    assert config_data(cluster_info(fleet))["cluster"] == spoke.name
 
 
 def test_it_keeps_a_cluster_whose_member_file_is_deleted(fleet: Fleet) -> None:
