@@ -100,7 +100,11 @@ class HubContract:
     def applications(self, hub: HubUnderTest, cluster: str) -> dict[str, Object]:
         """The Applications of a cluster's components, by component."""
         found = self.objects(hub, HubKind.APPLICATIONS).values()
-        of = [one for one in found if one["metadata"]["labels"].get("fleet/cluster") == cluster]
+        of = [
+            one
+            for one in found
+            if one["metadata"].get("labels", {}).get("fleet/cluster") == cluster
+        ]
         by = {one["metadata"]["labels"]["fleet/component"]: one for one in of}
         by.pop("fleet-secret", None)
         return by
