@@ -245,7 +245,7 @@ def define(kube: KubeApi, files: Sequence[Path]) -> None:
         kube.apply(manifest)
     for manifest in manifests:
         name = manifest["metadata"]["name"]
-        eventually(partial(_established, kube, name), f"the definition {name} is served")
+        eventually(partial(_established, kube, name), f"the definition {name} is served", 180)
 
 
 def _established(kube: KubeApi, name: str) -> bool:
