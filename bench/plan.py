@@ -80,6 +80,7 @@ class Goals:
 
     def add(self, goal: str, measured: str, holds: bool) -> None:
         self.lines.append((goal, measured, holds))
+        print(f"measured: {goal}: {measured}", file=sys.stderr, flush=True)
 
     def tell(self) -> int:
         width = max(len(goal) for goal, _, _ in self.lines)
@@ -130,11 +131,19 @@ def pins_path(tenant: str, cluster: str) -> str:
     return f"addons/tenants/{tenant}/clusters/{cluster}/fleet/fleet-secret/values.yaml"
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds on the wall, and the result."""
-    start = time.perf_counter()
+class Taken(float):
+    """Seconds on the wall; `cpu` are those of this process, which a busy machine does not stretch."""
+
+    cpu = 0.0
+
+
+def timed(work: Callable[[], Any]) -> tuple[Taken, Any]:
+    """How long it took, and the result."""
+    start, cpu = time.perf_counter(), time.process_time()
     result = work()
-    return time.perf_counter() - start, result
+    taken = Taken(time.perf_counter() - start)
+    taken.cpu = time.process_time() - cpu
+    return taken, result
 
 
 def measure_values(fleet: Fleet, goals: Goals) -> None:
@@ -149,7 +158,8 @@ def measure_values(fleet: Fleet, goals: Goals) -> None:
         return {name: one.values() for name, one in resolved.items() if one}
 
     answers = ours()
-    warm = statistics.median(timed(ours)[0] for _ in range(30))
+    rounds = [timed(ours)[0] for _ in range(30)]
+    warm, cpu = statistics.median(rounds), statistics.median(one.cpu for one in rounds)
     found = values.values_of_cluster(cluster=cluster, snapshot=snapshot)
     helm = Helm()
     helm_seconds, differing = 0.0, []
@@ -164,7 +174,7 @@ def measure_values(fleet: Fleet, goals: Goals) -> None:
     count = len(answers)
     goals.add(
         f"all {count} components of one cluster in under 50 ms, warm",
-        f"{warm * 1000:.1f} ms",
+        f"{warm * 1000:.1f} ms (CPU {cpu * 1000:.1f} ms)",
         warm < 0.05,
     )
     goals.add(
@@ -231,7 +241,8 @@ def measure_preview(fleet: Fleet, goals: Goals) -> None:
     seconds = sorted(timed(ask)[0] for _ in range(40))
     goals.add(
         "a preview on 1,000 clusters in under 300 ms",
-        f"median {seconds[20] * 1000:.0f} ms, worst {seconds[-1] * 1000:.0f} ms",
+        f"median {seconds[20] * 1000:.0f} ms, worst {seconds[-1] * 1000:.0f} ms "
+        f"(CPU {max(one.cpu for one in seconds) * 1000:.0f} ms)",
         seconds[-1] < 0.3,
     )
 
@@ -247,8 +258,16 @@ def measure_labels(goals: Goals) -> None:
     repository.fetch()
     after, report = timed(lambda: indexing.index(fleet=fleet, repository=repository, clock=clock))
     assert report.read == 1, report
-    goals.add("10,000 clusters' labels in under 10 s, cold", f"{cold:.2f} s", cold < 10)
-    goals.add("the same after one commit in under 1 s", f"{after:.2f} s", after < 1)
+    goals.add(
+        "10,000 clusters' labels in under 10 s, cold",
+        f"{cold:.2f} s (CPU {cold.cpu:.2f} s)",
+        cold < 10,
+    )
+    goals.add(
+        "the same after one commit in under 1 s",
+        f"{after:.2f} s (CPU {after.cpu:.2f} s)",
+        after < 1,
+    )
 
 
 if __name__ == "__main__":

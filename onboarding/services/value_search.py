@@ -163,12 +163,15 @@ def _leaves(
     branch = Branch()
     if located.value is not None:
         lay(branch, located.at(()), placed_by(located, layer))
-    yield from (leaf for leaf in leaves(branch) if _named(leaf.keys, wanted))
+    yield from (leaf for leaf in leaves(branch) if _named(leaf, wanted))
 
 
-def _named(keys: Sequence[str], wanted: tuple[str, ...]) -> bool:
-    """Whether the wanted path stands somewhere in the keys, whole parts only."""
-    folded = tuple(key.casefold() for key in keys)
+def _named(leaf: Leaf, wanted: tuple[str, ...]) -> bool:
+    """Whether the wanted path stands somewhere in the leaf's keys, whole parts only.
+
+    An empty map decides nothing: whatever else sets keys below it merges with it.
+    """
+    folded = () if leaf.value == {} else tuple(key.casefold() for key in leaf.keys)
     ends = range(len(folded) - len(wanted) + 1)
     return any(folded[start : start + len(wanted)] == wanted for start in ends)
 
@@ -209,4 +212,4 @@ def _fixed(
         yield from _leaves(chart, ValuesLayer.CHART, wanted, problems)
     branch = Branch()
     lay_catalogue(branch, component, component.cluster_values)
-    yield from (leaf for leaf in leaves(branch) if _named(leaf.keys, wanted))
+    yield from (leaf for leaf in leaves(branch) if _named(leaf, wanted))
