@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from onboarding.domain.errors import Refusal, Refused
@@ -283,6 +284,12 @@ def label_problem(key: str, value: object, kind: str) -> str:
     """
     if not isinstance(value, str):
         return f"the {kind} {key} is not text. Write its value in double quotes."
+    return _text_problem(key, value, kind)
+
+
+@lru_cache(maxsize=4096)
+def _text_problem(key: str, value: str, kind: str) -> str:
+    """The same of a text; remembered, for thousands of clusters carry the same labels."""
     try:
         LabelKey(key)
         if kind == "label":

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_NAMED = re.compile(r"\{([a-z]+)\}")
 # One folder or file of a path in the repository: never hidden, never "." or "..", never an option.
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 _LAYER_PLACEHOLDERS = frozenset({"base", "tenant", "environment", "cluster", "component"})
@@ -97,7 +99,14 @@ def _fill(pattern: str, values: Mapping[str, str]) -> str:
     The names were parsed before, so a failure here is a mistake of ours or of the configuration;
     it is refused all the same, for a path decides what is overwritten.
     """
-    path = _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
+    return _filled(pattern, tuple(values[name] for name in _PLACEHOLDER.findall(pattern)))
+
+
+@lru_cache(maxsize=4096)
+def _filled(pattern: str, values: tuple[str, ...]) -> str:
+    """The path with a value for each placeholder in turn; remembered, for clusters share layers."""
+    each = iter(values)
+    path = _PLACEHOLDER.sub(lambda _: next(each), pattern)
     fixed = pattern.partition("{")[0]
     inside = posixpath.normpath(path) == path and path.startswith(fixed)
     if not inside or not all(_SEGMENT.fullmatch(part) for part in path.split("/")):
@@ -133,11 +142,7 @@ class FleetLayout:
     def __post_init__(self) -> None:
         _check_layout(self)
         object.__setattr__(self, "bases", MappingProxyType(dict(self.bases)))
-        escaped = re.escape(self.members)
-        for placeholder in ("hub", "cluster"):
-            first, *others = escaped.split(re.escape(f"{{{placeholder}}}"))
-            escaped = f"{first}(?P<{placeholder}>[^/]+)" + f"(?P={placeholder})".join(others)
-        object.__setattr__(self, "_member_pattern", re.compile(escaped))
+        object.__setattr__(self, "_member_pattern", path_expression(self.members))
         patterns = tuple(
             (layer.name, layer_pattern(layer.pattern, self.bases.values())) for layer in self.layers
         )
@@ -267,20 +272,25 @@ class FleetLayout:
 def layer_pattern(pattern: str, bases: Iterable[str]) -> re.Pattern[str]:
     """A layer's paths below some base folders, as an expression with a group for each placeholder."""
     folders = "|".join(re.escape(base) for base in sorted(set(bases)))
-    escaped = re.escape(pattern)
-    for name, expression in (
-        ("base", folders),
-        ("tenant", "[^/]+"),
-        ("environment", "[^/]+"),
-        ("cluster", "[^/]+"),
-        ("component", ".+"),
-    ):
-        first, *others = escaped.split(re.escape(f"{{{name}}}"))
-        escaped = first + "".join(
-            f"(?P<{name}>{expression}){rest}" if number == 0 else f"(?P={name}){rest}"
-            for number, rest in enumerate(others)
-        )
-    return re.compile(escaped)
+    return path_expression(pattern, base=folders, component=".+")
+
+
+def path_expression(pattern: str, **inside: str) -> re.Pattern[str]:
+    """The paths of a pattern: the first of each placeholder is a named group, others repeat it.
+
+    `inside` says what a placeholder may stand for, as an expression; by itself one folder's name.
+    """
+    parts: list[str] = []
+    seen: set[str] = set()
+    for number, part in enumerate(_NAMED.split(pattern)):
+        if number % 2 == 0:
+            parts.append(re.escape(part))
+        elif part in seen:
+            parts.append(f"(?P={part})")
+        else:
+            parts.append(f"(?P<{part}>{inside.get(part, '[^/]+')})")
+            seen.add(part)
+    return re.compile("".join(parts))
 
 
 def _check_order(layout: FleetLayout) -> None:

@@ -77,29 +77,7 @@ def survey(
         )
     snapshot = repository.snapshot()
     found = detect(snapshot, given=layout)
-    if found.layout is None:
-        raise Refused(
-            _no(found, given=layout is not None), code="no_layout" if found.is_fleet else "no_fleet"
-        )
-    return _survey(snapshot, found, found.layout, progress)
-
-
-def _no(found: Detection, *, given: bool) -> str:
-    if found.is_fleet:
-        told = " ".join(
-            f"{one.sentence} ({one.place})" if one.place else one.sentence
-            for one in found.not_understood
-        )
-        return f"This is a fleet, but its layout was not understood. {told}"
-    if given:
-        return (
-            "Nothing in this repository stands where the given layout looks: neither members nor "
-            "values. Is it the right repository, branch and layout?"
-        )
-    return (
-        "This repository is not a fleet: it has no ApplicationSet that reads fleet members, and no "
-        "file that looks like a fleet member. Is it the right repository and branch?"
-    )
+    return _survey(snapshot, found, found.needed(), progress)
 
 
 def _survey(

@@ -181,3 +181,10 @@ def test_it_remembers_what_a_plan_read_and_found_absent() -> None:
     assert set(recording.files_read) == {"a/x", "b"}
     assert recording.files_read["b"] == ""
     assert recording.folders_listed == {"a": ("a/x",)}
+
+
+def test_files_of_one_content_are_told_apart() -> None:
+    text = "externalSecret: {labels: {team: blue}}\n"
+    layer, one, two = LayerPath(LayerName.SYSTEM, "x"), file(text, "a.yaml"), file(text, "b.yaml")
+    origins = [resolve([(layer, each)]).leaves[0].origin for each in (one, two, one)]
+    assert [str(origin) for origin in origins] == ["a.yaml:1", "b.yaml:1", "a.yaml:1"]

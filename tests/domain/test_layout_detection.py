@@ -261,6 +261,27 @@ def test_it_asks_for_a_layout_where_a_cluster_cannot_have_the_last_word() -> Non
     assert "its highest layer must be the cluster's" in puzzles(detection)
 
 
+def test_it_refuses_a_placeholder_that_is_no_name() -> None:
+    declared = "layout: {valueFiles: ['{base}/{0}/{component}/values.yaml']}\n"
+    detection = found({REGISTRATION: registration(), "addons/bootstrap/layout.yaml": declared})
+    assert detection.layout is None
+    assert "The layout 'own' is not usable" in puzzles(detection)
+
+
+@pytest.mark.parametrize("named", ["", ", path: charts/application-sets"])
+def test_entries_that_name_no_folder_mean_the_usual_wrapper(named: str) -> None:
+    entries = f"[{{type: next, path: charts/newer}}, {{type: default{named}}}]"
+    detection = found(
+        {
+            REGISTRATION: registration(*TENANTS),
+            VERSIONS: f"releases: {{addons: {entries}}}\n",
+            "charts/newer/values.yaml": "components: {}\n",
+        }
+    )
+    assert detection.layout is not None
+    assert detection.layout.wrapper == ("charts/newer" if named else "charts/application-sets")
+
+
 @pytest.mark.parametrize(
     "files",
     [

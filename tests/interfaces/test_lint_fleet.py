@@ -11,16 +11,23 @@ import jsonschema
 import pytest
 from django.core.management import CommandError, call_command
 
+from onboarding.domain.errors import Refused
 from onboarding.domain.layout import LAYOUTS
+from onboarding.domain.layout_detection import detect
 from onboarding.domain.lint import RULES, lint
 from onboarding.domain.lint.formats import to_sarif
 from onboarding.models import Fleet
 from tests import repositories
 from tests.domain.fleet_files import Repository
+from tests.domain.test_layout_detection import COMMON, LABELS, THIRD, registration
 from tests.lint_faults import FAULTS, SOUND, Fault, fleet_with
 
 DEAD = next(fault for fault in FAULTS if fault.name == "10-another-tenants-cluster")
 ENVIRONMENT = next(fault for fault in FAULTS if fault.name == "11-another-environment")
+THIRD_FILES = {
+    **COMMON,
+    "fleet/fleet-bootstrap/fleet-hub-external-secrets.yaml": registration(*THIRD),
+}
 INFO = "addons/tenants/newcomer/defaults/metrics-server/values.yaml"
 
 
@@ -192,6 +199,31 @@ def test_it_finds_the_layout_of_a_folder_by_itself(tmp_path: Path) -> None:
     status, printed = run(folder(tmp_path, ENVIRONMENT.files()))
     assert status == 1
     assert "below tenant1/dev" in printed
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_does_not_hide_which_layout_the_folder_has(fault: Fault) -> None:
+    found = detect(Repository(fault.files()))
+    if fault.name == "14-layer-order":  # no layout has its layers in this order
+        with pytest.raises(Refused, match="its layers do not stand lowest first"):
+            found.needed()
+    else:
+        assert found.needed() == LAYOUTS[fault.layout]
+
+
+def test_it_finds_a_layout_that_is_not_built_in(tmp_path: Path) -> None:
+    dead = "gitops/addons/tenants/tenant1/defaults/fleet-secret/values.yaml"
+    files = {path: text.encode() for path, text in {**THIRD_FILES, dead: LABELS}.items()}
+    status, printed = run(folder(tmp_path, files))
+    assert status == 1
+    assert f"{dead}:1:1: warning: No layer has this path. [values-no-layer]" in printed
+    assert "{base}/tenants/{tenant}/clusters/{cluster}/{component}/values.yaml." in printed
+
+
+def test_it_says_that_a_folder_is_no_fleet(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"not a fleet.* With --layout") as failed:
+        run(folder(tmp_path, {"README.md": b"x\n"}))
+    assert failed.value.returncode == 2
 
 
 def test_it_reads_a_layout_of_ones_own(tmp_path: Path, sound: Path) -> None:

@@ -126,6 +126,13 @@ class TestInOneLayout:
         assert place.post(who, f"{ASK}{adoption.pk}/confirm/", {}).status_code == 403
         assert Adoption.objects.count() == 1
 
+    def test_it_looks_again_by_itself_without_javascript_while_it_waits(self, place: Place) -> None:
+        refresh = '<noscript><meta http-equiv="refresh" content="5"></noscript>'
+        adoption = ask(place)
+        assert refresh in page(place, adoption).partition("</head>")[0]
+        tasks.adopt(adoption_id=adoption.pk)
+        assert "http-equiv" not in page(place, adoption)
+
     def test_it_answers_the_part_alone_from_few_queries(self, place: Place) -> None:
         adoption = ask(place)
         tasks.adopt(adoption_id=adoption.pk)

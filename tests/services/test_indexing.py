@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onboarding.models import Cluster
+from onboarding.models import Cluster, Fleet
 from onboarding.services import indexing
 from onboarding.services.indexing import IndexReport
 from tests import repositories
@@ -147,3 +147,26 @@ def test_it_knows_the_versions_of_the_charts_in_the_repository(stage: Stage) -> 
     )
     index(stage)
     assert stage.fleet.chart_versions == {"charts/one": "1.2.3"}
+
+
+def test_two_first_indexings_at_once_make_each_row_once(stage: Stage) -> None:
+    stage.repository.real.fetch()
+    other = Fleet.objects.get(pk=stage.fleet.pk)
+    theirs: list[IndexReport] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        if done == total and not theirs:  # everything is read here and nothing is written yet
+            theirs.append(
+                indexing.index(fleet=other, repository=stage.repository, clock=stage.clock)
+            )
+
+    ours = indexing.index(
+        fleet=stage.fleet, repository=stage.repository, clock=stage.clock, progress=meanwhile
+    )
+    assert (numbers(theirs[0]), numbers(ours)) == ((3, 0, 0, 0), (0, 3, 0, 0))
+    assert sorted(Cluster.objects.values_list("name", flat=True)) == [
+        "spoke-a",
+        "spoke-b",
+        "spoke-c",
+    ]
+    assert stage.fleet.indexed_commit == ours.commit == repositories.tip(stage.bare)

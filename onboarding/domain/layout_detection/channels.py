@@ -84,8 +84,12 @@ def _wrapper(
 ) -> dict[str, str]:
     """The wrapper chart's usual folder: where it is, entries of the versions file may leave it out."""
     entries = [each for group in releases.values() if isinstance(group, list) for each in group]
-    named = [str(each["path"]) for each in entries if isinstance(each, dict) and each.get("path")]
-    folder = named[0].strip("/") if named else TENANTS_LAYOUT.wrapper
+    found = [each for each in entries if isinstance(each, dict) and not each.get("chart")]
+    named = [str(each["path"]) for each in found if each.get("path")]
+    usual = TENANTS_LAYOUT.wrapper
+    if len(named) < len(found) and snapshot.read(f"{usual}/values.yaml") is not None:
+        named = []  # entries that name no folder mean this one
+    folder = named[0].strip("/") if named else usual
     if snapshot.read(f"{folder}/values.yaml") is None:
         notes.puzzle(
             "catalogue",

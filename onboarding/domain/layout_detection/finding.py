@@ -24,18 +24,43 @@ _EXAMPLES = 5
 class Detection:
     """What a repository was found to be.
 
-    `layout` is None where it is no fleet, or where it is one whose layout has to be described.
+    `layout` is None where it is no fleet, or where it is one whose layout has to be described;
+    `is_given` tells that a layout was tried instead of looked for.
     """
 
     is_fleet: bool
     layout: FleetLayout | None
     evidence: tuple[Evidence, ...] = ()
     not_understood: tuple[Evidence, ...] = ()
+    is_given: bool = False
 
     @property
     def is_built_in(self) -> bool:
         """Whether the repository follows one of the built-in layouts."""
         return self.layout is not None and LAYOUTS.get(self.layout.name) == self.layout
+
+    def needed(self) -> FleetLayout:
+        """The layout; raises `Refused` with why there is none, and all that was not understood."""
+        if self.layout is not None:
+            return self.layout
+        raise Refused(self._why_none(), code="no_layout" if self.is_fleet else "no_fleet")
+
+    def _why_none(self) -> str:
+        if self.is_fleet:
+            told = " ".join(
+                f"{one.sentence} ({one.place})" if one.place else one.sentence
+                for one in self.not_understood
+            )
+            return f"This is a fleet, but its layout was not understood. {told}"
+        if self.is_given:
+            return (
+                "Nothing in this repository stands where the given layout looks: neither members "
+                "nor values. Is it the right repository, branch and layout?"
+            )
+        return (
+            "This repository is not a fleet: it has no ApplicationSet that reads fleet members, "
+            "and no file that looks like a fleet member. Is it the right repository and branch?"
+        )
 
 
 def detect(snapshot: Snapshot, *, given: FleetLayout | None = None) -> Detection:
@@ -73,11 +98,11 @@ def _try(
     ):
         notes.say(part, f"{len(found)} files {what}.", found[0] if found else "")
     if not members and not values:
-        return Detection(False, None, tuple(notes.evidence))
+        return Detection(False, None, tuple(notes.evidence), is_given=True)
     if snapshot.read(layout.releases) is None:
         notes.puzzle("releases", "The file with release channels is not there.", layout.releases)
     _tell_unread(layout, paths, notes)
-    return Detection(True, layout, tuple(notes.evidence), tuple(notes.puzzles))
+    return Detection(True, layout, tuple(notes.evidence), tuple(notes.puzzles), is_given=True)
 
 
 def _compose(

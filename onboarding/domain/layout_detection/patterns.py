@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from onboarding.domain.layout import FleetLayout, LayerName
+from onboarding.domain.layout import FleetLayout, LayerName, path_expression
 
 PLACEHOLDER = re.compile(r"\{(\w+|\?)\}")
 
@@ -27,18 +27,8 @@ def is_plain(pattern: str) -> bool:
 
 
 def expression(pattern: str) -> re.Pattern[str]:
-    """The pattern as a regular expression; the first of each placeholder is a named group."""
-    parts: list[str] = []
-    seen: set[str] = set()
-    at = 0
-    for found in PLACEHOLDER.finditer(pattern):
-        parts.append(re.escape(pattern[at : found.start()]))
-        at = found.end()
-        name = found[1]
-        inside = _INSIDE.get(name, "[^/]+")
-        parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{inside})")
-        seen.add(name)
-    return re.compile("".join([*parts, re.escape(pattern[at:])]))
+    """The paths of a pattern, below whatever base folder."""
+    return path_expression(pattern, **_INSIDE)
 
 
 @lru_cache(maxsize=32)

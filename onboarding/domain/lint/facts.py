@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from onboarding.domain import parsed
 from onboarding.domain.components import Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.layout import LABELS_GROUP, FleetLayout, Placement
@@ -89,7 +90,7 @@ class Facts:
     def _locate(self, path: str) -> Located | None:
         file = self.file(path)
         try:
-            return load_located(file.content, path=path) if file else None
+            return parsed.located(file) if file else None
         except MalformedYaml as error:
             self.note_broken(error)
             return None

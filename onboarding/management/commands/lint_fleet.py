@@ -13,12 +13,13 @@ from django.core.management.base import BaseCommand, CommandError
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import LAYOUTS, FleetLayout
+from onboarding.domain.layout_detection import detect
 from onboarding.domain.lint import VERSION, Report, Severity, lint
 from onboarding.domain.lint.formats import to_data, to_sarif, to_text
 from onboarding.domain.snapshot import Snapshot
 from onboarding.domain.yamlread import load
 from onboarding.models import Fleet
-from onboarding.services.layouts import layout_in, layout_of
+from onboarding.services.layouts import layout_of
 
 _COULD_NOT_RUN = 2
 
@@ -39,7 +40,9 @@ class Command(BaseCommand):
         what.add_argument("path", nargs="?", help="a folder with the fleet repository's files")
         what.add_argument("--fleet", help="the name of a configured fleet")
         parser.add_argument(
-            "--layout", default="", help="for a folder: tenants, environments, or a YAML file"
+            "--layout",
+            default="",
+            help="for a folder: tenants, environments, or a YAML file (default: found in the folder)",
         )
         parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
         parser.add_argument("--output", default="", help="write the report to this file")
@@ -93,11 +96,20 @@ def _layout(asked: str, snapshot: Snapshot) -> FleetLayout:
     if asked in LAYOUTS:
         return LAYOUTS[asked]
     if not asked:
-        return layout_in(snapshot)
+        return _layout_found(snapshot)
     data = load(Path(asked).read_bytes(), path=asked)
     if not isinstance(data, dict):
         raise Refused(f"{asked} does not describe a layout; it must be a map.")
     return FleetLayout.from_data(data)
+
+
+def _layout_found(snapshot: Snapshot) -> FleetLayout:
+    try:
+        return detect(snapshot).needed()
+    except Refused as refused:
+        raise Refused(
+            f"{refused} With --layout it is linted by a layout of your choice."
+        ) from refused
 
 
 def _formatted(report: Report, how: str) -> str:
