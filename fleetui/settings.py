@@ -213,6 +213,10 @@ AUTH_PASSWORD_VALIDATORS = [
 # The embedded installation serves plain HTTP on the loopback address; everything else is HTTPS.
 HTTPS: bool = env.bool("FLEETUI_HTTPS", default=not EMBEDDED)
 SECURE_SSL_REDIRECT = HTTPS
+# What a monitoring system presents at /metrics, which does not exist without it; it is scraped
+# beside the proxy that ends TLS.
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
+SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
 SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

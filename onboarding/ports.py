@@ -75,9 +75,11 @@ class FleetRepository(Protocol):
         """
         ...
 
-    def push(self, base: str, tip: str, *, timeout: float) -> str:
+    def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
         """Try to move the remote branch from `base` to `tip`, compare-and-swap.
 
+        It takes at most `timeout` seconds, and neither begins nor goes on when the monotonic clock
+        reads more than `not_after`: a process that slept through its lease sends nothing.
         Returns what the remote or Git said (scrubbed, for people). The caller never judges by it:
         it reads the remote afterwards with `fetch` and `find`.
         """
@@ -89,6 +91,10 @@ class FleetRepository(Protocol):
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `older` is in the history of `newer` (a commit is its own ancestor)."""
+        ...
+
+    def same_folder(self, folder: str, one: str, other: str) -> bool:
+        """Whether a folder holds the same at two commits; never where a commit is not known."""
         ...
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:

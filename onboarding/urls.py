@@ -10,6 +10,7 @@ from onboarding.views import (
     changes,
     clusters,
     lint,
+    metrics,
     overview,
     registration,
     releases,
@@ -72,5 +73,6 @@ urlpatterns = [
     path("values/", values.value_search, name="value-search"),
     path("search/", search.search, name="search"),
     path("system/", system.system, name="system"),
+    path("metrics", metrics.metrics, name="metrics"),
     *administration_urls,
 ]

@@ -181,7 +181,7 @@ class MemoryRepository:
             raise Refused("A commit needs edits.", code="moved")
         return self.remote.keep(base, files, request.message, request.author_name, request.when).sha
 
-    def push(self, base: str, tip: str, *, timeout: float) -> str:
+    def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
         if tip == base or not self.is_ancestor(base, tip):
             raise Refused("The commit does not continue its base.", code="not_descending")
         self.remote.pushes += 1
@@ -207,6 +207,15 @@ class MemoryRepository:
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         return not older or older in self._line(newer)
+
+    def same_folder(self, folder: str, one: str, other: str) -> bool:
+        if not {one, other} <= self.remote.commits.keys():
+            return False
+        return self._below(folder, one) == self._below(folder, other)
+
+    def _below(self, folder: str, sha: str) -> dict[str, bytes]:
+        files = self._commit(sha).files
+        return {path: data for path, data in files.items() if path.startswith(folder + "/")}
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         found = self._commit(commit)

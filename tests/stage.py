@@ -37,18 +37,20 @@ class Meddled:
     def __init__(self, real: GitRepository) -> None:
         self.real = real
         self.before_fetch: Callable[[], None] | None = None
+        self.after_build: Callable[[], None] | None = None
         self.before_push: Callable[[], None] | None = None
         self.after_push: Callable[[], None] | None = None
+        self.before_find: Callable[[], None] | None = None
         self.pushes: list[int] = []
 
     def fetch(self) -> str:
         self._act("before_fetch")
         return self.real.fetch()
 
-    def push(self, base: str, tip: str, *, timeout: float) -> str:
+    def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
         self._act("before_push")
         self.pushes.append(self._length(base, tip))
-        said = self.real.push(base, tip, timeout=timeout)
+        said = self.real.push(base, tip, timeout=timeout, not_after=not_after)
         self._act("after_push")
         return said
 
@@ -56,13 +58,19 @@ class Meddled:
         return self.real.snapshot(commit)
 
     def build(self, base: str, request: CommitRequest) -> str:
-        return self.real.build(base, request)
+        built = self.real.build(base, request)
+        self._act("after_build")
+        return built
 
     def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
+        self._act("before_find")
         return self.real.find(trailer, value, since=since, tip=tip)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         return self.real.is_ancestor(older, newer)
+
+    def same_folder(self, folder: str, one: str, other: str) -> bool:
+        return self.real.same_folder(folder, one, other)
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         return self.real.changes(commit)
@@ -90,10 +98,10 @@ class Meddled:
 class Stage:
     """A fleet with its remote, people, and a worker that can be run, killed and paused."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: FakeClock | None = None) -> None:
         self.folder = folder
         self.bare = repositories.bare_repository(folder / "remote.git", FILES)
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.queue = FakeQueue()
         self.fleet = Fleet.objects.create(name="fleet-a", repository_url=str(self.bare))
         self.hub = Hub.objects.create(fleet=self.fleet, name="hub-a")

@@ -14,8 +14,9 @@ class Delivery(models.Model):
     """One approved plan on its way to the remote branch; one row per approved digest.
 
     `due_at` is the earliest time of the next try, `reason` why it waits or failed, in words for
-    people. `base_commit` and `commit` are recorded *before* the push, so that whoever comes after a
-    crash can ask the remote what became of it.
+    people, `alarm` what only a person can mend (`domain.alarms`). `base_commit` and `commit` are
+    recorded *before* the push, so that whoever comes after a crash can ask the remote what became
+    of it.
     """
 
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="deliveries")
@@ -23,6 +24,7 @@ class Delivery(models.Model):
     digest = models.CharField(max_length=80)
     state = models.CharField(max_length=20, default=DeliveryState.QUEUED.value)
     reason = models.TextField(blank=True, default="")
+    alarm = models.CharField(max_length=20, blank=True, default="")
     fence = models.PositiveBigIntegerField(default=0)
     tries = models.PositiveIntegerField(default=0)
     base_commit = models.CharField(max_length=64, blank=True, default="")
@@ -46,7 +48,12 @@ class Delivery(models.Model):
                 name="committed_has_commit", condition=~Q(state="committed") | ~Q(commit="")
             ),
         ]
-        indexes = [models.Index(fields=["state", "due_at"])]
+        indexes = [
+            models.Index(fields=["state", "due_at"]),
+            models.Index(
+                fields=["fleet", "alarm"], name="deliveries_with_an_alarm", condition=~Q(alarm="")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Delivery of change {self.change_id}: {self.state}"

@@ -7,11 +7,12 @@ asked of the remote (`delivery_settling`), so a worker may die at any step and t
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -89,6 +90,7 @@ def deliver(
         return _report(writer, busy=True)
     finally:
         writer_lease.release(lease)
+    _say(fleet, _report(writer))
     # Approved between our last look and now, by somebody whose bell found us still at work.
     if _due(clock.now()).filter(fleet_id=fleet_id).exists():
         queue.wake("onboarding.deliver", fleet_id=fleet_id)
@@ -167,7 +169,7 @@ def try_again(*, delivery_id: int, actor: User, clock: Clock, queue: WorkQueue) 
             pk=delivery_id,
             state=DeliveryState.FAILED.value,
             change__state=DecisionState.APPROVED.value,
-        ).update(state=DeliveryState.QUEUED.value, reason="", tries=0, due_at=now)
+        ).update(state=DeliveryState.QUEUED.value, reason="", alarm="", tries=0, due_at=now)
         if not moved:
             raise Refused(
                 "Only a failed delivery of an approved change can be tried again. Reload the page.",
@@ -187,7 +189,15 @@ def try_again(*, delivery_id: int, actor: User, clock: Clock, queue: WorkQueue) 
 
 def _due(now: datetime) -> QuerySet[Delivery]:
     """The deliveries that a worker should look at now."""
-    return Delivery.objects.filter(state__in=_OPEN, due_at__lte=now)
+    return Delivery.objects.filter(delivery_settling.is_due(now), state__in=_OPEN)
+
+
+def _say(fleet: Fleet, report: DeliveryReport) -> None:
+    """One log record for each run that did something, with the numbers of the changes."""
+    if report != DeliveryReport():
+        structlog.get_logger(__name__).info(
+            "deliveries.written", fleet=fleet.name, **asdict(report)
+        )
 
 
 def _report(writer: Writer, *, busy: bool = False) -> DeliveryReport:

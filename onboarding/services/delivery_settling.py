@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, Q, QuerySet
 
+from onboarding.domain.alarms import Alarm
+from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
-from onboarding.models import Change, Delivery, DeliveryAttempt
+from onboarding.models import Change, Delivery, DeliveryAttempt, Fleet
 from onboarding.ports import FleetRepository
 from onboarding.services import events
-from onboarding.services.delivery_plans import expected_changes
+from onboarding.services.delivery_plans import Prepared, expected_changes
 from onboarding.services.writer_lease import Lease
 
 LATE_ARRIVAL = 15
 """Seconds for which a push that ended without a trace may still arrive at the remote."""
 
 _LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a push ended: where the branch is now, whether to look again, whether others were faster."""
+
+    tip: str
+    go_on: bool = True
+    overtaken: bool = False
 
 
 def settle(
@@ -44,6 +57,53 @@ def settle(
     return ""
 
 
+def open_attempts(
+    prepared: Sequence[Prepared], *, base: str, worker: str, lease: Lease, now: datetime
+) -> None:
+    """Write down, in the caller's transaction, that a push of these commits begins."""
+    rows = [item.delivery.pk for item in prepared]
+    counted = DeliveryAttempt.objects.filter(delivery__in=rows).values_list("delivery")
+    earlier = dict(counted.annotate(last=Max("number")))
+    DeliveryAttempt.objects.bulk_create(
+        DeliveryAttempt(
+            delivery=item.delivery,
+            number=earlier.get(item.delivery.pk, 0) + 1,
+            worker=worker,
+            fence=lease.fence,
+            base_commit=base,
+            commit=item.commit,
+            started_at=now,
+        )
+        for item in prepared
+    )
+
+
+def commit_all(
+    prepared: Sequence[Prepared], *, lease: Lease, now: datetime, said: str
+) -> list[int]:
+    """Write, in the caller's transaction, that these commits are in Git as they were built.
+
+    Returns the numbers of the changes; a row that is not this lease's any more is left alone.
+    """
+    rows = {item.delivery.pk: item for item in prepared}
+    lock_changes(item.delivery.change_id for item in prepared)
+    mine = Delivery.objects.filter(
+        pk__in=rows, fence=lease.fence, state=DeliveryState.PUSHING.value
+    )
+    arrived = [rows[pk] for pk in mine.order_by("queued_at", "pk").values_list("pk", flat=True)]
+    mine.update(state=DeliveryState.COMMITTED.value, committed_at=now, reason="", alarm="")
+    changes = [item.delivery.change_id for item in arrived]
+    Change.objects.filter(pk__in=changes, state=DecisionState.APPROVED.value).update(
+        settled_at=now, state_note="", updated_at=now
+    )
+    DeliveryAttempt.objects.filter(
+        delivery__in=[item.delivery.pk for item in arrived], outcome=""
+    ).update(outcome="committed", reason=said, finished_at=now)
+    for item in arrived:
+        _say_committed(item.delivery, item.commit, now)
+    return changes
+
+
 def close_attempt(
     *, delivery: Delivery, outcome: str, reason: str, now: datetime, lease: Lease
 ) -> None:
@@ -54,9 +114,15 @@ def close_attempt(
 
 
 def put_back(
-    *, delivery: Delivery, reason: str, due_at: datetime, lease: Lease, tried: bool = False
+    *,
+    delivery: Delivery,
+    reason: str,
+    due_at: datetime,
+    lease: Lease,
+    tried: bool = False,
+    alarm: Alarm = Alarm.NONE,
 ) -> None:
-    """Queue a delivery again, with why it waits and from when it is due."""
+    """Queue a delivery again, with why it waits, from when it is due, and whether a person must act."""
     Delivery.objects.filter(
         pk=delivery.pk,
         fence=lease.fence,
@@ -64,17 +130,28 @@ def put_back(
     ).update(
         state=DeliveryState.QUEUED.value,
         reason=reason,
+        alarm=alarm.value,
         due_at=due_at,
         tries=delivery.tries + (1 if tried else 0),
     )
     delivery.tries += 1 if tried else 0
 
 
-def fail(*, delivery: Delivery, reason: str, now: datetime, lease: Lease, verb: str) -> bool:
+def fail(
+    *,
+    delivery: Delivery,
+    reason: str,
+    now: datetime,
+    lease: Lease,
+    verb: str,
+    alarm: Alarm = Alarm.NONE,
+) -> bool:
     """End a delivery that cannot succeed by itself; its change stays approved. False: not ours."""
     with transaction.atomic():
-        _lock_change(delivery)
-        moved = _own(delivery, lease).update(state=DeliveryState.FAILED.value, reason=reason)
+        lock_changes([delivery.change_id])
+        moved = _own(delivery, lease).update(
+            state=DeliveryState.FAILED.value, reason=reason, alarm=alarm.value
+        )
         if moved:
             events.record(
                 verb=verb,
@@ -91,8 +168,10 @@ def lapse(*, delivery: Delivery, reason: str, now: datetime, lease: Lease) -> bo
     change = delivery.change
     lapsed = decide(DecisionState.APPROVED, Act.LAPSE, actor_is_author=False, actor_may=frozenset())
     with transaction.atomic():
-        _lock_change(delivery)
-        moved = _own(delivery, lease).update(state=DeliveryState.FAILED.value, reason=reason)
+        lock_changes([delivery.change_id])
+        moved = _own(delivery, lease).update(
+            state=DeliveryState.FAILED.value, reason=reason, alarm=""
+        )
         if moved:
             Change.objects.filter(pk=change.pk, state=DecisionState.APPROVED.value).update(
                 state=lapsed.value, state_note=reason, updated_at=now
@@ -123,6 +202,29 @@ def wait(tries: int, now: datetime) -> datetime:
     return now + timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 -- spreads load
 
 
+def wait_for_remote(rows: Iterable[Delivery], *, reason: str, now: datetime, lease: Lease) -> None:
+    """Let deliveries wait for a remote that cannot be read; the longer they wait, the rarer they ask."""
+    for row in rows:
+        tries = min(int((now - row.queued_at).total_seconds() // 10), 6)
+        Delivery.objects.filter(pk=row.pk, fence__lte=lease.fence).update(
+            reason=reason, due_at=wait(tries, now)
+        )
+
+
+def emptied(fleet: Fleet) -> Refused:
+    """The refusal to write into a branch that had commits and has none any more."""
+    return Refused(
+        f"Branch {fleet.branch} was at {fleet.indexed_commit[:10]} and has no commit any more. "
+        f"Nothing is written until it is restored, or an administrator confirms it as a new fleet.",
+        code="emptied",
+    )
+
+
+def is_due(now: datetime) -> Q:
+    """The deliveries to look at now: their time has come, or a wrong clock set it too far ahead."""
+    return Q(due_at__lte=now) | Q(due_at__gt=now + timedelta(seconds=2 * _LONGEST_WAIT))
+
+
 def _since(delivery: Delivery) -> str:
     """The commit before the first push of this delivery; whatever it became is above."""
     first = delivery.attempts.order_by("number").first()
@@ -132,22 +234,26 @@ def _since(delivery: Delivery) -> str:
 def _commit(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
     """Write that the change is in Git."""
     with transaction.atomic():
-        _lock_change(delivery)
+        lock_changes([delivery.change_id])
         moved = _own(delivery, lease).update(
-            state=DeliveryState.COMMITTED.value, commit=sha, committed_at=now, reason=""
+            state=DeliveryState.COMMITTED.value, commit=sha, committed_at=now, reason="", alarm=""
         )
         if not moved:
             return
         Change.objects.filter(pk=delivery.change_id, state=DecisionState.APPROVED.value).update(
             settled_at=now, state_note="", updated_at=now
         )
-        events.record(
-            verb="change.committed",
-            message=f"The change is in Git as {sha[:10]}.",
-            at=now,
-            change=delivery.change,
-            detail={"commit": sha, "digest": delivery.digest},
-        )
+        _say_committed(delivery, sha, now)
+
+
+def _say_committed(delivery: Delivery, sha: str, now: datetime) -> None:
+    events.record(
+        verb="change.committed",
+        message=f"The change is in Git as {sha[:10]}.",
+        at=now,
+        change=delivery.change,
+        detail={"commit": sha, "digest": delivery.digest},
+    )
 
 
 def _alarm(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
@@ -166,9 +272,14 @@ def _alarm(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
     )
 
 
-def _lock_change(delivery: Delivery) -> None:
-    """Take the change's row before the delivery's, as people's decisions do: no two deadlock."""
-    Change.objects.select_for_update().values_list("pk").get(pk=delivery.change_id)
+def lock_changes(numbers: Iterable[int]) -> None:
+    """Take the changes' rows before the deliveries', as people's decisions do: no two deadlock."""
+    list(
+        Change.objects.select_for_update()
+        .filter(pk__in=list(numbers))
+        .order_by("pk")
+        .values_list("pk")
+    )
 
 
 def _own(delivery: Delivery, lease: Lease) -> QuerySet[Delivery]:

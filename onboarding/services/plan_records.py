@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from onboarding.domain import diff
+from onboarding.domain.intents import intent_from_data
 from onboarding.domain.labels import ClusterLabels, Label
-from onboarding.domain.plans import ApplicationForecast, FileEdit, Plan, ReadSet
+from onboarding.domain.plans import ApplicationForecast, FileEdit, Impact, Plan, ReadSet
 from onboarding.models import Change
 
 
@@ -54,6 +56,26 @@ def blobs(change: Change) -> dict[str, tuple[str, str]]:
     }
 
 
+def kept_plan(change: Change) -> Plan:
+    """The kept plan as far as it is written to Git: its edits, and the Applications it names."""
+    impact = change.plan.get("impact", {})
+    return Plan(
+        commit=change.base_commit,
+        intent=intent_from_data(change.intent),
+        edits=tuple(FileEdit(**edit) for edit in change.plan.get("edits", ())),
+        labels_before=ClusterLabels(labels=(), annotations=()),
+        labels_after=ClusterLabels(labels=(), annotations=()),
+        impact=Impact(
+            appear=tuple(map(_named, impact.get("appear", ()))),
+            change=tuple(
+                (_named(before), _named(after)) for before, after in impact.get("change", ())
+            ),
+            disappear=tuple(map(_named, impact.get("disappear", ()))),
+        ),
+        reads=ReadSet.from_data(change.read_set),
+    )
+
+
 def moved_paths(change: Change, plan: Plan) -> tuple[str, ...]:
     """The paths that `plan` found otherwise than the plan that is kept with the change, sorted."""
     before, now = ReadSet.from_data(change.read_set), plan.reads
@@ -72,6 +94,20 @@ def _edit(edit: FileEdit) -> dict[str, Any]:
         "before": edit.before,
         "after": edit.after,
     }
+
+
+def _named(one: Mapping[str, Any]) -> ApplicationForecast:
+    """An Application as the commit message names it."""
+    return ApplicationForecast(
+        name=one["name"],
+        component=one["component"],
+        group=one["group"],
+        version=one["version"],
+        destination=one["destination"],
+        namespace=one["namespace"],
+        cause=one["cause"],
+        from_hub=one["from_hub"],
+    )
 
 
 def _labels(labels: ClusterLabels) -> list[dict[str, Any]]:

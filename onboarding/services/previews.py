@@ -71,6 +71,16 @@ def neighbours(
     return planner.Neighbours(by_name=by_name, by_secret=by_secret)
 
 
+def neighbours_of_change(*, change: Change, intent: planner.Intent) -> planner.Neighbours:
+    """Who else has, or may have, the name or the secret of a stored change."""
+    return neighbours(
+        fleet=change.fleet,
+        intent=intent,
+        except_change=change,
+        except_path=_own_path(change.fleet, intent),
+    )
+
+
 def live_sets(*, hub_name: str) -> tuple[Mapping[str, Any], ...]:
     """The ApplicationSets that the hub was last seen to have, as plain maps with their selectors."""
     rows = HubObject.objects.filter(hub__name=hub_name, kind=HubKind.APPLICATION_SETS.value)
@@ -91,11 +101,7 @@ def preview(
     every reason at its form field.
     """
     where = layout_of(fleet)
-    except_path = (
-        ""
-        if isinstance(intent, planner.RegisterCluster)
-        else where.member_path(intent.placement.hub, intent.placement.cluster)
-    )
+    except_path = _own_path(fleet, intent)
     found = planner.plan(
         intent,
         snapshot,
@@ -140,3 +146,10 @@ def digest_for(*, change: Change, plan: planner.Plan) -> str:
         editors=editors,
         policy_version=POLICY_VERSION,
     )
+
+
+def _own_path(fleet: Fleet, intent: planner.Intent) -> str:
+    """The member file that an intent is about and that is nobody's neighbour; "" for a new one."""
+    if isinstance(intent, planner.RegisterCluster):
+        return ""
+    return layout_of(fleet).member_path(intent.placement.hub, intent.placement.cluster)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
+from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import (
     Act,
     DecisionState,
@@ -16,7 +17,7 @@ from onboarding.domain.lifecycle import (
     allowed_acts,
     who_acts_next,
 )
-from onboarding.models import Approval, Change, Outcome, Participant
+from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant
 from onboarding.models import Delivery as DeliveryRow
 from onboarding.services import outcomes
 from onboarding.services.rights import rights_of
@@ -252,7 +253,8 @@ def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
     return Delivery(
         state=state.word,
         reason=row.reason,
-        advice=_advice(state),
+        alarm=Alarm(row.alarm).word,
+        advice=Alarm(row.alarm).advice or _advice(state),
         commit=row.commit if state is DeliveryState.COMMITTED else "",
         branch=row.fleet.branch,
         since=row.committed_at or row.queued_at,
@@ -263,7 +265,7 @@ def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
                 number=attempt.number,
                 state=attempt.outcome.replace("_", " ").capitalize() or "Under way",
                 started=attempt.started_at,
-                took=attempt.finished_at - attempt.started_at if attempt.finished_at else None,
+                took=_took(attempt),
                 reason=attempt.reason,
                 commit=attempt.commit,
                 worker=attempt.worker,
@@ -271,6 +273,13 @@ def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
             for attempt in row.attempts.order_by("-number")
         ),
     )
+
+
+def _took(attempt: DeliveryAttempt) -> timedelta | None:
+    """How long an attempt took; where the clock was set back meanwhile, no time at all."""
+    if attempt.finished_at is None:
+        return None
+    return max(timedelta(0), attempt.finished_at - attempt.started_at)
 
 
 def _advice(state: DeliveryState) -> str:

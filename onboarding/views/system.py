@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Min
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from onboarding import wiring
+from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import DeliveryState, Right
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.views import access, freshness
@@ -25,7 +26,7 @@ def system(request: HttpRequest) -> HttpResponse:
     """Queue age, writer, watchers, index: each with its last success."""
     access.user_with(request, Right.VIEW)
     now = wiring.clock().now()
-    parts = (*_writers(now), *_indexes(now), *_watchers(now), *_loops(now))
+    parts = (*_alarms(), *_writers(now), *_indexes(now), *_watchers(now), *_loops(now))
     bad = [part for part in parts if part.state not in ("Works", "Idle")]
     page = SystemPage(
         state="Degraded" if bad else "Healthy",
@@ -60,6 +61,28 @@ def _stats() -> tuple[Stat, ...]:
         ),
         Stat("Failed deliveries", failed, word="Failed" if failed else ""),
         Stat("Events in the audit trail", Event.objects.count()),
+    )
+
+
+def _alarms() -> tuple[Part, ...]:
+    """What only a person can mend between us and the remotes, each with the changes that it holds up."""
+    raised = (
+        Delivery.objects.exclude(alarm="")
+        .values("fleet__name", "alarm")
+        .annotate(count=Count("pk"), first=Min("change_id"))
+        .order_by("fleet__name", "alarm")
+    )
+    return tuple(
+        Part(
+            name=f"{Alarm(row['alarm']).word}: {row['fleet__name']}",
+            state="Failed",
+            sentence=f"{row['count']} changes are concerned; the first is #{row['first']}."
+            if row["count"] > 1
+            else f"Change #{row['first']} is concerned.",
+            icon="triangle-alert",
+            advice=Alarm(row["alarm"]).advice,
+        )
+        for row in raised
     )
 
 

@@ -298,8 +298,8 @@ def test_it_believes_the_remote_not_the_answer(
     change = stage.approved("spoke-a")
     push = stage.repository.real.push
 
-    def lost(base: str, tip: str, *, timeout: float) -> str:
-        push(base, tip, timeout=timeout)
+    def lost(base: str, tip: str, *, timeout: float, not_after: float) -> str:
+        push(base, tip, timeout=timeout, not_after=not_after)
         return "The push failed."
 
     monkeypatch.setattr(stage.repository.real, "push", lost)
@@ -312,7 +312,7 @@ def test_it_finds_a_push_that_arrived_late(stage: Stage, monkeypatch: pytest.Mon
     push = stage.repository.real.push
     late: list[tuple[str, str]] = []
 
-    def slow(base: str, tip: str, *, timeout: float) -> str:
+    def slow(base: str, tip: str, **_: float) -> str:
         late.append((base, tip))
         return "The push was stopped after 15 seconds without an end."
 

@@ -63,17 +63,19 @@ class GitRepository:
         Raises `Refused` where somebody must act (address, branch, credential, trust), `Transient`
         where the remote is away. A missing or damaged mirror is made anew on the way.
         """
-        with self._mirror.locked(timeout=self._timeout):
-            try:
-                return self._bring()
-            except _Damaged:
-                self._mirror.discard()
+        try:
+            with self._mirror.locked(timeout=self._timeout):
                 try:
                     return self._bring()
-                except _Damaged as error:
-                    raise Transient(
-                        f"The local copy of {self._remote.url} could not be made. {error}"
-                    ) from error
+                except _Damaged:
+                    self._mirror.discard()
+                    return self._bring()
+        except _Damaged as error:
+            raise Transient(
+                f"The local copy of {self._remote.url} could not be made. {error}"
+            ) from error
+        except (OSError, pygit2.GitError) as error:
+            raise self._no_room(error) from error
 
     def snapshot(self, commit: str | None = None) -> GitSnapshot:
         """The tree at `commit`, or at the last fetched tip; `Refused` where it is unknown."""
@@ -105,9 +107,10 @@ class GitRepository:
         _check_message(request.message)
         return self._sound(build)
 
-    def push(self, base: str, tip: str, *, timeout: float) -> str:
+    def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
         """Try to move the remote branch from `base` to `tip`, compare-and-swap, before `timeout`.
 
+        Neither begins nor goes on when the monotonic clock reads more than `not_after`.
         Returns what the remote or Git said (scrubbed, for people); whether it worked is only known
         from the remote. Raises `Refused` where `tip` does not descend from `base`: a lease alone
         would let such a push throw away what others wrote.
@@ -121,13 +124,19 @@ class GitRepository:
         # A bare SHA as source is pushed without a word about its fate; a ref is reported on.
         source = f"refs/fleet/push-{int(time.time())}-{uuid4().hex}"
         target = f"refs/heads/{self._remote.branch}"
-        repository.references.create(source, tip)
         try:
+            repository.references.create(source, tip)
+        except (OSError, pygit2.GitError) as error:
+            raise self._no_room(error) from error
+        try:
+            left = min(timeout, not_after - time.monotonic())
+            if left <= 0:
+                return "The push was not begun: this worker slept through its time."
             outcome = self._mirror.git(
                 "push", "--no-verify", "--no-follow-tags", "--no-signed",
                 f"--force-with-lease={target}:{base}",
                 "--end-of-options", self._remote.url, f"{source}:{target}",
-                timeout=timeout,
+                timeout=left,
             )  # fmt: skip
         finally:
             repository.references.delete(source)
@@ -165,6 +174,20 @@ class GitRepository:
             return repository.descendant_of(_commit(repository, newer).id, older)
 
         return self._sound(is_ancestor)
+
+    def same_folder(self, folder: str, one: str, other: str) -> bool:
+        """Whether a folder holds the same at two commits; never where a commit is not known."""
+
+        def tree_id(repository: pygit2.Repository, sha: str) -> str:
+            tree = _commit(repository, sha).tree
+            return str(tree[folder].id) if folder in tree else ""
+
+        def same_folder(repository: pygit2.Repository) -> bool:
+            if not (_is_known(repository, one) and _is_known(repository, other)):
+                return False
+            return tree_id(repository, one) == tree_id(repository, other)
+
+        return self._sound(same_folder)
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit; first parent counts."""
@@ -292,6 +315,14 @@ class GitRepository:
         except (pygit2.GitError, KeyError, ValueError):
             return False
 
+    def _no_room(self, error: Exception) -> Transient:
+        """For a local copy that cannot be written: its disk is full, gone or read-only."""
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return Transient(
+            f"The local copy of {self._remote.url} cannot be written ({why}). Look at the disk of "
+            f"the worker; it is tried again."
+        )
+
     def _heal(self, commit: str) -> pygit2.Repository:
         """For a snapshot that met damage: a whole mirror, which must still hold its commit."""
         self._remake()
@@ -314,11 +345,13 @@ class GitRepository:
             self._remake()
         except (pygit2.GitError, KeyError, ValueError):
             self._remake()
+        except OSError as error:
+            raise self._no_room(error) from error
         try:
             return act(self._mirror.open())
         except FleetError:
             raise
-        except (pygit2.GitError, KeyError, ValueError) as error:
+        except (pygit2.GitError, KeyError, ValueError, OSError) as error:
             raise Transient(
                 f"The local copy of {self._remote.url} cannot be read. It is tried again."
             ) from error

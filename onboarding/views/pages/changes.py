@@ -161,6 +161,7 @@ class Delivery:
     state: str
     reason: str = ""
     advice: str = ""
+    alarm: str = ""
     commit: str = ""
     commit_url: str = ""
     branch: str = ""
