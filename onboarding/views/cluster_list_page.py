@@ -120,6 +120,7 @@ def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ..
         FACETS,
         words=_words,
         states=("shown",),
+        orders={"stage": [stage.value for stage in Stage]},
     )
     return tuple(
         Facet(

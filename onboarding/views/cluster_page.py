@@ -25,7 +25,7 @@ from onboarding.models import (
     Hub,
 )
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import outcomes, standings, values
+from onboarding.services import outcomes, stories, values
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import rights_of
 from onboarding.views.change_page import outcome_note
@@ -93,7 +93,7 @@ def cluster_page(
 ) -> ClusterPage:
     """The page of one cluster; Git is read only for the tabs that need it."""
     hub = Hub.objects.filter(name=cluster.hub_name).select_related("watch").first()
-    story = standings.story(cluster=cluster, change=standings.registration_of(cluster), clock=clock)
+    story = stories.story(cluster=cluster, change=stories.registration_of(cluster), clock=clock)
     shown = tab if tab in TABS else "applications"
     here = reverse("cluster-detail", args=[cluster.hub_name, cluster.name])
     live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django.core.paginator import Page, Paginator
@@ -55,8 +56,12 @@ def facets(
     *,
     words: Callable[[str, str], str] = lambda name, value: value,
     states: Sequence[str] = ("state",),
+    orders: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Facet, ...]:
-    """One facet for each column, with the number of rows of each value among the rows that the other facets leave."""
+    """One facet for each column, with the number of rows of each value among the rows that the other facets leave.
+
+    Values stand in alphabetical order, but for the columns of `orders`, which lists their values.
+    """
     found = []
     for name, label in names:
         others = rows
@@ -69,6 +74,7 @@ def facets(
             .annotate(Count("pk", distinct=True))
             .order_by(name)[:100]
         )
+        order = orders.get(name)
         options = tuple(
             Option(
                 label=words(name, value),
@@ -76,7 +82,11 @@ def facets(
                 count=count,
                 is_chosen=value in chosen.get(name, ()),
             )
-            for value, count in counted
+            for value, count in (
+                sorted(counted, key=lambda row: order.index(row[0]) if row[0] else -1)
+                if order
+                else counted
+            )
             if value
         )
         if options:

@@ -1,0 +1,305 @@
+"""Stories: one cluster's way told from the rows of decision, delivery and observation.
+
+Nothing is decided here. `domain.progress` tells the story; this module gathers its facts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db.models.fields.json import KT
+
+from onboarding.domain.credentials import SecretPresence
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.progress import (
+    ExternalSecretFacts,
+    Facts,
+    LabelDifference,
+    Timeline,
+    timeline,
+)
+from onboarding.domain.selectors import Match, application_set_match
+from onboarding.domain.sync import Rollup, Verdict, VerdictState, rollup
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    Cluster,
+    ClusterStatus,
+    Delivery,
+    Hub,
+    HubObject,
+    HubWatch,
+)
+from onboarding.ports import Clock, HubKind
+from onboarding.services.hub_text import as_map, moment, text
+from onboarding.services.looking import HUB_TOLD
+
+REGISTRATION = "fleet-secret-"
+"""The registration Application of a cluster is called this and the cluster's name."""
+
+# All that a story needs of an Application: its other facts are large, and there are many.
+_APPLICATION = (
+    "name",
+    "cluster_name",
+    "application_set",
+    "sync",
+    "verdict",
+    "reason",
+    "first_seen_at",
+    "synced_at",
+    "healthy_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One cluster told: its timeline, and the rollup of its Applications (None: nobody looked)."""
+
+    timeline: Timeline
+    applications: Rollup | None
+    seen_at: datetime | None
+
+
+class HubView:
+    """What one hub was last seen to say, laid out for looking up by cluster."""
+
+    def __init__(self, hub: Hub | None) -> None:
+        """Read the hub's rows once; `hub` None is a hub that nobody configured."""
+        self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
+        self.problem = "" if hub else "No hub of this name is configured here."
+        self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
+        self.registrations: dict[str, ApplicationStatus] = {}
+        self.registered: dict[str, ClusterStatus] = {}
+        self.servers: dict[str, list[str]] = defaultdict(list)
+        self.external_secrets: dict[str, HubObject] = {}
+        self.stores: dict[str, HubObject] = {}
+        self.sets: list[HubObject] = []
+        self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
+        if hub:
+            self._read(hub)
+
+    def silence(self, part: str) -> tuple[datetime | None, str]:
+        """Since when one part of the hub ("applications", "clusters") does not answer, and why."""
+        seen = as_map(as_map(self.watch.kinds if self.watch else None).get(part))
+        return moment(seen.get("problem_since")), text(seen.get("problem"))
+
+    def _read(self, hub: Hub) -> None:
+        applications = ApplicationStatus.objects.filter(hub=hub).only(*_APPLICATION)
+        for application in applications.annotate(made_at=KT("facts__created_at")):
+            if application.name.startswith(REGISTRATION):
+                self.registrations[application.name.removeprefix(REGISTRATION)] = application
+            elif application.cluster_name:
+                self.applications[application.cluster_name].append(application)
+        for status in ClusterStatus.objects.filter(hub=hub):
+            self.registered[status.name] = status
+            self.servers[status.server].append(status.name)
+        for seen in HubObject.objects.filter(hub=hub):
+            if seen.kind == HubKind.EXTERNAL_SECRETS.value:
+                self.external_secrets[seen.name] = seen
+            elif seen.kind == HubKind.SECRET_STORES.value:
+                self.stores[seen.name] = seen
+            elif seen.kind == HubKind.APPLICATION_SETS.value:
+                self.sets.append(seen)
+
+    def selecting(self, labels: Mapping[str, str]) -> frozenset[str]:
+        """The ApplicationSets that select these labels; clusters with the same ones are asked for once."""
+        key = frozenset(labels.items())
+        if key not in self._selecting:
+            self._selecting[key] = frozenset(
+                row.name
+                for row in self.sets
+                if application_set_match(row.facts, labels) is Match.YES
+            )
+        return self._selecting[key]
+
+    def external_secret(self, cluster: str) -> HubObject | None:
+        """The ExternalSecret that fetches this cluster's credentials, by the names that charts give it."""
+        names = (f"cluster-{cluster}", cluster, f"{REGISTRATION}{cluster}")
+        return next(
+            (self.external_secrets[name] for name in names if name in self.external_secrets), None
+        )
+
+
+def story(
+    *, cluster: Cluster | None, change: Change | None, clock: Clock, view: HubView | None = None
+) -> Story:
+    """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
+    hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
+    seen = view or HubView(Hub.objects.filter(name=hub_name).first())
+    delivery = change.deliveries.order_by("-pk").first() if change else None
+    told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
+    return tell(
+        cluster=cluster, change=change, delivery=delivery, seen=seen, now=clock.now(), hub_told=told
+    )
+
+
+def registration_of(cluster: Cluster) -> Change | None:
+    """The change that registered a cluster, where it was registered here."""
+    rows = Change.objects.filter(
+        fleet=cluster.fleet_id, hub__name=cluster.hub_name, cluster_name=cluster.name
+    )
+    return (
+        rows.filter(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value)
+        .order_by("-pk")
+        .first()
+    )
+
+
+def tell(
+    *,
+    cluster: Cluster | None,
+    change: Change | None,
+    delivery: Delivery | None,
+    seen: HubView,
+    now: datetime,
+    hub_told: bool,
+) -> Story:
+    """Tell one cluster's way from rows already read; `seen` is what its hub was last seen to say.
+
+    `hub_told` says that the hub was told to look since the commit.
+    """
+    name = cluster.name if cluster else change.cluster_name if change else ""
+    rows = seen.applications.get(name, [])
+    looked = seen.watch is not None and seen.watch.seen_at is not None
+    total = rollup(_verdict(row) for row in rows) if looked else None
+    facts = _facts(cluster, change, delivery, seen, rows, total)
+    facts = replace(facts, webhook=hub_told)
+    return Story(timeline(facts, now=now), total, seen.watch.seen_at if seen.watch else None)
+
+
+def _verdict(row: ApplicationStatus) -> Verdict:
+    state = VerdictState(row.verdict) if row.verdict else VerdictState.UNKNOWN
+    return Verdict(state, row.reason, synced=row.sync == "Synced")
+
+
+def _facts(
+    cluster: Cluster | None,
+    change: Change | None,
+    delivery: Delivery | None,
+    seen: HubView,
+    rows: Sequence[ApplicationStatus],
+    total: Rollup | None,
+) -> Facts:
+    """Every fact about one cluster; what nobody saw stays absent."""
+    name = cluster.name if cluster else change.cluster_name if change else ""
+    watch = seen.watch
+    registration, registered = seen.registrations.get(name), seen.registered.get(name)
+    about_registration = change if change and change.kind == Change.Kind.REGISTER else None
+    decided = about_registration or (change if cluster is None else None)
+    hub_silent, hub_problem = seen.silence(HubKind.APPLICATIONS.value)
+    argocd_silent, argocd_problem = seen.silence("clusters")
+    return Facts(
+        decision=DecisionState(decided.state) if decided else None,
+        submitted_at=decided.submitted_at if decided else None,
+        approved_at=decided.decided_at
+        if decided and decided.state == DecisionState.APPROVED.value
+        else None,
+        delivery=DeliveryState(delivery.state) if delivery and decided else None,
+        delivery_reason=delivery.reason if delivery and decided else "",
+        commit=delivery.commit if delivery and decided else "",
+        committed_at=delivery.committed_at if delivery and decided else None,
+        in_git=cluster is not None,
+        hub_seen_at=watch.seen_at if watch else None,
+        hub_problem=hub_problem or (watch.problem if watch else seen.problem),
+        hub_silent_since=hub_silent,
+        argocd_silent_since=argocd_silent,
+        argocd_problem=argocd_problem,
+        noticed_at=registration.first_seen_at if registration else None,
+        registration_problem=_registration_problem(cluster, registration, seen),
+        external_secret=_external_secret(name, seen),
+        registered_at=registered.first_seen_at if registered else None,
+        label_differences=_differences(cluster, registered),
+        same_server=_same_server(name, registered, seen),
+        connection=registered.connection if registered else "",
+        connection_message=registered.connection_message if registered else "",
+        matched=_matched(registered, rows, seen),
+        matched_at=min((_made_at(row) for row in rows), default=None),
+        applications=total,
+        failures=tuple(
+            (row.name, row.reason) for row in rows if row.verdict == VerdictState.FAILED.value
+        ),
+        synced_at=_when_all(row.synced_at for row in rows),
+        healthy_at=_when_all(row.healthy_at for row in rows),
+    )
+
+
+def _registration_problem(
+    cluster: Cluster | None, registration: ApplicationStatus | None, seen: HubView
+) -> str:
+    """Why the hub cannot register: the member file, its registration Application, or a set that fails."""
+    if cluster is not None and cluster.problem:
+        return cluster.problem
+    if registration is not None:
+        return registration.reason if registration.verdict == VerdictState.FAILED.value else ""
+    failing = [row for row in seen.sets if row.ready is False and _reads_members(row)]
+    return f"ApplicationSet {failing[0].name}: {failing[0].message}" if failing else ""
+
+
+def _reads_members(row: HubObject) -> bool:
+    return "fleet-members" in str(row.facts.get("spec", ""))
+
+
+def _external_secret(name: str, seen: HubView) -> ExternalSecretFacts | None:
+    found = seen.external_secret(name)
+    if found is None:
+        return None
+    store = seen.stores.get(str(found.facts.get("store", "")))
+    return ExternalSecretFacts(
+        ready=found.ready,
+        reason=str(found.facts.get("reason", "")),
+        message=found.message,
+        at=found.changed_at,
+        store_ready=store.ready if store else None,
+        store_message=store.message if store else "",
+        presence=SecretPresence(found.presence) if found.presence else None,
+        presence_detail=found.presence_detail,
+    )
+
+
+def _differences(
+    cluster: Cluster | None, registered: ClusterStatus | None
+) -> tuple[LabelDifference, ...]:
+    """The labels of Git that the live cluster secret does not carry as predicted."""
+    if cluster is None or registered is None:
+        return ()
+    live: Mapping[str, str] = registered.labels
+    return tuple(
+        LabelDifference(key=key, predicted=data["value"], live=live.get(key))
+        for key, data in sorted(cluster.labels.items())
+        if live.get(key) != data["value"]
+    )
+
+
+def _same_server(name: str, registered: ClusterStatus | None, seen: HubView) -> tuple[str, ...]:
+    if registered is None:
+        return ()
+    return tuple(sorted(other for other in seen.servers[registered.server] if other != name))
+
+
+def _matched(
+    registered: ClusterStatus | None, rows: Sequence[ApplicationStatus], seen: HubView
+) -> int | None:
+    """How many ApplicationSets select the cluster: by its Applications, and by its live labels."""
+    if registered is None:
+        return None
+    made = {row.application_set for row in rows if row.application_set}
+    if not seen.sets:
+        return len(made) or None
+    return len(seen.selecting(registered.labels) | made)
+
+
+def _made_at(row: ApplicationStatus) -> datetime:
+    """When an Application was made by its ApplicationSet; at the latest when it was first seen."""
+    made = moment(getattr(row, "made_at", None))
+    return min(made, row.first_seen_at) if made else row.first_seen_at
+
+
+def _when_all(times: Iterable[datetime | None]) -> datetime | None:
+    """When the last of all was reached; None where one was not."""
+    found = list(times)
+    if not found or any(moment is None for moment in found):
+        return None
+    return max(moment for moment in found if moment is not None)

@@ -1,0 +1,171 @@
+"""Standings: one line for each cluster and each open registration, written only where something moved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from onboarding.models import ApplicationStatus, Change, Cluster, HubWatch, Standing
+from onboarding.services import standings, stories
+from tests.stage import Stage
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def cluster(stage: Stage, name: str = "spoke-a") -> Cluster:
+    return Cluster.objects.create(
+        fleet=stage.fleet,
+        path=f"members/{name}.yaml",
+        hub_name="hub-a",
+        name=name,
+        tenant="team-a",
+        labels={
+            "addonsRelease": {"value": "default", "layer": "system"},
+            "enable_x": {"value": "true", "layer": "cluster"},
+        },
+    )
+
+
+def application(stage: Stage, name: str, **values: object) -> ApplicationStatus:
+    now = stage.clock.now()
+    row = {"cluster_name": "spoke-a", "sync": "Synced", "verdict": "healthy", "synced_at": now}
+    return ApplicationStatus.objects.create(
+        hub=stage.hub,
+        uid=name,
+        name=name,
+        first_seen_at=now,
+        seen_at=now,
+        healthy_at=now,
+        **row | values,
+    )
+
+
+def recompute(stage: Stage) -> int:
+    return standings.recompute(fleet=stage.fleet, clock=stage.clock)
+
+
+def test_it_counts_the_applications_of_a_cluster(stage: Stage) -> None:
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    application(stage, "one")
+    application(stage, "two", verdict="failed", sync="OutOfSync", synced_at=None)
+    application(stage, "others", cluster_name="spoke-b")
+    application(stage, f"{stories.REGISTRATION}spoke-a", cluster_name="hub-a")
+    assert recompute(stage) == 1
+    row = Standing.objects.get()
+    assert (row.applications, row.synced, row.healthy) == (2, 1, 1)
+    assert (row.tenant, row.overrides) == ("team-a", ["enable_x"])
+
+
+def test_it_counts_nothing_that_nobody_looked_at(stage: Stage) -> None:
+    cluster(stage)
+    application(stage, "one")
+    recompute(stage)
+    row = Standing.objects.get()
+    assert (row.applications, row.synced, row.counts, row.seen_at) == (0, 0, {}, None)
+
+
+def test_it_writes_what_changed_and_only_marks_what_did_not(stage: Stage) -> None:
+    moving, still = cluster(stage), cluster(stage, "spoke-b")
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    recompute(stage)
+    before = {row.name: row for row in Standing.objects.all()}
+    stage.clock.advance(10)
+    application(stage, "one")
+    Cluster.objects.filter(pk=moving.pk).update(tenant="team-b")
+    recompute(stage)
+    after = {row.name: row for row in Standing.objects.all()}
+    assert {name: row.pk for name, row in after.items()} == {
+        name: row.pk for name, row in before.items()
+    }
+    assert (after["spoke-a"].tenant, after["spoke-a"].applications) == ("team-b", 1)
+    assert (after[still.name].tenant, after[still.name].since) == (
+        "team-a",
+        stage.clock.now() - timedelta(seconds=10),
+    )
+    assert {row.computed_at for row in after.values()} == {stage.clock.now()}
+
+
+def test_it_has_a_line_for_a_cluster_that_is_only_asked_for(stage: Stage) -> None:
+    change = stage.submitted("spoke-a")
+    assert recompute(stage) == 1
+    row = Standing.objects.get()
+    assert (row.cluster, row.change, row.name, row.stage) == (None, change, "spoke-a", "approved")
+    Change.objects.update(state="rejected", settled_at=stage.clock.now())
+    assert recompute(stage) == 0
+    assert not Standing.objects.exists()
+
+
+def test_it_never_shows_a_draft(stage: Stage) -> None:
+    stage.submitted("spoke-a")
+    Change.objects.update(state="draft")
+    assert recompute(stage) == 0
+
+
+def test_it_forgets_a_cluster_that_is_gone_from_git(stage: Stage) -> None:
+    cluster(stage)
+    gone = cluster(stage, "spoke-b")
+    assert recompute(stage) == 2
+    gone.delete()
+    assert recompute(stage) == 1
+    assert Standing.objects.get().name == "spoke-a"
+
+
+def test_it_links_the_newest_open_change_of_a_member(stage: Stage) -> None:
+    cluster(stage)
+    change = Change.objects.create(
+        fleet=stage.fleet,
+        hub=stage.hub,
+        kind="edit",
+        cluster_name="spoke-a",
+        state="submitted",
+        requester=stage.requester,
+    )
+    recompute(stage)
+    assert Standing.objects.get().change == change
+    Change.objects.update(state="withdrawn", settled_at=stage.clock.now())
+    recompute(stage)
+    assert Standing.objects.get().change is None
+
+
+@pytest.mark.parametrize(
+    ("created", "seconds"),
+    [("2026-03-02T08:00:00Z", -3600), ("2026-03-02T10:00:00Z", 0), ("yesterday", 0), (None, 0)],
+)
+def test_it_believes_the_hub_when_an_application_was_made(
+    stage: Stage, created: str | None, seconds: int
+) -> None:
+    """Never later than it was first seen, whatever the hub says."""
+    row = application(stage, "one", facts={"created_at": created} if created else {})
+    seen = stories.HubView(stage.hub).applications["spoke-a"]
+    assert [one.pk for one in seen] == [row.pk]
+    assert stories._made_at(seen[0]) == stage.clock.now() + timedelta(seconds=seconds)
+
+
+def test_it_offers_the_stages_in_their_order(stage: Stage, client) -> None:  # type: ignore[no-untyped-def]
+    now = stage.clock.now()
+    for stage_name in ("synced", "approved", "noticed", "", "committed"):
+        Standing.objects.create(
+            fleet=stage.fleet,
+            hub_name="hub-a",
+            name=f"spoke-{stage_name or 'done'}",
+            state="healthy",
+            stage=stage_name,
+            computed_at=now,
+        )
+    client.force_login(stage.requester)
+    answer = client.get("/clusters/")
+    facets = {facet.name: facet for facet in answer.context["page"].listing.facets}
+    assert [option.value for option in facets["stage"].options] == [
+        "approved",
+        "committed",
+        "noticed",
+        "synced",
+    ]
