@@ -54,13 +54,27 @@ def test_it_brings_what_a_bare_hub_needs() -> None:
         assert problems(one) == []
         assert one["metadata"]["namespace"] == "argocd"
     secret = found["Secret", "cluster-hub-1"]
-    assert secret["metadata"]["labels"]["fleet_member"] == "hub-cluster"
+    offered = yaml.safe_load(
+        (TEMPLATE / "fleet/bootstrap/versions/applicationSets.yaml").read_text()
+    )
+    assert secret["metadata"]["labels"] == {
+        "argocd.argoproj.io/secret-type": "cluster",
+        "fleet_member": "hub-cluster",
+        "tenant": "fleet",
+        "environment": "hub",
+        **{f"{group}Release": "default" for group in offered["releases"]},
+    }
     assert secret["metadata"]["annotations"] == {
         "fleet_repo_url": VALUES["REPOSITORY_URL"],
         "fleet_repo_revision": "main",
         "fleet_aws_region": "eu-west-1",
     }
     assert secret["stringData"]["name"] == "hub-1"
+
+
+def test_it_reads_credentials_in_the_hubs_own_region_with_no_key_in_the_file() -> None:
+    provider = filled()["SecretStore", "fleet-credentials"]["spec"]["provider"]
+    assert provider == {"aws": {"service": "SecretsManager", "region": "eu-west-1"}}
 
 
 def test_it_keeps_tenants_off_the_hub() -> None:
