@@ -90,9 +90,14 @@ class Replay:
     # Before
 
     def _real_cluster(self) -> Spoke | None:
+        """The first cluster that gets a probe; none that is handed over, for it gets nothing by itself."""
         for cluster in self._joined.facts:
-            made = self._expected(cluster).applications.values()
-            if any((one.component, one.chart) == ("probe", PROBE) for one in made):
+            expected = self._expected(cluster)
+            probed = any(
+                (one.component, one.chart) == ("probe", PROBE)
+                for one in expected.applications.values()
+            )
+            if probed and "fleet_handover" not in expected.labels:
                 return self._hub.new_spoke(cluster)
         return None
 
@@ -144,7 +149,13 @@ class Replay:
             return ClusterFacts(refused=self._refusal(cluster))
         metadata = secret["metadata"]
         found = self._hub.kube.list("Application", labels={"fleet/cluster": cluster})
-        made = [one for one in found if one["metadata"]["name"] != f"fleet-secret-{cluster}"]
+        # One that is being deleted waits for a cluster that cannot be reached; it is as good as gone.
+        made = [
+            one
+            for one in found
+            if one["metadata"]["name"] != f"fleet-secret-{cluster}"
+            and "deletionTimestamp" not in one["metadata"]
+        ]
         return ClusterFacts(
             labels=_without_marks(metadata.get("labels", {})),
             annotations=known(_without_marks(metadata.get("annotations", {}))),
