@@ -31,7 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     """Measure every size, then the crowd; print the goals."""
     sizes = [int(size) for size in arguments] or [100, 1_000, 10_000]
     with postgres(durable=True) as database, tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"DATABASE_URL": database, "FLEETUI_DATA": f"{folder}/data"}
+        os.environ |= {
+            "DATABASE_URL": database,
+            "FLEETUI_DATA": f"{folder}/data",
+            "LOG_LEVEL": "WARNING",
+        }
         _begin()
         goals, shares = Goals(), {}
         print(f"{'members':>8} {'floor':>9} {'ours':>9} {'naive':>9}  (ms, p50)   ours/floor")
