@@ -36,11 +36,15 @@ def healthy(computed_at: datetime) -> Standing:
 
 def test_it_shows_stale_where_nobody_recomputed_lately(place: Place) -> None:
     healthy(datetime.now(UTC) - timedelta(minutes=5))
-    everywhere = ("/", "/clusters/", "/tenants/", "/tenants/tenant1/", "/search/?q=spoke-a")
+    everywhere = ("/", "/clusters/", "/tenants/", "/search/?q=spoke-a")
     for path in everywhere:
         page = place.get("viewer", path).content.decode()
         assert "Stale" in page, path
         assert "Healthy" not in page, path
+    counts = place.get("viewer", "/tenants/tenant1/").content.decode()
+    assert "1 stale" in counts
+    assert "1 healthy" not in counts
+    assert "Healthy" not in counts
     assert b"spoke-a" in place.get("viewer", "/clusters/?state=stale").content
     assert b"/hub-cluster/spoke-a/" not in place.get("viewer", "/clusters/?state=healthy").content
 
