@@ -71,7 +71,12 @@ FAULTS: Mapping[str, str] = {
     "edge-dev": "out-of-sync",
 }
 # Secrets that Terraform has already made for clusters that nobody registered yet: something to try the form with.
-READY_TO_REGISTER = ("spoke-dev-workload3", "spoke-prod-ap-1", "edge-prod-lisbon")
+READY_TO_REGISTER = (
+    "spoke-dev-workload3",
+    "spoke-dev-workload4",
+    "spoke-prod-ap-1",
+    "edge-prod-lisbon",
+)
 
 
 def secret_name(cluster: str) -> str:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.alarms import Alarm
-from onboarding.domain.lifecycle import DeliveryState, Right
+from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.views import access, freshness
 from onboarding.views.pages import HistoryEntry, Part, Stat, SystemPage
@@ -51,7 +51,7 @@ def _stats() -> tuple[Stat, ...]:
     waiting = Delivery.objects.filter(state__in=OPEN)
     oldest = waiting.aggregate(first=Min("queued_at"))["first"]
     failed = Delivery.objects.filter(
-        state=DeliveryState.FAILED.value, change__settled_at__isnull=True
+        state=DeliveryState.FAILED.value, change__state=DecisionState.APPROVED.value
     ).count()
     return (
         Stat(

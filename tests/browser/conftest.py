@@ -104,7 +104,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def _address(process: subprocess.Popen[bytes], output: Path) -> str:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300  # a machine with much else to do
     while time.monotonic() < until:
         found = READY.search(output.read_text())
         if found:

@@ -26,12 +26,14 @@ PAGES = (
     "/tenants/",
     "/tenants/tenant1/",
     "/lint/",
+    "/lint/?severity=warning",
     "/search/?q=edge",
     "/system/",
 )
 ADMINISTRATION = (
     "/admin/fleets/",
     "/admin/fleets/demo-fleet/",
+    "/admin/fleets/adopt/",
     "/admin/hubs/",
     "/admin/hubs/hub-cluster/",
 )
@@ -67,6 +69,17 @@ def test_it_is_used_with_the_keyboard(sign_in: SignIn) -> None:
     page.keyboard.type("edge-dev")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="edge-dev").first).to_be_visible()
+
+
+def test_the_top_bar_stays_and_no_column_is_cut(sign_in: SignIn) -> None:
+    page = sign_in("requester")
+    for width in (1280, 1440, 1680):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("/clusters/")
+        assert page.locator(".fui-scroll").evaluate("it => it.scrollWidth <= it.clientWidth")
+    page.goto("/clusters/register/")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    expect(page.get_by_role("searchbox")).to_be_in_viewport()
 
 
 def test_it_refreshes_itself_and_shows_its_age(sign_in: SignIn) -> None:
