@@ -13,6 +13,7 @@ import shutil
 import string
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -167,7 +168,9 @@ class Fleet:
             return f"there is no Application {application}; there are {names}\n" + "\n".join(sets)
         status = found.get("status", {})
         wanted = ("conditions", "sync", "health", "operationState")
-        return yaml.safe_dump({key: status[key] for key in wanted if key in status})[:4000]
+        short = {key: status.get(key, {}).get("status") for key in ("sync", "health")}
+        details = yaml.safe_dump({key: status[key] for key in wanted if key in status})
+        return f"{application}: {short}\n{details[:4000]}"
 
     # --- The way of one registration ---
 
@@ -319,20 +322,31 @@ def bootstrap_manifests(fleet: Fleet) -> list[Manifest]:
 
 
 def bootstrap(fleet: Fleet) -> None:
-    """Applies ``hub-bootstrap.yaml`` and nothing else, and waits for what follows from it."""
+    """Applies ``hub-bootstrap.yaml`` and nothing else, and waits for what follows from it.
+
+    An Application that was compared while its objects were still being made is compared again only
+    minutes later by itself, so those that wait are asked to look every 20 seconds.
+    """
     for manifest in bootstrap_manifests(fleet):
         fleet.hub.kube.apply(manifest)
+    names = ("fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS))
+    asked = time.monotonic()
 
     def ready() -> bool:
-        names = ["fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS)]
-        found = [fleet.application(each) for each in names]
-        registration = fleet.hub.kube.get("ApplicationSet", REGISTRATION)
-        return bool(registration) and all(each and is_synced(each) for each in found)
+        nonlocal asked
+        found = {name: fleet.application(name) for name in names}
+        waiting = [name for name, each in found.items() if not (each and is_synced(each))]
+        if time.monotonic() - asked > 20:
+            asked = time.monotonic()
+            for name in waiting:
+                if found[name]:
+                    fleet.refresh(name)
+        return not waiting and bool(fleet.hub.kube.get("ApplicationSet", REGISTRATION))
 
     try:
         eventually(ready, "the bootstrap of the hub is Synced", 180, pause=0.3)
     except Exception as error:
-        for name in ("fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS)):
+        for name in names:
             error.add_note(fleet.describe(name))
         raise
 
