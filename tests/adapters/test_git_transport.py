@@ -253,8 +253,8 @@ def test_it_ends_git_even_when_the_worker_is_killed(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from onboarding.adapters.git.process import GitProcess, GitRemote\n"
         f"process = GitProcess(Path({str(tmp_path / 'mirror')!r}), GitRemote('/x', 'main'))\n"
-        f"process.run('-c', 'alias.hang=!touch {tmp_path}/began; sleep 4; touch {mark}', 'hang',"
-        " timeout=1)\n"
+        f"process.run('-c', 'alias.hang=!touch {tmp_path}/began; sleep 6; touch {mark}', 'hang',"
+        " timeout=3)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as worker:
         for _ in range(200):
@@ -263,5 +263,5 @@ def test_it_ends_git_even_when_the_worker_is_killed(tmp_path: Path) -> None:
             time.sleep(0.05)
         worker.kill()
     assert (tmp_path / "began").exists()
-    time.sleep(5)
+    time.sleep(7)
     assert not mark.exists()
