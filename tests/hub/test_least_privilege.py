@@ -199,8 +199,8 @@ def test_it_lets_the_dashboard_see_clusters_without_their_credentials(
         ("POST", f"/api/v1/applications/{name}/sync"),
         ("DELETE", f"/api/v1/applications/{name}"),
         ("GET", "/api/v1/applicationsets/cluster-info"),
-        ("DELETE", "/api/v1/clusters/" + spoke.server.replace("/", "%2F")),
-        ("POST", "/api/v1/account/fleet-ui/token"),
+        ("DELETE", f"/api/v1/clusters/{spoke.name}?id.type=name"),
+        ("POST", "/api/v1/account/admin/token"),  # its own it may renew, with the same rights
     ):
         body = {} if method == "POST" else None
         assert argocd(fleet.hub, token, method, path, body)[0] == 403, (method, path)
