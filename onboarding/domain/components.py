@@ -189,7 +189,7 @@ def _read_components(
             version=chart_version(snapshot, path) if path else _text(chart, "version"),
             namespace=_text(data, "namespace"),
             source=source,
-            values=_map(data, "values"),
+            values=_without_nulls(_map(data, "values")),
             cluster_values=_map(data, "clusterValues"),
             layers=_texts(data, "layers"),
         )
@@ -213,6 +213,16 @@ def _text(data: Mapping[str, Any], key: str) -> str:
 def _map(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _without_nulls(value: Any) -> Any:
+    """The value without keys that are null, in maps within lists too.
+
+    Kubernetes drops such keys from an ApplicationSet's inline values, so that no chart sees them.
+    """
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def _texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.hierarchy import Origin, Resolved, resolve
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.member import DeploymentModel, FleetMember, check_member
+from onboarding.domain.member import FleetMember, check_member
 from onboarding.domain.names import HubName, LabelKey, LabelValue
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.domain.yamltext import remove_value, safe_scalar, set_value
@@ -224,22 +224,6 @@ def _member_problems(member: FleetMember) -> list[str]:
         value = _said(member, key)
         if value not in ("", "true", "false"):
             found.append(f'{key} must be "true" or "false", in double quotes.')
-    distributed = member.model is DeploymentModel.DISTRIBUTED
-    if distributed and _said(member, "offboarding") == "true":
-        found.append(
-            "offboarding is on while the cluster manages itself. Hand its groups back to the hub "
-            "first, so that its own Argo CD does not go before what it deployed."
-        )
-    options = member.options
-    if (
-        distributed
-        and options.get("use_external_secrets") == "false"
-        and options.get("githubSecret") == "true"
-    ):
-        found.append(
-            "githubSecret needs the External Secrets Operator on the cluster, but "
-            "use_external_secrets is false."
-        )
     return found
 
 

@@ -128,7 +128,9 @@ def check_member(member: FleetMember) -> tuple[Refusal, ...]:
     The names were checked when they were made; here are the rules that join keys, and the options.
     """
     found = [*_check_options(member)]
-    if member.model is DeploymentModel.CENTRALIZED:
+    if member.model is DeploymentModel.DISTRIBUTED:
+        found += _check_distributed(member)
+    else:
         for name, wanted in (
             ("addons", member.remote_addons),
             ("resources", member.remote_resources),
@@ -152,6 +154,31 @@ def check_member(member: FleetMember) -> tuple[Refusal, ...]:
             )
         )
     return tuple(found)
+
+
+def _check_distributed(member: FleetMember) -> list[Refusal]:
+    """What the chart does not let a cluster be that manages itself."""
+    found = []
+    if member.extra.get("offboarding") == "true":
+        found.append(
+            Refusal(
+                "offboarding is on while the cluster manages itself. Hand its groups back to the hub "
+                "first, so that its own Argo CD does not go before what it deployed.",
+                field="offboarding",
+                code="offboarding",
+            )
+        )
+    options = member.options
+    if options.get("use_external_secrets") == "false" and options.get("githubSecret") == "true":
+        found.append(
+            Refusal(
+                "githubSecret needs the External Secrets Operator on the cluster, but "
+                "use_external_secrets is false. Switch one of the two.",
+                field="use_external_secrets",
+                code="no_operator",
+            )
+        )
+    return found
 
 
 def _check_options(member: FleetMember) -> list[Refusal]:

@@ -146,7 +146,7 @@ class Checkout:
             (found,) = self.render(self._probe(source.get("path")), files, inline)
             values = json.loads(found["data"]["values"])
             # What a null removes in a chart that is elsewhere cannot be seen here.
-            self._values[key] = values if source.get("path") else without_nulls(values)
+            self._values[key] = values if source.get("path") else _without_removing(values)
         return self._values[key]
 
     def _probe(self, path: str | None) -> Path:
@@ -268,8 +268,17 @@ class Rendered:
         return application(self.checkout, spec, by), spec["sources"][0]
 
 
+def _without_removing(values: Any) -> Any:
+    """Maps without the nulls that would remove something; a list has none such."""
+    if not isinstance(values, Mapping):
+        return values
+    return {key: _without_removing(value) for key, value in values.items() if value is not None}
+
+
 def without_nulls(values: Any) -> Any:
-    """Maps without keys that have no value."""
+    """Maps without keys that have no value, as Kubernetes keeps an object."""
+    if isinstance(values, list):
+        return [without_nulls(value) for value in values]
     if not isinstance(values, Mapping):
         return values
     return {key: without_nulls(value) for key, value in values.items() if value is not None}
@@ -308,6 +317,8 @@ def _version(checkout: Checkout, source: Mapping[str, Any]) -> str:
 def _merged(found: _ApplicationSet, own: Mapping[str, Any]) -> dict[str, Any]:
     """An ApplicationSet's template with the generator's own laid over it, as far as both go here."""
     template = found["spec"]["template"]
+    # As it was kept by Kubernetes, before the controller reads it.
+    template, own = without_nulls(template), without_nulls(own)
     return {
         "name": template["metadata"]["name"],
         "labels": template["metadata"]["labels"],

@@ -373,7 +373,9 @@ class _Generator:
         if self._chance(15):
             options["handover"] = "true"
         if self._chance(20):
+            # Those credentials come by the operator, so that it must be on a distributed cluster.
             options |= {"githubSecret": "true", "githubSecretName": "git/read"}
+            options.pop("use_external_secrets", None)
         return options
 
     def _pins(self) -> dict[str, str | None]:

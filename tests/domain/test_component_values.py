@@ -104,6 +104,17 @@ def test_it_tells_a_null_that_takes_a_default_away_from_one_that_stays() -> None
     assert values.values()["probe"] == {"live": True, "own": None}
 
 
+def test_it_knows_that_no_null_of_the_catalogue_reaches_the_chart() -> None:
+    """Kubernetes drops keys that are null from an ApplicationSet's inline values, in lists too."""
+    wrapper = FILES[WRAPPER].replace("gone: 1", "gone: ~\n      list: [~, {kept: 1, null: ~}]")
+    values = found({**FILES, WRAPPER: wrapper.replace("null: ~", "lost: ~")}).values()
+    assert values["list"] == [None, {"kept": 1}]
+    assert "gone" not in values
+    # A null in the catalogue takes no default of the chart away.
+    kept = found({**FILES, WRAPPER: FILES[WRAPPER].replace("gone: 1", "replicas: ~")}).values()
+    assert kept["replicas"] == 3
+
+
 def test_it_says_where_a_charts_own_defaults_are_elsewhere() -> None:
     public = "source: {repoURL: https://charts.example, chart: info, version: '1'}"
     values = found(

@@ -350,6 +350,21 @@ def test_it_warns_of_a_channel_that_the_versions_file_lacks() -> None:
     assert "addonsRelease is 'old', which is no release" in refusing.cause
 
 
+def test_it_refuses_a_member_that_the_chart_would_refuse() -> None:
+    """While the chart refuses the member, the hub may still take the same commit's labels."""
+    options = {
+        "githubSecret": "true",
+        "githubSecretName": "git/read",
+        "use_external_secrets": "false",
+    }
+    intent = edit(model=DeploymentModel.DISTRIBUTED, options=options)
+    assert refused(intent, REGISTERED) == [("use_external_secrets", "no_operator")]
+    leaving = {**REGISTERED, MEMBER: MEMBER_TEXT + 'offboarding: "true"\n'}
+    assert ("offboarding", "offboarding") in refused(
+        edit(model=DeploymentModel.DISTRIBUTED), leaving
+    )
+
+
 def test_it_says_that_it_does_not_know_what_a_refused_cluster_has() -> None:
     files = {**REGISTERED, PINS: "externalSecret:\n  labels:\n    enable_cert_manager: true\n"}
     found = planned(edit(pins={"enable_cert_manager": "true"}), files)

@@ -15,7 +15,6 @@ from onboarding.domain.lint.findings import Finding, Rule
 from onboarding.domain.lint.words import nearest
 from onboarding.domain.member import (
     MEMBER_KEYS,
-    DeploymentModel,
     FleetMember,
     check_member,
 )
@@ -109,13 +108,6 @@ def _states(path: str, member: FleetMember) -> Iterator[Finding]:
         line = member.lines.get(key, 1)
         if value is not None and value not in ("true", "false"):
             yield rules.MEMBER_VALUE.at(path, line, f'{key} must be "true" or "false".')
-    if member.extra.get("offboarding") == "true" and member.model is DeploymentModel.DISTRIBUTED:
-        yield rules.MEMBER_VALUE.at(
-            path,
-            member.lines.get("offboarding", 1),
-            "offboarding is on while the spoke manages itself.",
-            advice="Hand its groups back to the hub first (use_remote_argo false).",
-        )
 
 
 def _typos(path: str, unknown: dict[str, int]) -> Iterator[Finding]:
