@@ -6,7 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.agreement.facts import ClusterFacts, differences
@@ -15,8 +15,8 @@ from tests.agreement.rendered import GROUPS, Checkout, application, known
 from tests.agreement.situations import PROBE, TENANTS, Commit
 from tests.hub.fleet import TENANTS as BOOTSTRAPPED
 from tests.hub.fleet import Fleet, bootstrap_manifests
-from tests.hub.harness import Spoke, eventually
-from tests.hub.kube import Manifest
+from tests.hub.harness import Hub, Spoke, eventually
+from tests.hub.kube import KubeError, Manifest
 from tests.template.helm import Helm
 
 OWN_MARK = "reconcile.external-secrets.io/"
@@ -129,48 +129,23 @@ class Replay:
         """The differences when there are none any more, or when the time is over."""
         deadline = time.monotonic() + SECONDS
         while (found := self._differences()) and time.monotonic() < deadline:
-            time.sleep(1)
+            time.sleep(2)
         if not found:
             time.sleep(QUIET)
             found = self._differences()
         return found
 
     def _differences(self) -> dict[str, list[str]]:
+        try:
+            seen = _Seen.of(self._hub)
+        except KubeError as error:
+            # A busy API server is no answer: not yet.
+            return {"the hub": [str(error)]}
         said = {
-            cluster: differences(self._expected(cluster), self._facts(cluster))
+            cluster: differences(self._expected(cluster), seen.facts(cluster, self._checkout))
             for cluster in self._step.facts
         }
         return {cluster: lines for cluster, lines in said.items() if lines}
-
-    def _facts(self, cluster: str) -> ClusterFacts:
-        """What the hub has of a cluster."""
-        secret = self._fleet.cluster_secret(cluster)
-        if secret is None:
-            return ClusterFacts(refused=self._refusal(cluster))
-        metadata = secret["metadata"]
-        found = self._hub.kube.list("Application", labels={"fleet/cluster": cluster})
-        # One that is being deleted waits for a cluster that cannot be reached; it is as good as gone.
-        made = [
-            one
-            for one in found
-            if one["metadata"]["name"] != f"fleet-secret-{cluster}"
-            and "deletionTimestamp" not in one["metadata"]
-        ]
-        return ClusterFacts(
-            labels=_without_marks(metadata.get("labels", {})),
-            annotations=known(_without_marks(metadata.get("annotations", {}))),
-            applications={
-                (one["metadata"]["name"], "hub"): application(self._checkout, _spec(one), "hub")
-                for one in made
-            },
-        )
-
-    def _refusal(self, cluster: str) -> str:
-        """Why a cluster has no secret, in the chart's words; "" while nobody has said so yet."""
-        found = self._fleet.application(f"fleet-secret-{cluster}") or {}
-        conditions = found.get("status", {}).get("conditions") or []
-        errors = [one["message"] for one in conditions if one["type"] == "ComparisonError"]
-        return "; ".join(errors)
 
     def _delivered_differences(self, commit: str) -> dict[str, list[str]]:
         """On the one cluster that is real: the values that the probe's own template saw there."""
@@ -193,6 +168,51 @@ class Replay:
             ClusterFacts(applications={key: probe}), ClusterFacts(applications={key: seen})
         )
         return {spoke.name: lines} if lines else {}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the hub has at one moment: Applications of each cluster by name, and cluster secrets."""
+
+    applications: Mapping[str, Mapping[str, Manifest]]
+    secrets: Mapping[str, Manifest]
+
+    @classmethod
+    def of(cls, hub: Hub) -> _Seen:
+        """Asks the hub's API server; raises KubeError where it does not answer."""
+        applications: dict[str, dict[str, Manifest]] = {}
+        for one in hub.kube.list("Application"):
+            cluster = one["metadata"].get("labels", {}).get("fleet/cluster", "")
+            applications.setdefault(cluster, {})[one["metadata"]["name"]] = one
+        secrets = hub.kube.list("Secret", labels={"argocd.argoproj.io/secret-type": "cluster"})
+        return cls(applications, {one["metadata"]["name"]: one for one in secrets})
+
+    def facts(self, cluster: str, checkout: Checkout) -> ClusterFacts:
+        """The facts of one cluster."""
+        secret = self.secrets.get(f"cluster-{cluster}")
+        if secret is None:
+            return ClusterFacts(refused=self._refusal(cluster))
+        metadata = secret["metadata"]
+        # One that is being deleted waits for a cluster that cannot be reached; it is as good as gone.
+        made = {
+            name: one
+            for name, one in self.applications.get(cluster, {}).items()
+            if name != f"fleet-secret-{cluster}" and "deletionTimestamp" not in one["metadata"]
+        }
+        return ClusterFacts(
+            labels=_without_marks(metadata.get("labels", {})),
+            annotations=known(_without_marks(metadata.get("annotations", {}))),
+            applications={
+                (name, "hub"): application(checkout, _spec(one), "hub")
+                for name, one in made.items()
+            },
+        )
+
+    def _refusal(self, cluster: str) -> str:
+        """Why a cluster has no secret, in the chart's words; "" while nobody has said so yet."""
+        found = self.applications.get(cluster, {}).get(f"fleet-secret-{cluster}", {})
+        conditions = found.get("status", {}).get("conditions") or []
+        return "; ".join(one["message"] for one in conditions if one["type"] == "ComparisonError")
 
 
 def _spec(found: Manifest) -> dict[str, Any]:
