@@ -17,10 +17,12 @@ from tests.hub.fleet import TENANTS as BOOTSTRAPPED
 from tests.hub.fleet import Fleet, bootstrap_manifests
 from tests.hub.harness import Hub, Spoke, eventually
 from tests.hub.kube import KubeError, Manifest
+from tests.hub.processes import NotReady
 from tests.template.helm import Helm
 
 OWN_MARK = "reconcile.external-secrets.io/"
 SECONDS = 240.0
+UNANSWERED = ""
 QUIET = 3.0
 """How long nothing may change after everything is as predicted."""
 
@@ -133,6 +135,8 @@ class Replay:
         if not found:
             time.sleep(QUIET)
             found = self._differences()
+        if UNANSWERED in found:
+            raise NotReady(f"the hub does not answer: {found[UNANSWERED]}")
         return found
 
     def _differences(self) -> dict[str, list[str]]:
@@ -140,7 +144,7 @@ class Replay:
             seen = _Seen.of(self._hub)
         except KubeError as error:
             # A busy API server is no answer: not yet.
-            return {"the hub": [str(error)]}
+            return {UNANSWERED: [str(error)]}
         said = {
             cluster: differences(self._expected(cluster), seen.facts(cluster, self._checkout))
             for cluster in self._step.facts
