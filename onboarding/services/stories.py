@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from onboarding.domain.credentials import SecretPresence
@@ -66,8 +67,11 @@ class Story:
 class HubView:
     """What one hub was last seen to say, laid out for looking up by cluster."""
 
-    def __init__(self, hub: Hub | None) -> None:
-        """Read the hub's rows once; `hub` None is a hub that nobody configured."""
+    def __init__(self, hub: Hub | None, *, only: str = "") -> None:
+        """Read the hub's rows once, or those that concern `only` one cluster.
+
+        `hub` None is a hub that nobody configured.
+        """
         self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
         self.problem = "" if hub else "No hub of this name is configured here."
         self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
@@ -79,24 +83,35 @@ class HubView:
         self.sets: list[HubObject] = []
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
-            self._read(hub)
+            self._read(hub, only)
 
     def silence(self, part: str) -> tuple[datetime | None, str]:
         """Since when one part of the hub ("applications", "clusters") does not answer, and why."""
         seen = as_map(as_map(self.watch.kinds if self.watch else None).get(part))
         return moment(seen.get("problem_since")), text(seen.get("problem"))
 
-    def _read(self, hub: Hub) -> None:
+    def _read(self, hub: Hub, only: str) -> None:
         applications = ApplicationStatus.objects.filter(hub=hub).only(*_APPLICATION)
+        clusters = ClusterStatus.objects.filter(hub=hub)
+        objects = HubObject.objects.filter(hub=hub)
+        if only:
+            applications = applications.filter(
+                Q(cluster_name=only) | Q(name=f"{REGISTRATION}{only}")
+            )
+            own = clusters.filter(name=only).values("server")
+            clusters = clusters.filter(Q(name=only) | Q(server__in=own))
+            objects = objects.filter(
+                ~Q(kind=HubKind.EXTERNAL_SECRETS.value) | Q(name__in=_external_secrets_of(only))
+            )
         for application in applications.annotate(made_at=KT("facts__created_at")):
             if application.name.startswith(REGISTRATION):
                 self.registrations[application.name.removeprefix(REGISTRATION)] = application
             elif application.cluster_name:
                 self.applications[application.cluster_name].append(application)
-        for status in ClusterStatus.objects.filter(hub=hub):
+        for status in clusters:
             self.registered[status.name] = status
             self.servers[status.server].append(status.name)
-        for seen in HubObject.objects.filter(hub=hub):
+        for seen in objects:
             if seen.kind == HubKind.EXTERNAL_SECRETS.value:
                 self.external_secrets[seen.name] = seen
             elif seen.kind == HubKind.SECRET_STORES.value:
@@ -116,19 +131,23 @@ class HubView:
         return self._selecting[key]
 
     def external_secret(self, cluster: str) -> HubObject | None:
-        """The ExternalSecret that fetches this cluster's credentials, by the names that charts give it."""
-        names = (f"cluster-{cluster}", cluster, f"{REGISTRATION}{cluster}")
+        """The ExternalSecret that fetches this cluster's credentials."""
+        names = _external_secrets_of(cluster)
         return next(
             (self.external_secrets[name] for name in names if name in self.external_secrets), None
         )
 
 
-def story(
-    *, cluster: Cluster | None, change: Change | None, clock: Clock, view: HubView | None = None
-) -> Story:
+def _external_secrets_of(cluster: str) -> tuple[str, ...]:
+    """The names that charts give the ExternalSecret of a cluster."""
+    return (f"cluster-{cluster}", cluster, f"{REGISTRATION}{cluster}")
+
+
+def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> Story:
     """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
-    seen = view or HubView(Hub.objects.filter(name=hub_name).first())
+    name = cluster.name if cluster else change.cluster_name if change else ""
+    seen = HubView(Hub.objects.filter(name=hub_name).first(), only=name)
     delivery = change.deliveries.order_by("-pk").first() if change else None
     told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
     return tell(

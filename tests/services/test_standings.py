@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from onboarding.models import ApplicationStatus, Change, Cluster, HubWatch, Standing
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    Cluster,
+    ClusterStatus,
+    HubObject,
+    HubWatch,
+    Standing,
+)
+from onboarding.ports import HubKind
 from onboarding.services import standings, stories
 from tests.stage import Stage
 
@@ -62,6 +71,46 @@ def test_it_counts_the_applications_of_a_cluster(stage: Stage) -> None:
     row = Standing.objects.get()
     assert (row.applications, row.synced, row.healthy) == (2, 1, 1)
     assert (row.tenant, row.overrides) == ("team-a", ["enable_x"])
+
+
+def test_it_tells_one_cluster_from_its_own_rows_as_from_the_whole_hubs(stage: Stage) -> None:
+    mine, now = cluster(stage), stage.clock.now()
+    HubWatch.objects.create(hub=stage.hub, seen_at=now)
+    for name in ("spoke-a", "spoke-b", "spoke-c"):
+        server = "https://c.example" if name == "spoke-c" else "https://shared.example"
+        ClusterStatus.objects.create(
+            hub=stage.hub,
+            name=name,
+            server=server,
+            labels={"addonsRelease": "default"},
+            first_seen_at=now,
+            seen_at=now,
+        )
+        application(stage, f"app-{name}", cluster_name=name)
+        application(stage, f"{stories.REGISTRATION}{name}", cluster_name="hub-a")
+        secret(stage, f"cluster-{name}")
+    whole, narrow = stories.HubView(stage.hub), stories.HubView(stage.hub, only="spoke-a")
+    assert set(narrow.applications) == {"spoke-a"} < set(whole.applications)
+    assert set(narrow.registrations) == {"spoke-a"}
+    assert set(narrow.external_secrets) == {"cluster-spoke-a"}
+    assert narrow.servers["https://shared.example"] == ["spoke-a", "spoke-b"]
+    told = [
+        stories.tell(cluster=mine, change=None, delivery=None, seen=seen, now=now, hub_told=False)
+        for seen in (whole, narrow)
+    ]
+    assert told[0] == told[1]
+    assert told[0] == stories.story(cluster=mine, change=None, clock=stage.clock)
+
+
+def secret(stage: Stage, name: str) -> None:
+    HubObject.objects.create(
+        hub=stage.hub,
+        kind=HubKind.EXTERNAL_SECRETS.value,
+        uid=name,
+        name=name,
+        ready=True,
+        seen_at=stage.clock.now(),
+    )
 
 
 def test_it_counts_nothing_that_nobody_looked_at(stage: Stage) -> None:
