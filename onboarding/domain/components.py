@@ -19,7 +19,7 @@ from onboarding.domain.goyaml import go_text
 from onboarding.domain.labels import reserved
 from onboarding.domain.layout import FleetLayout
 from onboarding.domain.parsed import located_map
-from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry, Releases
+from onboarding.domain.releases import ReleaseEntry, Releases, group_asked_for
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 
 _FLAG_PREFIX = "enable_"
@@ -292,7 +292,7 @@ def _group_of(selector: Any) -> str:
         _at(expression, "key")
         for expression in (expressions if isinstance(expressions, list) else ())
     }
-    return next((group for group, label in RELEASE_LABELS.items() if label in keys), "")
+    return group_asked_for(keys)
 
 
 def _namespace(application_set: Mapping[str, Any], generator: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from onboarding.domain.plans import ApplicationForecast, PlanWarning
-from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.domain.releases import group_asked_for
 from onboarding.domain.selectors import Match, application_set_match, label_keys
 
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -144,13 +144,11 @@ def _tell(
 
 
 def _made(one: Mapping[str, object], name: str, foretold: Foretold) -> ApplicationForecast:
-    keys = label_keys(one)
-    groups = [group for group, label in RELEASE_LABELS.items() if label in keys]
     unread = sorted(foretold.unread)
     return ApplicationForecast(
         name=f"{name}-{foretold.cluster}",
         component=name,
-        group=next(iter(groups), unread[0] if len(unread) == 1 else ""),
+        group=group_asked_for(label_keys(one)) or (unread[0] if len(unread) == 1 else ""),
         version="",
         destination=foretold.cluster,
         namespace="",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,11 @@ RELEASE_LABELS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Group of components -> the cluster label that chooses its release channel."""
+
+
+def group_asked_for(keys: Collection[str]) -> str:
+    """The group whose release label is among a selector's keys; "" where none is."""
+    return next((group for group, label in RELEASE_LABELS.items() if label in keys), "")
 
 
 @dataclass(frozen=True, slots=True)
