@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,10 @@ import pytest
 
 from onboarding.demo.hub_sources import EndpointSecrets
 from tests.demo.test_hub_acting import MEMBERS, member
+from tests.journey.surroundings import wait_for
 from tests.repositories import bare_repository, commit
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def wait_for(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
-    """What the condition answers once it is true; the test fails after so many seconds."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("It did not happen in time.")
 
 
 @contextmanager

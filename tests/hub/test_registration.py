@@ -17,27 +17,7 @@ from tests.hub.fleet import (
     own_labels,
 )
 from tests.hub.harness import eventually
-
-# What the cluster secret of a centralized cluster of tenant1 in prod carries, with no labels of its own.
-TENANT1_PROD = {
-    "argocd.argoproj.io/secret-type": "cluster",
-    "fleet_member": "spoke",
-    "tenant": "tenant1",
-    "environment": "prod",
-    "use_remote_argo": "false",
-    "enable_remote_addons": "false",
-    "enable_remote_resources": "false",
-    "use_external_secrets": "false",
-    "addonsRelease": "default",
-    "resourcesRelease": "default",
-    "monitoringRelease": "default",
-    "fleetRelease": "default",
-    "enable_cluster_info": "true",
-    "enable_monitoring_settings": "true",
-    "enable_namespace_baseline": "true",
-    "enable_quota_defaults": "true",
-}
-COMPONENTS = ("cluster-info", "monitoring-settings", "namespace-baseline", "quota-defaults")
+from tests.hubs.contract import COMPONENTS, LABELS
 
 
 def test_it_brings_a_registered_cluster_its_components_with_values_of_all_layers(
@@ -55,7 +35,7 @@ def test_it_brings_a_registered_cluster_its_components_with_values_of_all_layers
 
     secret = fleet.cluster_secret(spoke.name)
     assert secret is not None
-    assert own_labels(secret) == TENANT1_PROD
+    assert own_labels(secret) == LABELS
     decoded = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     assert decoded == {
         "name": spoke.name,
