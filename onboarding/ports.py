@@ -97,6 +97,13 @@ class FleetRepository(Protocol):
         """Whether a folder holds the same at two commits; never where a commit is not known."""
         ...
 
+    def difference(self, one: str, other: str) -> Mapping[str, tuple[str, str]] | None:
+        """Path -> (blob at one commit, blob at the other), "" for absent, of all that differs between two.
+
+        None where one of them is not known (any more).
+        """
+        ...
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit against its first parent."""
         ...

@@ -217,14 +217,15 @@ class MemoryRepository:
         files = self._commit(sha).files
         return {path: data for path, data in files.items() if path.startswith(folder + "/")}
 
+    def difference(self, one: str, other: str) -> Mapping[str, tuple[str, str]] | None:
+        if not {one, other} <= self.remote.commits.keys():
+            return None
+        return _difference(self._commit(one).files, self._commit(other).files)
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         found = self._commit(commit)
         before = self._commit(found.parent).files if found.parent else {}
-        return {
-            path: (_blob(before.get(path)), _blob(found.files.get(path)))
-            for path in sorted({*before, *found.files})
-            if before.get(path) != found.files.get(path)
-        }
+        return _difference(before, found.files)
 
     def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
         touching = (
@@ -386,3 +387,13 @@ class FakeArgoCD:
 
 def _blob(content: bytes | None) -> str:
     return "" if content is None else blob_id(content)
+
+
+def _difference(
+    before: Mapping[str, bytes], after: Mapping[str, bytes]
+) -> Mapping[str, tuple[str, str]]:
+    return {
+        path: (_blob(before.get(path)), _blob(after.get(path)))
+        for path in sorted({*before, *after})
+        if before.get(path) != after.get(path)
+    }

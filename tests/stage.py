@@ -72,6 +72,9 @@ class Meddled:
     def same_folder(self, folder: str, one: str, other: str) -> bool:
         return self.real.same_folder(folder, one, other)
 
+    def difference(self, one: str, other: str) -> Mapping[str, tuple[str, str]] | None:
+        return self.real.difference(one, other)
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         return self.real.changes(commit)
 

@@ -50,22 +50,27 @@ class Resolved:
         return values
 
 
-def resolve(layers: Sequence[tuple[LayerPath, SnapshotFile | None]]) -> Resolved:
+def resolve(
+    layers: Sequence[tuple[LayerPath, SnapshotFile | None]], *, over: Branch | None = None
+) -> Resolved:
     """Lay values files over each other, lowest layer first; a file that is absent is skipped.
 
-    A key that is null at the end is removed. Raises `MalformedYaml` where a file cannot be read or
-    does not hold a map, as Helm would fail.
+    `over` is what already lies below them, if anything; it is not changed. A key that is null at the
+    end is removed. Raises `MalformedYaml` where a file cannot be read or does not hold a map, as
+    Helm would fail.
     """
-    found = tuple(leaves(lay_files(layers)))
+    found = tuple(leaves(lay_files(layers, over=over)))
     return Resolved(
         leaves=tuple(leaf for leaf in found if leaf.value is not None),
         removed=tuple(leaf for leaf in found if leaf.value is None),
     )
 
 
-def lay_files(layers: Sequence[tuple[LayerPath, SnapshotFile | None]]) -> Branch:
-    """The layers' files laid over each other, nulls included; raises as `resolve` does."""
-    root = Branch()
+def lay_files(
+    layers: Sequence[tuple[LayerPath, SnapshotFile | None]], *, over: Branch | None = None
+) -> Branch:
+    """The layers' files laid over each other, nulls included; `over` and raises as `resolve`."""
+    root = over.copy() if over else Branch()
     for layer, file in layers:
         if file is not None and (located := located_map(file)).value is not None:
             lay(root, located.at(()), placed_by(located, layer.layer))

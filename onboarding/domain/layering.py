@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from onboarding.domain.layout import LayerName
 from onboarding.domain.located import Located
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value comes from: layer, file and line of its key (line 0: from no line)."""
 
     layer: LayerName | str
@@ -52,6 +52,14 @@ class Branch:
     origin: Origin = field(default_factory=lambda: Origin("", "", 0))
     shadowed: Shadowed = ()
     children: dict[str, Branch | Leaf] = field(default_factory=dict)
+
+    def copy(self) -> Branch:
+        """The same branch, over which something can be laid without changing this one."""
+        children = {
+            key: child.copy() if isinstance(child, Branch) else child
+            for key, child in self.children.items()
+        }
+        return Branch(self.origin, self.shadowed, children)
 
 
 Placing = Callable[[Mapping[str, object], tuple[str, ...]], tuple[Origin, Shadowed]]

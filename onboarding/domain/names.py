@@ -36,6 +36,8 @@ class _Name(str):
     noun: ClassVar[str] = "Name"
 
     def __new__(cls, value: str) -> Self:
+        if type(value) is cls:
+            return value
         cls._check(value)
         return super().__new__(cls, value)
 

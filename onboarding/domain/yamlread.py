@@ -16,6 +16,7 @@ import yaml
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.goyaml import Scalar, read_key, read_plain
 from onboarding.domain.located import Located, Mark
+from onboarding.domain.plainyaml import read_plain_map
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
@@ -106,6 +107,8 @@ def _read(
     content: bytes | str, path: str, max_bytes: int, *, marks: dict[int, dict[str, Mark]] | None
 ) -> Any:
     text = decode(content, path=path, max_bytes=max_bytes)
+    if (plain := read_plain_map(text, marks)) is not None:
+        return plain
     try:
         return _Builder(text, path, marks).document()
     except yaml.reader.ReaderError as error:

@@ -33,7 +33,6 @@ class Cluster(models.Model):
     labels = models.JSONField(default=dict, blank=True)
     annotations = models.JSONField(default=dict, blank=True)
     problem = models.TextField(blank=True, default="")
-    fingerprint = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         ordering = ["name"]

@@ -242,6 +242,19 @@ def test_it_tells_what_a_commit_changed(world: World) -> None:
 # Building
 
 
+def test_it_tells_what_differs_between_two_commits(world: World) -> None:
+    first = world.commit(FILES)
+    world.commit({MEMBER: "tenant: team-b\n"})
+    last = world.commit({MEMBER: "tenant: team-a\n", "new.yaml": "b: 1\n"})
+    repository = world.repository()
+    repository.fetch()
+    assert repository.difference(first, last) == {"new.yaml": ("", blob_id(b"b: 1\n"))}
+    assert repository.difference(last, first) == {"new.yaml": (blob_id(b"b: 1\n"), "")}
+    assert repository.difference(first, first) == {}
+    assert repository.difference("a" * 40, last) is None
+    assert repository.difference(first, "") is None
+
+
 def test_it_builds_without_touching_the_remote(world: World) -> None:
     base = world.commit(FILES)
     repository = world.repository()

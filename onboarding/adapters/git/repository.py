@@ -189,6 +189,17 @@ class GitRepository:
 
         return self._sound(same_folder)
 
+    def difference(self, one: str, other: str) -> Mapping[str, tuple[str, str]] | None:
+        """Path -> (blob at one, blob at the other) of all that differs; None where one is not known."""
+
+        def difference(repository: pygit2.Repository) -> Mapping[str, tuple[str, str]] | None:
+            if not (_is_known(repository, one) and _is_known(repository, other)):
+                return None
+            before, after = _commit(repository, one), _commit(repository, other)
+            return objects.difference(repository, before.tree, after.tree)
+
+        return self._sound(difference)
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit; first parent counts."""
         return self._sound(
