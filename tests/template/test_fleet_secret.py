@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.agreement.rendered import without_nulls
 from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed
 from tests.template.schemas import problems
 
@@ -32,6 +34,7 @@ FIXED = {
     "enable_remote_addons": "false",
     "enable_remote_resources": "false",
 }
+EVALUATE = Path(__file__).parents[1] / "agreement/evaluate"
 LITERAL = re.compile(r'\{\{ "([^"\\{}]*)" \}\}')
 
 
@@ -405,6 +408,96 @@ def registration() -> dict[str, Any]:
         )
     )
     return found
+
+
+def application(fleet: FleetCopy, member: dict[str, Any], **annotations: str) -> dict[str, Any]:
+    """The `helm` of the Application that registration makes of a member file, its patch filled in by Helm.
+
+    Nulls are left out, as Kubernetes does.
+    """
+    hub = {"fleet_repo_url": "https://git.example/fleet.git", "fleet_repo_revision": "main"}
+    parameters = {
+        **member,
+        "name": "hub-a",
+        "metadata": {"annotations": hub | annotations},
+        "path": {"filename": "spoke-a.yaml"},
+        "layout": fleet.read("addons/bootstrap/layout.yaml")["layout"],
+    }
+    jobs = [{"values": {}, "templates": [registration()["spec"]["templatePatch"]]}]
+    (found,) = fleet.helm.template(EVALUATE, data={"parameters": parameters, "jobs": jobs})
+    (patch,) = json.loads(found["data"]["filled"])
+    helm: dict[str, Any] = json.loads(patch)["spec"]["sources"][0]["helm"]
+    return helm | {"valuesObject": without_nulls(helm["valuesObject"])}
+
+
+def registered(fleet: FleetCopy, member: dict[str, Any], **annotations: str) -> dict[str, Any]:
+    """What the hub makes of a member file with the layers that the copy has."""
+    helm = application(fleet, member, **annotations)
+    files = [fleet.path(one.removeprefix("$values/")) for one in helm["valueFiles"]]
+    (found,) = fleet.helm.template(
+        fleet.path("charts/fleet-secret"),
+        values=[one for one in files if one.is_file()],
+        data=helm["valuesObject"],
+    )
+    return found
+
+
+OWN = "addons/tenants/tenant1/clusters/spoke-a/fleet/fleet-secret/values.yaml"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"target": "spoke"},
+        {"secretStore": {"kind": "ClusterSecretStore", "name": "other", "more": "x"}},
+        {"member": {"handover": "true", "offboarding": "true", "use_fleet_ack": "true"}},
+        {"member": {"githubSecret": "true", "githubSecretName": "git/token"}, "region": "x"},
+        {"member": {"addons_repo_basepath": "teams/a", "tenant": "team-b", "environment": "x"}},
+        {"member": {"unknown": 1}},
+        {"member": "text"},
+        {"member": None, "target": None, "secretStore": None},
+        {"member": {"secretManagerSecretName": "fleet/other", "clusterName": "spoke-b"}},
+        {"memberFile": "spoke-b", "repository": {"url": "https://evil.example"}},
+    ],
+)
+def test_it_takes_from_values_layers_nothing_but_labels_and_annotations(
+    fleet: FleetCopy, layer: dict[str, Any]
+) -> None:
+    without = registered(fleet, MEMBER)
+    fleet.write(OWN, {**layer, "externalSecret": {"labels": {"team": "x"}}})
+    found = registered(fleet, MEMBER)
+    assert metadata(found) == metadata(without) | {"team": "x"}
+    del found["spec"]["target"]["template"]["metadata"]["labels"]
+    del without["spec"]["target"]["template"]["metadata"]["labels"]
+    assert found == without
+    assert found["kind"] == "ExternalSecret"
+
+
+@pytest.mark.parametrize("key", sorted(MEMBER))
+def test_a_layer_cannot_fill_in_what_a_member_file_lacks(fleet: FleetCopy, key: str) -> None:
+    fleet.write(OWN, {"member": {key: MEMBER[key]}})
+    member = {name: value for name, value in MEMBER.items() if name != key}
+    with pytest.raises(RenderFailed, match=f"the key {key} is missing|clusterName is"):
+        registered(fleet, member)
+    with pytest.raises(RenderFailed, match="there is no fleet member to register"):
+        registered(fleet, {})
+
+
+def test_a_layer_cannot_tell_the_hubs_region(fleet: FleetCopy) -> None:
+    fleet.write(OWN, {"region": "eu-west-1"})
+    member = {**MEMBER, "githubSecret": "true", "githubSecretName": "git/token"}
+    with pytest.raises(RenderFailed, match="githubSecret needs the region"):
+        registered(fleet, member)
+    found = registered(fleet, member, fleet_aws_region="eu-west-2")
+    assert metadata(found, "annotations")["fleet_aws_region"] == "eu-west-2"
+
+
+def test_a_value_that_is_no_text_is_still_refused(fleet: FleetCopy) -> None:
+    with pytest.raises(RenderFailed, match="handover is not a string"):
+        registered(fleet, {**MEMBER, "handover": False})
+    assert metadata(registered(fleet, {**MEMBER, "handover": None})) == FIXED | metadata(
+        registered(fleet, MEMBER)
+    )
 
 
 def test_it_lets_the_hub_speak_first_in_the_matrix() -> None:

@@ -11,13 +11,13 @@ execute with the credentials in reach.
 {{- define "fleet-secret.check-member" -}}
 {{- $member := .Values.member -}}
 {{- $where := include "fleet-secret.where" . -}}
-{{- if not $member -}}
+{{- if not (join "" (values $member)) -}}
   {{- fail "there is no fleet member to register: its file is empty, or holds characters that YAML does not allow. The registration ApplicationSet sets member from fleet/fleet-bootstrap/fleet-members/<hub>/<cluster>.yaml" -}}
 {{- end -}}
 {{- if not (has .Values.target (list "hub" "spoke")) -}}
   {{- fail (printf "%s: target must be hub or spoke" $where) -}}
 {{- end -}}
-{{- range $key, $value := $member -}}
+{{- range $key, $value := pick $member "clusterName" "tenant" "environment" "secretManagerSecretName" "use_remote_argo" "enable_remote_addons" "enable_remote_resources" "use_external_secrets" "addons_repo_basepath" "resources_repo_basepath" "githubSecret" "githubSecretName" "use_fleet_ack" "use_argocd_ingress" "push_argo_secrets" "handover" "offboarding" -}}
   {{- if not (kindIs "string" $value) -}}
     {{- fail (printf "%s: %s is not a string; write it in double quotes" $where $key) -}}
   {{- end -}}
