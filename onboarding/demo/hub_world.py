@@ -262,13 +262,16 @@ class _Reading:
             for component in (each for kind in types for each in self._catalogue(group, kind)):
                 if component.name not in seen and labels.get(component.flag) == "true":
                     seen.add(component.name)
-                    base = replace(base, release=channel)
-                    make = self._component if known else self._refusing
-                    yield make(base, placement, component, view)
+                    named = self._named(replace(base, release=channel), component)
+                    yield (
+                        self._component(named, placement, component, view)
+                        if known
+                        else self._refusing(named, component.group)
+                    )
 
     def _component(
         self,
-        base: WantedApplication,
+        named: WantedApplication,
         placement: Placement,
         component: Component,
         view: ClusterView,
@@ -278,7 +281,7 @@ class _Reading:
         values = self._inline_values(component, view)
         source = f"{component.repo_url} {component.chart} {component.version} {values}"
         wanted = replace(
-            self._named(base, component),
+            named,
             repo_url=component.repo_url or self._url,
             path="" if outside else component.chart,
             chart=component.chart if outside else "",
@@ -293,27 +296,21 @@ class _Reading:
             wanted = replace(wanted, behaviour=self._behaviour(present))
         return wanted
 
-    def _refusing(
-        self,
-        base: WantedApplication,
-        placement: Placement,
-        component: Component,
-        view: ClusterView,
-    ) -> WantedApplication:
+    def _refusing(self, named: WantedApplication, group: str) -> WantedApplication:
         """The Application of a cluster whose label names no release: it is there, and says so."""
-        label = RELEASE_LABELS[component.group]
+        label = RELEASE_LABELS[group]
         return replace(
-            self._named(base, component),
+            named,
             path=UNKNOWN_RELEASE_CHART,
             value_files=(),
             values={
                 "label": label,
-                "release": base.release,
-                "cluster": base.cluster,
-                "known": list(self._releases.types(component.group)),
+                "release": named.release,
+                "cluster": named.cluster,
+                "known": list(self._releases.types(group)),
             },
-            inputs=base.release,
-            problem=f"cluster {placement.cluster} asks for the unknown {label} {base.release!r}",
+            inputs=named.release,
+            problem=f"cluster {named.cluster} asks for the unknown {label} {named.release!r}",
         )
 
     def _named(self, base: WantedApplication, component: Component) -> WantedApplication:

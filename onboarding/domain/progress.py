@@ -38,9 +38,9 @@ __all__ = [
 ]
 
 GRACE = timedelta(minutes=15)
+"""How long after registration Applications that are not there yet count as being deployed."""
 PATIENCE = timedelta(seconds=15)
 """How long a hub may be silent, as when a part of it restarts, before what it said is stale."""
-"""How long after registration Applications that are not there yet count as being deployed."""
 
 
 class ClusterState(StrEnum):
@@ -232,6 +232,10 @@ _BEFORE_GIT: Mapping[DecisionState, tuple[ClusterState, str]] = {
 }
 
 _ADVICE: Mapping[ClusterState, str] = {
+    ClusterState.OUT_OF_SYNC: (
+        "Its page has what Argo CD says of each Application. Sync there, or mend what keeps it from "
+        "syncing by itself."
+    ),
     ClusterState.UNREACHABLE: (
         "Check that its API server runs, that the hub's network reaches it, and that its "
         "credentials are still valid. Argo CD tries again by itself."

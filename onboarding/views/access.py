@@ -31,9 +31,13 @@ def user_with(request: HttpRequest, right: Right) -> User:
 
 
 def fleets_for(request: HttpRequest) -> list[Fleet]:
-    """The fleets that this person may see."""
+    """The fleets that this person may see; asked once for each request, page and frame alike."""
     user_with(request, Right.VIEW)
-    return list(Fleet.objects.all())
+    found: list[Fleet] | None = getattr(request, "fleets", None)
+    if found is None:
+        found = list(Fleet.objects.all())
+        request.fleets = found  # type: ignore[attr-defined]
+    return found
 
 
 def fleet_for(request: HttpRequest) -> Fleet | None:

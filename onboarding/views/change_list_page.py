@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import urlencode
 
-from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Delivery
 from onboarding.services.rights import rights_of
-from onboarding.views import listing
+from onboarding.views import access, listing
 from onboarding.views.change_page import row_of
 from onboarding.views.frame import waits_for
 from onboarding.views.pages import ChangeListPage, Tab
@@ -26,6 +28,16 @@ SORTS = {
     "requester": ("requester__username", "-updated_at"),
     "-requester": ("-requester__username", "-updated_at"),
 }
+FACETS = (
+    ("state", "State"),
+    ("delivery", "Delivery"),
+    ("kind", "Kind"),
+    ("tenant", "Tenant"),
+    ("environment", "Environment"),
+    ("in_fleet", "Fleet"),
+)
+ON_THE_WAY = (DeliveryState.QUEUED, DeliveryState.PUSHING, DeliveryState.IN_REVIEW)
+"""Approved and not yet on the fleet's branch, and nobody has to mend anything."""
 COLUMNS = (
     ("State", "state"),
     ("Change", "cluster"),
@@ -41,7 +53,7 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     tab = request.GET.get("inbox", "")
     if tab not in ("me", "mine", "all"):
         tab = "me" if waits_for(request).exists() else "all"
-    chosen = listing.choices(request, ("state", "kind", "tenant", "environment"))
+    chosen = listing.choices(request, [name for name, _ in FACETS])
     rows = _filtered(_of_tab(request, visible, tab), request.GET.get("q", "").strip(), chosen)
     sort = request.GET.get("sort", "age")
     rows = rows.order_by(*SORTS.get(sort, SORTS["age"]))
@@ -56,13 +68,9 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
             facets=listing.facets(
                 _of_tab(request, visible, tab),
                 chosen,
-                (
-                    ("state", "State"),
-                    ("kind", "Kind"),
-                    ("tenant", "Tenant"),
-                    ("environment", "Environment"),
-                ),
-                words=lambda name, value: _word(name, value),
+                FACETS if len(access.fleets_for(request)) > 1 else FACETS[:-1],
+                words=_word,
+                states=("state", "delivery"),
             ),
             sort=sort,
         ),
@@ -76,9 +84,24 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     )
 
 
+def tally(request: HttpRequest, **chosen: Sequence[str]) -> tuple[int, str]:
+    """How many changes a choice of facets leaves, and the address of the list of exactly these."""
+    rows = _filtered(_visible(request), "", chosen)
+    query = urlencode({"inbox": "all", **chosen}, doseq=True)
+    return rows.count(), f"{reverse('change-list')}?{query}"
+
+
 def _visible(request: HttpRequest) -> QuerySet[Change]:
-    """All changes but the drafts of others."""
-    rows = Change.objects.select_related("requester", "hub")
+    """All changes but the drafts of others, each with its fleet and what became of its approval in Git.
+
+    As the rows tell it: a delivery counts while the approval that it acts out is in force.
+    """
+    last = Delivery.objects.filter(
+        change=OuterRef("pk"), change__state=DecisionState.APPROVED.value
+    ).order_by("-pk")
+    rows = Change.objects.select_related("requester", "hub").annotate(
+        delivery=Subquery(last.values("state")[:1]), in_fleet=F("fleet__name")
+    )
     return rows.filter(~Q(state=DecisionState.DRAFT.value) | Q(requester_id=request.user.pk))
 
 
@@ -92,7 +115,9 @@ def _of_tab(request: HttpRequest, visible: QuerySet[Change], tab: str) -> QueryS
     return visible
 
 
-def _filtered(rows: QuerySet[Change], query: str, chosen: dict[str, list[str]]) -> QuerySet[Change]:
+def _filtered(
+    rows: QuerySet[Change], query: str, chosen: Mapping[str, Sequence[str]]
+) -> QuerySet[Change]:
     if query:
         by_text = (
             Q(cluster_name__icontains=query)
@@ -125,4 +150,6 @@ def _latest_deliveries(rows: list[Change]) -> dict[int, Delivery]:
 def _word(name: str, value: str) -> str:
     if name == "state":
         return DecisionState(value).word
+    if name == "delivery":
+        return DeliveryState(value).word
     return str(Change.Kind(value).label) if name == "kind" else value

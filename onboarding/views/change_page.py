@@ -123,7 +123,7 @@ def change_page(
             here,
             plan_files=len(plan.files) if plan else 0,
             comments=len(comments),
-            delivery=delivery,
+            delivery=delivery if state is DecisionState.APPROVED else None,
         ),
         next_step=_waits_for(state, delivery) or who_acts_next(state),
         waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,

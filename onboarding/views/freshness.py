@@ -21,7 +21,7 @@ def hub_row(hub: Hub, now: datetime) -> HubRow:
         name=hub.name,
         state=state,
         seen_at=watch.seen_at if watch else None,
-        clusters=Standing.objects.filter(hub_name=hub.name, cluster__isnull=False).count(),
+        clusters=Standing.objects.filter(hub_name=hub.name).count(),
         reason=reason,
         url=f"{reverse('cluster-list')}?hub={hub.name}",
         argocd_url=hub.link_url,

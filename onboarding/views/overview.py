@@ -9,6 +9,7 @@ from django.db.models import Count as CountOf
 from django.db.models import Min
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from onboarding import wiring
@@ -17,6 +18,7 @@ from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Change, Delivery, Fleet, Hub
 from onboarding.services.rights import rights_of
 from onboarding.views import access, freshness
+from onboarding.views.change_list_page import ON_THE_WAY, tally
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.change_page import title_of
 from onboarding.views.frame import waits_for
@@ -32,7 +34,6 @@ from onboarding.views.pages import (
 )
 from onboarding.views.partials import page_or_part
 from onboarding.views.standing_rows import (
-    ORDER,
     StandingRows,
     counts_by,
     counts_by_state,
@@ -79,7 +80,7 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
         sentence=sentence,
         as_of=now,
         counts=counts,
-        stats=_stats(request, rows),
+        stats=_stats(request, fleet, rows) if fleet else (),
         stages=_stages(rows),
         waiting=_waiting(request, fleet),
         problems=_problems(rows),
@@ -102,10 +103,10 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
         return "Unknown", "No fleet is configured yet."
     if fleet.index_problem:
         return "Stale", f"The repository cannot be read. {fleet.index_problem}"
-    total = rows.filter(cluster__isnull=False).count()
+    counts = dict(rows.order_by().values_list("shown", CountOf("pk")))
+    total = sum(counts.values())
     if not total:
         return "Unknown", "No cluster is registered yet."
-    counts = dict(rows.filter(cluster__isnull=False).order_by().values_list("shown", CountOf("pk")))
     bad = {state: counts[state.value] for state in BAD if state.value in counts}
     if bad:
         parts = ", ".join(f"{count} {state.word.lower()}" for state, count in bad.items())
@@ -115,45 +116,44 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
         ).word, f"{sum(bad.values())} of {total} clusters {verb} a look: {parts}."
     under_way = total - counts.get(ClusterState.HEALTHY.value, 0)
     if under_way:
-        noun = "cluster is" if under_way == 1 else "clusters are"
-        return "Progressing", f"{under_way} of {total} {noun} on the way; nothing is wrong."
+        verb = "is" if under_way == 1 else "are"
+        return (
+            "Progressing",
+            f"{under_way} of {total} clusters {verb} on the way; nothing is wrong.",
+        )
     return "Healthy", f"All {total} clusters are healthy."
 
 
-def _stats(request: HttpRequest, rows: StandingRows) -> tuple[Stat, ...]:
-    mine = waits_for(request)
-    queued = Delivery.objects.exclude(state=DeliveryState.COMMITTED.value).exclude(
-        state=DeliveryState.FAILED.value
+def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows) -> tuple[Stat, ...]:
+    """Numbers of this fleet, each the length of the list that it leads to."""
+    here = {"in_fleet": [fleet.name]}
+    submitted = [DecisionState.SUBMITTED.value]
+    approved = [DecisionState.APPROVED.value]
+    mine, mine_url = waits_for(request).filter(fleet=fleet).count(), reverse("change-list")
+    asked, asked_url = tally(request, state=submitted, **here)
+    moving, moving_url = tally(request, state=approved, delivery=list(ON_THE_WAY), **here)
+    failed, failed_url = tally(
+        request, state=approved, delivery=[DeliveryState.FAILED.value], **here
     )
-    failed = Delivery.objects.filter(
-        state=DeliveryState.FAILED.value, change__state=DecisionState.APPROVED.value
-    ).count()
-    submitted = Change.objects.filter(state=DecisionState.SUBMITTED.value)
     return (
-        Stat("Clusters", rows.filter(cluster__isnull=False).count(), reverse("cluster-list")),
-        Stat("Waits for me", mine.count(), f"{reverse('change-list')}?inbox=me"),
-        Stat(
-            "Waits for approval",
-            submitted.count(),
-            f"{reverse('change-list')}?inbox=all&state=submitted",
-            note=_since(submitted.aggregate(first=Min("submitted_at"))["first"]),
-        ),
-        Stat(
-            "On the way to Git",
-            queued.count(),
-            f"{reverse('change-list')}?inbox=all&state=approved",
-        ),
-        Stat(
-            "Failed deliveries",
-            failed,
-            f"{reverse('change-list')}?inbox=all",
-            word="Failed" if failed else "",
-        ),
+        Stat("Clusters", rows.count(), reverse("cluster-list"), note=_in_git(rows)),
+        Stat("Waits for me", mine, f"{mine_url}?{urlencode({'inbox': 'me', **here}, doseq=True)}"),
+        Stat("Waits for approval", asked, asked_url, since=_first_asked(fleet)),
+        Stat("On the way to Git", moving, moving_url),
+        Stat("Failed deliveries", failed, failed_url, word="Failed" if failed else ""),
     )
 
 
-def _since(moment: datetime | None) -> str:
-    return f"oldest since {moment:%d %b %H:%M} UTC" if moment else ""
+def _in_git(rows: StandingRows) -> str:
+    """What the number of clusters is made of, where not all of them are in Git."""
+    asked = rows.filter(cluster__isnull=True).count()
+    return f"{rows.count() - asked} in Git, {asked} asked for" if asked else "all of them in Git"
+
+
+def _first_asked(fleet: Fleet) -> datetime | None:
+    waiting = Change.objects.filter(fleet=fleet, state=DecisionState.SUBMITTED.value)
+    found: datetime | None = waiting.aggregate(first=Min("submitted_at"))["first"]
+    return found
 
 
 def _stages(rows: StandingRows) -> tuple[StageCount, ...]:
@@ -205,7 +205,8 @@ def _problems(rows: StandingRows) -> tuple[Problem, ...]:
         .values("shown", "sentence", "advice")
         .annotate(count=CountOf("pk"), since=Min("since"), name=Min("name"), hub=Min("hub_name"))
     )
-    ordered = sorted(grouped, key=lambda row: (ORDER[row["shown"]], -row["count"]))
+    worst_first = [state.value for state in BAD]
+    ordered = sorted(grouped, key=lambda row: (worst_first.index(row["shown"]), -row["count"]))
     return tuple(
         Problem(
             word=ClusterState(row["shown"]).word,

@@ -62,7 +62,7 @@ def row_of(standing: Standing, now: datetime) -> ClusterRow:
         synced=standing.synced,
         applications=standing.applications,
         counts=tuple(Count(word, count) for word, count in standing.counts.items()),
-        seen_at=standing.seen_at,
+        seen_at=standing.seen_at if standing.cluster_id else None,
         open_change=Link(f"#{change.pk}", reverse("change-detail", args=[change.pk]))
         if change
         else None,
@@ -120,6 +120,9 @@ def oldest(times: Iterable[datetime | None]) -> datetime | None:
 
 
 def _reason(standing: Standing, state: ClusterState) -> str:
+    """What a reader of a list has to know beside the state; nothing where all is well."""
+    if state is ClusterState.HEALTHY:
+        return ""
     if state is ClusterState.STALE and standing.state != ClusterState.STALE.value:
         return "Nobody has looked for a while: is the watcher running?"
     return standing.sentence

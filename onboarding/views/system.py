@@ -13,6 +13,7 @@ from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.views import access, freshness
+from onboarding.views.change_list_page import tally
 from onboarding.views.pages import HistoryEntry, Part, Stat, SystemPage
 from onboarding.views.partials import page_or_part
 
@@ -34,7 +35,7 @@ def system(request: HttpRequest) -> HttpResponse:
         if bad
         else "Every part completed its last loop.",
         as_of=now,
-        stats=_stats(),
+        stats=_stats(request),
         parts=parts,
         events=_events(),
         refresh_url=request.get_full_path(),
@@ -47,19 +48,14 @@ def system(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _stats() -> tuple[Stat, ...]:
-    waiting = Delivery.objects.filter(state__in=OPEN)
-    oldest = waiting.aggregate(first=Min("queued_at"))["first"]
-    failed = Delivery.objects.filter(
-        state=DeliveryState.FAILED.value, change__state=DecisionState.APPROVED.value
-    ).count()
+def _stats(request: HttpRequest) -> tuple[Stat, ...]:
+    approved = [DecisionState.APPROVED.value]
+    oldest = Delivery.objects.filter(state__in=OPEN).aggregate(first=Min("queued_at"))["first"]
+    waiting, waiting_url = tally(request, state=approved, delivery=OPEN)
+    failed, failed_url = tally(request, state=approved, delivery=[DeliveryState.FAILED.value])
     return (
-        Stat(
-            "Approved, not in Git yet",
-            waiting.count(),
-            note=f"oldest since {oldest:%d %b %H:%M:%S} UTC" if oldest else "",
-        ),
-        Stat("Failed deliveries", failed, word="Failed" if failed else ""),
+        Stat("Approved, not in Git yet", waiting, waiting_url, since=oldest),
+        Stat("Failed deliveries", failed, failed_url, word="Failed" if failed else ""),
         Stat("Events in the audit trail", Event.objects.count()),
     )
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import yaml
@@ -27,6 +28,7 @@ from tests.engines import postgres, redis_server
 
 OURS = ("web", "worker", "beat", "watcher")
 SHOWN = 2000
+TOKEN = "what-the-monitoring-system-sends"
 Service = dict[str, Any]
 
 
@@ -98,6 +100,7 @@ def test_each_service_starts_and_becomes_healthy(compose, tmp_path):
         }
         for name in OURS:
             world.wait_until_healthy(name, services[name], processes[name])
+        assert "fleetui_" in world.metrics(TOKEN)
 
 
 # --- The world of containers, on loopback -----------------------------------------------------
@@ -113,6 +116,7 @@ class World:
         self.secrets = {
             "/run/secrets/secret_key": "a-secret-key-that-lives-as-long-as-this-test-0123456789",
             "/run/secrets/database_url": database,
+            "/run/secrets/metrics_token": TOKEN,
         }
         for path, value in self.secrets.items():
             self._local(path).write_text(f"{value}\n", encoding="utf-8")
@@ -175,6 +179,13 @@ class World:
             assert process.poll() is None, f"{name} ended: {said}"
             assert time.monotonic() < deadline, f"{name} is not healthy: {said}"
             time.sleep(1)
+
+    def metrics(self, token: str) -> str:
+        """What web tells a monitoring system that signs in with this token."""
+        headers = {"Authorization": f"Bearer {token}", "Host": "fleet.example.com"}
+        asked = Request(f"http://127.0.0.1:{self.web}/metrics", headers=headers)
+        with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own process, on loopback
+            return str(answer.read().decode())
 
     def _rewritten(self, text: str) -> str:
         text = re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", self._variable, text)

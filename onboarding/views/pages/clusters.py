@@ -50,6 +50,20 @@ class ClusterRow:
     seen_at: datetime | None = None
     open_change: Link | None = None
 
+    @property
+    def special_channels(self) -> tuple[Channel, ...]:
+        """The channels that are not simply `default`: what a reader of a list looks for."""
+        return tuple(
+            channel
+            for channel in self.channels
+            if channel.is_pinned or channel.is_unknown or channel.value != "default"
+        )
+
+    @property
+    def channels_word(self) -> str:
+        """What a list says where no channel is special: all are `default`, or none is known."""
+        return "default" if self.channels else "none"
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterListPage:

@@ -148,13 +148,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A number that is a link."""
+    """A number that is a link; `since` is the time of the oldest thing that it counts."""
 
     label: str
     value: int | str
     url: str = ""
     word: str = ""
     note: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

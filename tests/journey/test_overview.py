@@ -1,0 +1,143 @@
+"""The overview: its numbers agree with each other, and each is the length of the list it leads to."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from onboarding import tasks
+from onboarding.models import Change, Delivery, Fleet, Hub, Standing
+from tests.journey import reading
+from tests.journey.conftest import HUB, Place
+
+
+@pytest.fixture
+def layout() -> str:
+    """One profile is enough here."""
+    return "tenants"
+
+
+@pytest.fixture
+def asked(place: Place) -> Change:
+    """A fleet with one cluster in Git and one that waits for approval, beside another fleet."""
+    now = datetime.now(UTC)
+    place.post("requester", "/clusters/register/", place.form("spoke-b"))
+    fleet, change = Fleet.objects.get(), Change.objects.get()
+    tasks.refresh_standings()
+    cluster = fleet.clusters.create(path="m/spoke-a.yaml", hub_name=HUB, name="spoke-a")
+    Standing.objects.create(
+        fleet=fleet,
+        cluster=cluster,
+        hub_name=HUB,
+        name="spoke-a",
+        state="healthy",
+        seen_at=now,
+        computed_at=now,
+        **dict.fromkeys((f"{group}_release" for group in ("addons", "resources")), "default"),
+    )
+    delivered(fleet, change, "failed")
+    other = Fleet.objects.create(name="zoo", repository_url="https://git.example.com/zoo")
+    Hub.objects.create(fleet=other, name="hub-z")
+    delivered(other, change, "failed")
+    delivered(other, change, "queued")
+    return change
+
+
+def delivered(fleet: Fleet, like: Change, state: str) -> Change:
+    """An approved change of a fleet, with what became of it in Git."""
+    change = Change.objects.create(
+        fleet=fleet,
+        kind=Change.Kind.EDIT,
+        cluster_name="spoke-a",
+        state="approved",
+        requester=like.requester,
+        submitted_at=like.submitted_at,
+    )
+    now = datetime.now(UTC)
+    Delivery.objects.create(
+        change=change, fleet=fleet, digest="d", state=state, queued_at=now, due_at=now
+    )
+    return change
+
+
+@pytest.mark.parametrize("page", ["/", "/system/"])
+def test_each_number_is_the_length_of_the_list_that_it_leads_to(
+    place: Place, asked: Change, page: str
+) -> None:
+    stats = place.get("approver", page).context["page"].stats
+    for stat in stats:
+        if stat.url:
+            listed = place.get("approver", stat.url).context["page"].listing.pages.total
+            assert listed == stat.value, stat.label
+    found = {stat.label: stat.value for stat in stats}
+    expected = (
+        {
+            "Clusters": 2,
+            "Waits for me": 1,
+            "Waits for approval": 1,
+            "On the way to Git": 0,  # the other fleet's is not this page's
+            "Failed deliveries": 1,
+        }
+        if page == "/"
+        else {"Approved, not in Git yet": 1, "Failed deliveries": 2}
+    )
+    assert expected.items() <= found.items()
+
+
+def test_state_bar_sentence_and_number_count_the_same_clusters(place: Place, asked: Change) -> None:
+    answer = place.get("viewer", "/")
+    page = answer.context["page"]
+    clusters = page.stats[0]
+    assert page.total == clusters.value == 2
+    assert clusters.note == "1 in Git, 1 asked for"
+    assert page.sentence == "1 of 2 clusters is on the way; nothing is wrong."
+    assert sum(hub.clusters for hub in page.hubs) == 2
+    assert "2 clusters" in reading.words(place.get("viewer", "/clusters/"))
+
+
+def test_a_failed_delivery_is_found_by_its_facet(place: Place, asked: Change) -> None:
+    rows = place.get("viewer", "/changes/?inbox=all&delivery=failed").context["page"].rows
+    assert [row.delivery for row in rows] == ["Failed", "Failed"]
+    here = place.get("viewer", "/changes/?inbox=all&delivery=failed&in_fleet=zoo").context["page"]
+    assert len(here.rows) == 1
+    labels = [facet.label for facet in here.listing.facets]
+    assert {"Delivery", "Fleet"} <= set(labels)
+
+
+def test_a_lapse_is_no_failed_delivery(place: Place, asked: Change) -> None:
+    Change.objects.filter(state="approved").update(state="lapsed")
+    stats = place.get("viewer", "/").context["page"].stats
+    assert (stats[-1].label, stats[-1].value) == ("Failed deliveries", 0)
+    number = Change.objects.filter(state="lapsed").first().pk
+    assert "Failed" not in reading.words(place.get("viewer", f"/changes/{number}/"))
+
+
+def test_a_row_says_what_is_known_and_what_is_not(place: Place, asked: Change) -> None:
+    rows = {row.name: row for row in place.get("viewer", "/clusters/").context["page"].rows}
+    assert rows["spoke-a"].channels_word == "default"
+    assert rows["spoke-b"].seen_at is None  # the hub cannot have seen what is not in Git
+    html = place.get("viewer", "/clusters/").content.decode()
+    assert re.search(r'data-label="Channels">.*?<span class="fui-quiet">default</span>', html)
+    assert "not yet" in html
+
+
+@pytest.mark.parametrize(
+    ("path", "lit"),
+    [
+        ("/", "Overview"),
+        ("/clusters/compare/", "Clusters"),
+        ("/clusters/register/", "Clusters"),
+        ("/values/", "Tenants"),
+        ("/tenants/tenant1/", "Tenants"),
+        ("/changes/", "Changes"),
+        ("/lint/", "Lint"),
+        ("/system/", "System"),
+        ("/releases/", "Releases"),
+    ],
+)
+def test_the_navigation_says_where_one_is(place: Place, path: str, lit: str) -> None:
+    html = place.get("requester", path).content.decode()
+    marked = re.findall(r'aria-current="page">(?:<svg.*?</svg>)(\w+)', html, re.DOTALL)
+    assert set(marked) == {lit}
