@@ -1,26 +1,31 @@
-"""The ApplicationSets of the demo hub: one for each component, with a generator for each channel."""
+"""The ApplicationSets of the demo hub: one for each component, as the fleet's chart writes them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from onboarding.domain.components import Component
 from onboarding.domain.releases import RELEASE_LABELS
 
 
-def generator(component: Component, kind: str) -> dict[str, Any]:
-    """The generator of one release channel: which clusters get a component from it, and from where."""
-    selector: dict[str, Any] = {
-        "matchLabels": {RELEASE_LABELS[component.group]: kind, component.flag: "true"}
-    }
+def component_set(component: Component, without: Sequence[str]) -> dict[str, Any]:
+    """The ApplicationSet of a component, which the release channels `without` it do not get.
+
+    Its one generator takes the clusters of all other channels; a patch that the demo hub has no
+    need of says what a channel makes of it.
+    """
+    label = RELEASE_LABELS[component.group]
+    expressions: list[dict[str, Any]] = [{"key": label, "operator": "Exists"}]
+    if without:
+        expressions.append({"key": label, "operator": "NotIn", "values": list(without)})
     if component.group in {"addons", "resources"}:
-        selector["matchExpressions"] = [
-            {"key": f"enable_remote_{component.group}", "operator": "NotIn", "values": ["true"]}
-        ]
-    source: dict[str, Any] = {"repoURL": component.repo_url, "targetRevision": component.version}
-    source["chart" if component.repo_url else "path"] = component.chart
-    template = {"metadata": {}, "spec": {"project": "", "sources": [source]}}
-    return {"clusters": {"selector": selector, "values": {"release": kind}, "template": template}}
+        remote = f"enable_remote_{component.group}"
+        expressions.append({"key": remote, "operator": "NotIn", "values": ["true"]})
+    selector = {"matchLabels": {component.flag: "true"}, "matchExpressions": expressions}
+    values = {"release": "{{ .metadata.labels." + label + " }}"}
+    generator = {"clusters": {"selector": selector, "values": values}}
+    return application_set(component.name, component.group, component.name, [generator])
 
 
 def application_set(

@@ -15,7 +15,7 @@ from typing import Any
 import json_merge_patch
 import yaml
 
-from onboarding.demo.hub_sets import application_set, generator
+from onboarding.demo.hub_sets import application_set, component_set
 from onboarding.domain.component_values import ClusterView, cluster_facts, component_layers
 from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refused
@@ -171,20 +171,19 @@ class _Reading:
         return found
 
     def component_sets(self) -> list[dict[str, Any]]:
-        """One ApplicationSet for each component, with a generator for each release channel."""
-        generators: dict[str, list[dict[str, Any]]] = {}
-        groups: dict[str, str] = {}
+        """One ApplicationSet for each component that a release channel has."""
+        found: list[dict[str, Any]] = []
         for group, entries in self._releases.groups.items():
-            for entry in entries:
-                for component in self._catalogue(group, entry.type):
-                    groups[component.name] = group
-                    generators.setdefault(component.name, []).append(
-                        generator(component, entry.type)
-                    )
-        return [
-            application_set(name, groups[name], name, found)
-            for name, found in sorted(generators.items())
-        ]
+            channels = {entry.type: self._catalogue(group, entry.type) for entry in entries}
+            components = {one.name: one for some in channels.values() for one in some}
+            for name, component in components.items():
+                without = [
+                    kind
+                    for kind, some in channels.items()
+                    if name not in {one.name for one in some}
+                ]
+                found.append(component_set(component, without))
+        return sorted(found, key=lambda one: str(one["metadata"]["name"]))
 
     def bootstrap(self, folder: str, found: Mapping[str, Any]) -> WantedApplication:
         """The hub's own Application of one bootstrap ApplicationSet."""

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tests.agreement.facts import REGION, REVISION, URL, Application, ClusterFacts
-from tests.template.helm import Helm, RenderFailed
+from tests.template.helm import Helm, RenderFailed, applications, load_all
 
 HERE = Path(__file__).parent
 GROUPS = ("addons", "resources", "monitoring", "fleet")
@@ -35,22 +35,6 @@ UNKNOWN_RELEASE = "charts/unknown-release"
 _ApplicationSet = Mapping[str, Any]
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML, but for numbers as Go writes them: `3e+06`."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"-?[0-9]+(?:\.[0-9]+)?[eE][-+][0-9]+"),
-    list("-0123456789"),
-)
-
-
-def load_all(text: str) -> list[dict[str, Any]]:
-    """The documents that Helm printed."""
-    return [found for found in yaml.load_all(text, Loader=_Loader) if found]
-
-
 @dataclass(frozen=True)
 class Cluster:
     """A cluster secret as an ApplicationSet's cluster generator sees it."""
@@ -58,6 +42,12 @@ class Cluster:
     name: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the generator gives to an ApplicationSet's templates."""
+        metadata = {"labels": dict(self.labels), "annotations": dict(self.annotations)}
+        return {"name": self.name, "metadata": metadata}
 
 
 @dataclass
@@ -125,16 +115,6 @@ class Checkout:
         (found,) = self.render(self.folder / "charts/fleet-secret", files, values)
         metadata = found["spec"]["target"]["template"]["metadata"]
         return Cluster(name, _literals(metadata["labels"]), _literals(metadata["annotations"]))
-
-    def fill(self, cluster: Cluster, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
-        """The jobs' templates filled in with a cluster's parameters, one after the other."""
-        metadata = {"labels": cluster.labels, "annotations": cluster.annotations}
-        parameters = {"name": cluster.name, "metadata": metadata}
-        (found,) = self.render(
-            HERE / "evaluate", [], {"parameters": parameters, "jobs": list(jobs)}
-        )
-        filled: list[str] = json.loads(found["data"]["filled"])
-        return filled
 
     def source_values(self, source: Mapping[str, Any]) -> Any:
         """What the templates of an Application's own chart see, as JSON."""
@@ -240,32 +220,17 @@ class Rendered:
     def _applications(
         self, cluster: Cluster, sets: Sequence[_ApplicationSet], by: str
     ) -> Iterator[tuple[tuple[str, str], tuple[Application, Mapping[str, Any]]]]:
-        taken = [
-            (found, generator["clusters"])
-            for found in sets
-            for generator in found["spec"]["generators"]
-            if matches(generator["clusters"]["selector"], cluster.labels)
-        ]
-        specs = [_merged(found, generator["template"]) for found, generator in taken]
-        filled = iter(
-            self.checkout.fill(
-                cluster,
-                [
-                    {"values": generator["values"], "templates": list(_texts(spec))}
-                    for spec, (_, generator) in zip(specs, taken, strict=True)
-                ],
-            )
-            if taken
-            else ()
-        )
-        for spec in specs:
-            one, source = self._application(_replaced(spec, filled), by)
-            yield (one.name, by), (one, source)
+        taken = [found for found in sets if _takes(found, cluster.labels)]
+        for found in applications(self.checkout.helm, taken, cluster.parameters):
+            spec = {**found["spec"], **found["metadata"]}
+            one = application(self.checkout, spec, by)
+            yield (one.name, by), (one, spec["sources"][0])
 
-    def _application(
-        self, spec: Mapping[str, Any], by: str
-    ) -> tuple[Application, Mapping[str, Any]]:
-        return application(self.checkout, spec, by), spec["sources"][0]
+
+def _takes(found: _ApplicationSet, labels: Mapping[str, str]) -> bool:
+    """Whether the one generator of a set takes a cluster: never two, for each is listed by itself."""
+    (generator,) = found["spec"]["generators"]
+    return matches(generator["clusters"]["selector"], labels)
 
 
 def _without_removing(values: Any) -> Any:
@@ -273,15 +238,6 @@ def _without_removing(values: Any) -> Any:
     if not isinstance(values, Mapping):
         return values
     return {key: _without_removing(value) for key, value in values.items() if value is not None}
-
-
-def without_nulls(values: Any) -> Any:
-    """Maps without keys that have no value, as Kubernetes keeps an object."""
-    if isinstance(values, list):
-        return [without_nulls(value) for value in values]
-    if not isinstance(values, Mapping):
-        return values
-    return {key: without_nulls(value) for key, value in values.items() if value is not None}
 
 
 def known(annotations: Mapping[str, str]) -> dict[str, str]:
@@ -312,38 +268,3 @@ def _version(checkout: Checkout, source: Mapping[str, Any]) -> str:
         return str(source["targetRevision"])
     chart = yaml.safe_load((checkout.folder / source["path"] / "Chart.yaml").read_text())
     return str(chart["version"])
-
-
-def _merged(found: _ApplicationSet, own: Mapping[str, Any]) -> dict[str, Any]:
-    """An ApplicationSet's template with the generator's own laid over it, as far as both go here."""
-    template = found["spec"]["template"]
-    # As it was kept by Kubernetes, before the controller reads it.
-    template, own = without_nulls(template), without_nulls(own)
-    return {
-        "name": template["metadata"]["name"],
-        "labels": template["metadata"]["labels"],
-        "project": own["spec"]["project"] or template["spec"]["project"],
-        "destination": {**template["spec"]["destination"], **own["spec"]["destination"]},
-        "sources": own["spec"]["sources"],
-    }
-
-
-def _texts(node: Any) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield key
-            yield from _texts(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _texts(value)
-    elif isinstance(node, str):
-        yield node
-
-
-def _replaced(node: Any, filled: Iterator[str]) -> Any:
-    """The node with each text replaced by the next filled one, in the order of `_texts`."""
-    if isinstance(node, Mapping):
-        return {next(filled): _replaced(value, filled) for value in node.values()}
-    if isinstance(node, list):
-        return [_replaced(value, filled) for value in node]
-    return next(filled) if isinstance(node, str) else node

@@ -13,7 +13,6 @@ import shutil
 import string
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,8 +37,9 @@ BOOTSTRAP_SETS = (
     "bootstrap-monitoring",
     "bootstrap-resources",
 )
+MAKERS = ("ApplicationSet", "Application")
 # What makes others comes before what is made.
-DELETED_FIRST = ("ApplicationSet", "Application", "ExternalSecret", "SecretStore", "AppProject")
+DELETED_FIRST = (*MAKERS, "ExternalSecret", "SecretStore", "AppProject")
 # Namespaces that every API server makes for itself.
 BUILT_IN = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 
@@ -322,46 +322,45 @@ def bootstrap_manifests(fleet: Fleet) -> list[Manifest]:
 
 
 def bootstrap(fleet: Fleet) -> None:
-    """Applies ``hub-bootstrap.yaml`` and nothing else, and waits for what follows from it.
-
-    An Application that was compared while its objects were still being made is compared again only
-    minutes later by itself, so those that wait are asked to look every 20 seconds.
-    """
+    """Applies ``hub-bootstrap.yaml`` and nothing else, and waits for what follows from it."""
     for manifest in bootstrap_manifests(fleet):
         fleet.hub.kube.apply(manifest)
     names = ("fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS))
-    asked = time.monotonic()
 
     def ready() -> bool:
-        nonlocal asked
-        found = {name: fleet.application(name) for name in names}
-        waiting = [name for name, each in found.items() if not (each and is_synced(each))]
-        if time.monotonic() - asked > 20:
-            asked = time.monotonic()
-            for name in waiting:
-                if found[name]:
-                    fleet.refresh(name)
-        return not waiting and bool(fleet.hub.kube.get("ApplicationSet", REGISTRATION))
+        found = [fleet.application(name) for name in names]
+        return all(each and is_synced(each) for each in found) and bool(
+            fleet.hub.kube.get("ApplicationSet", REGISTRATION)
+        )
 
     try:
         eventually(ready, "the bootstrap of the hub is Synced", 180, pause=0.3)
     except Exception as error:
         for name in names:
             error.add_note(fleet.describe(name))
+        error.add_note("\n".join(map(describe_set, fleet.hub.kube.list("ApplicationSet"))))
         raise
 
 
 def clean(hub: Hub) -> None:
-    """Takes a fleet off the hub and its objects off the spoke, whatever state they are in."""
+    """Takes a fleet off the hub and its objects off the spokes, whatever state they are in.
+
+    A sync that is under way when its Application is deleted still makes its objects, so what makes
+    others is looked for again at the end: an ApplicationSet that is left would be tried before the
+    next fleet has its projects, and then not again for three minutes.
+    """
     kube = hub.kube
     kube.delete("Application", "fleet-root")
-    # First what makes Applications, then the Applications, then what their cluster secrets come
-    # from.
     for kind in DELETED_FIRST:
         _empty(kube, kind)
     for secret in kube.list("Secret", labels={"argocd.argoproj.io/secret-type": "cluster"}):
         kube.delete("Secret", secret["metadata"]["name"])
-    _clean_spoke(hub)
+    with hub.spoke_apis() as spokes:
+        for spoke in spokes:
+            _clean_spoke(spoke)
+    while any(kube.list(kind) for kind in MAKERS):
+        for kind in MAKERS:
+            _empty(kube, kind)
 
 
 def _empty(kube: KubeApi, kind: str) -> None:
@@ -393,9 +392,8 @@ def _drop_finalizers(kube: KubeApi, kind: str, name: str) -> None:
     )
 
 
-def _clean_spoke(hub: Hub) -> None:
+def _clean_spoke(spoke: KubeApi) -> None:
     """Takes off what was delivered: also a whole Argo CD, whose controllers run no more."""
-    spoke = hub.spoke_kube
     served = {each["metadata"]["name"] for each in spoke.list("CustomResourceDefinition")}
     for kind in DELETED_FIRST:
         version, plural, _ = KINDS[kind]
@@ -407,15 +405,15 @@ def _clean_spoke(hub: Hub) -> None:
         for each in spoke.list(kind):
             if "argocd.argoproj.io/tracking-id" in each["metadata"].get("annotations", {}):
                 spoke.delete(kind, each["metadata"]["name"])
-    for namespace in spoke_namespaces(hub):
+    for namespace in spoke_namespaces(spoke):
         spoke.delete("Namespace", namespace)
-    eventually(lambda: not spoke_namespaces(hub), "the spoke is empty", 90)
+    eventually(lambda: not spoke_namespaces(spoke), "the spoke is empty", 90)
     eventually(lambda: not spoke.list("CustomResourceDefinition"), "it defines no kinds", 60)
 
 
-def spoke_namespaces(hub: Hub) -> set[str]:
+def spoke_namespaces(spoke: KubeApi) -> set[str]:
     """The namespaces of the spoke that somebody made."""
-    return {each["metadata"]["name"] for each in hub.spoke_kube.list("Namespace")} - BUILT_IN
+    return {each["metadata"]["name"] for each in spoke.list("Namespace")} - BUILT_IN
 
 
 def config_data(found: Manifest | None) -> dict[str, Any]:

@@ -81,15 +81,36 @@ class Hub:
     forwarder: Forwarder
     secrets: Any
     took: dict[str, float] = field(default_factory=dict)
+    separate: ControlPlane | None = None
 
     def new_spoke(self, name: str) -> Spoke:
         """A spoke that nobody knows yet."""
-        authority = base64.b64encode(self.spoke_plane.authority.read_bytes()).decode()
-        config = {
-            "bearerToken": self.spoke_plane.token,
-            "tlsClientConfig": {"insecure": False, "caData": authority},
-        }
-        return Spoke(name, self.forwarder.open(*free_ports(1)), config)
+        return Spoke(name, self.forwarder.open(*free_ports(1)), _credentials(self.spoke_plane))
+
+    def separate_spoke(self, name: str) -> Spoke:
+        """The one spoke with an API server of its own, started when a test first asks for it.
+
+        For two spokes that get the same components: behind one API server their Applications would
+        deliver the same objects and take them from each other for ever.
+        """
+        if self.separate is None:
+            self.separate = ControlPlane.prepare(self.processes, "separate")
+            self.separate.start(self.etcd)
+            self.separate.wait()
+            self.separate.start_controllers()
+        return Spoke(name, self.separate.port, _credentials(self.separate))
+
+    @contextmanager
+    def spoke_apis(self) -> Iterator[tuple[KubeApi, ...]]:
+        """Clients for all API servers of spokes that run."""
+        if self.separate is None:
+            yield (self.spoke_kube,)
+            return
+        other = self.separate.api()
+        try:
+            yield self.spoke_kube, other
+        finally:
+            other.close()
 
     def store_credentials(self, name: str, value: dict[str, str]) -> None:
         """What Terraform does: the secret ``name`` holds this JSON from now on."""
@@ -105,6 +126,15 @@ class Hub:
             self.secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
         except self.secrets.exceptions.ResourceNotFoundException:
             return
+
+
+def _credentials(plane: ControlPlane) -> dict[str, Any]:
+    """How Argo CD comes into a cluster: what its secret has in ``config``."""
+    authority = base64.b64encode(plane.authority.read_bytes()).decode()
+    return {
+        "bearerToken": plane.token,
+        "tlsClientConfig": {"insecure": False, "caData": authority},
+    }
 
 
 def eventually(

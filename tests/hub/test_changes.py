@@ -111,7 +111,8 @@ def test_it_moves_a_channel_for_the_clusters_on_it_alone(
     with_charts: Fleet, measured: list[str]
 ) -> None:
     fleet = with_charts
-    follows, pinned = (fleet.hub.new_spoke(name) for name in ("spoke-follows", "spoke-pinned"))
+    follows = fleet.hub.new_spoke("spoke-follows")
+    pinned = fleet.hub.separate_spoke("spoke-pinned")
     places = [placed(fleet, each.name, "tenant2", "dev") for each in (follows, pinned)]
     fleet.register(follows, "tenant2", "dev", {"enable_metrics_server": "true"})
     fleet.register(pinned, "tenant2", "dev", {"addonsRelease": "release1"})
@@ -228,4 +229,6 @@ def test_it_takes_everything_off_a_cluster_that_leaves(fleet: Fleet) -> None:
     fleet.refresh_set()
     eventually(lambda: not fleet.applications(spoke.name), "the registration is gone")
     eventually(lambda: fleet.cluster_secret(spoke.name) is None, "the cluster secret is gone")
-    assert spoke_namespaces(fleet.hub) >= {"cluster-info"}, "namespaces are never taken away"
+    assert spoke_namespaces(fleet.hub.spoke_kube) >= {"cluster-info"}, (
+        "namespaces are never taken away"
+    )

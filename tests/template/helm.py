@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,24 @@ import yaml
 
 from tests.hub import binaries
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
+HERE = Path(__file__).parent
+TEMPLATE = HERE.parents[1] / "onboarding/fleet_template"
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML, but for numbers as Go writes them: `3e+06`."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"-?[0-9]+(?:\.[0-9]+)?[eE][-+][0-9]+"),
+    list("-0123456789"),
+)
+
+
+def load_all(text: str) -> list[dict[str, Any]]:
+    """The documents that Helm printed."""
+    return [found for found in yaml.load_all(text, Loader=_Loader) if found]
 
 
 class HelmMissing(Exception):
@@ -93,10 +112,20 @@ class Helm:
         for file in values:
             arguments += ["--values", file]
         if data is not None:
-            inline = (scratch or self.home) / "inline.yaml"
-            inline.write_text(yaml.safe_dump(dict(data)), encoding="utf-8")
+            inline = (scratch or self.home) / "inline.json"
+            inline.write_text(json.dumps(data), encoding="utf-8")
             arguments += ["--values", inline]
-        return [found for found in yaml.safe_load_all(self.run(*arguments)) if found]
+        return load_all(self.run(*arguments))
+
+    def fill(self, parameters: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Go templates filled in for one cluster, as the ApplicationSet controller does.
+
+        `parameters` are the cluster's `name` and `metadata`; each job has the `values` of a
+        generator, templates too, and the `templates` that read them. Gives the texts in order.
+        """
+        (found,) = self.template(HERE / "evaluate", data={"parameters": parameters, "jobs": jobs})
+        filled: list[str] = json.loads(found["data"]["filled"])
+        return filled
 
 
 @dataclass(frozen=True)
@@ -157,3 +186,59 @@ class FleetCopy:
             }
             files.append(self.path(pattern.format(**names)))
         return [file for file in files if file.exists()]
+
+
+def applications(
+    helm: Helm, sets: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The Applications that ApplicationSets make of a cluster that their one generator takes.
+
+    Each is its set's template with `templatePatch` laid over it: maps are merged, lists replaced.
+    """
+    if not sets:
+        return []
+    jobs = [
+        {
+            "values": one["spec"]["generators"][0]["clusters"]["values"],
+            "templates": [*_texts(one["spec"]["template"]), one["spec"]["templatePatch"]],
+        }
+        for one in sets
+    ]
+    filled, made = iter(helm.fill(parameters, jobs)), []
+    for one in sets:
+        plain = _replaced(one["spec"]["template"], filled)
+        (patch,) = load_all(next(filled))
+        made.append(merged(plain, patch))
+    return made
+
+
+def merged(into: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """A patch laid over an object; none of the fleet's removes a key."""
+    both = {
+        key: merged(into[key], value)
+        if isinstance(value, Mapping) and isinstance(into.get(key), Mapping)
+        else value
+        for key, value in patch.items()
+    }
+    return {**into, **both}
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value)
+    elif isinstance(node, str):
+        yield node
+
+
+def _replaced(node: Any, filled: Iterator[str]) -> Any:
+    """The node with each text replaced by the next filled one, in the order of `_texts`."""
+    if isinstance(node, Mapping):
+        return {next(filled): _replaced(value, filled) for value in node.values()}
+    if isinstance(node, list):
+        return [_replaced(value, filled) for value in node]
+    return next(filled) if isinstance(node, str) else node

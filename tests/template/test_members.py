@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed
+from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed, applications
 from tests.template.schemas import problems
 
 INIT = "fleet/fleet-bootstrap/members-init-v2"
@@ -103,14 +103,17 @@ def test_it_lets_the_spoke_render_the_same_channels_for_itself(group: str) -> No
 
 def test_it_gives_the_spoke_secret_the_layers_of_the_registration(shipped: FleetCopy) -> None:
     """The spoke must see the labels that it has on the hub, or it would deploy something else."""
-    sets = shipped.application_sets("fleet")
-    for one in sets["spoke-secret"]["spec"]["generators"][:2]:
-        helm = one["clusters"]["template"]["spec"]["sources"][0]["helm"]
+    found = shipped.application_sets("fleet")["spoke-secret"]
+    for release in ("default", "release1"):
+        labels = {"fleetRelease": release, "tenant": "tenant1", "environment": "dev"}
+        parameters = {"name": "spoke-a", "metadata": {"labels": labels, "annotations": {}}}
+        (made,) = applications(shipped.helm, [found], parameters)
+        helm = made["spec"]["sources"][0]["helm"]
         assert [file.rpartition("/fleet/fleet-secret/")[2] for file in helm["valueFiles"]] == [
             "values.yaml"
         ] * 5
         assert helm["valuesObject"]["target"] == "spoke"
-        assert helm["valuesObject"]["member"]["clusterName"] == "{{ .name }}"
+        assert helm["valuesObject"]["member"]["clusterName"] == "spoke-a"
         assert helm["valuesObject"]["repository"] == {
             "url": "https://git.example/fleet.git",
             "revision": "main",

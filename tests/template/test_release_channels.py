@@ -1,29 +1,24 @@
-"""The release channels: one ApplicationSet per component, one generator per channel."""
+"""The release channels: one ApplicationSet per component, which the channel of a cluster fills."""
 
 from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from onboarding.domain.layout import ENVIRONMENTS_LAYOUT
 from onboarding.domain.selectors import parse_selector
-from tests.template.helm import FleetCopy, RenderFailed
+from tests.template.helm import FleetCopy, RenderFailed, applications
 from tests.template.schemas import problems
 
 VERSIONS = "fleet/bootstrap/versions/applicationSets.yaml"
 DEPENDENCIES = "charts/release-channels/Chart.yaml"
-# What the ApplicationSet controller puts into a path, from the cluster's own secret.
-TENANT = "{{ .metadata.labels.tenant }}"
-ENVIRONMENT = "{{ .metadata.labels.environment }}"
-CLUSTER = "{{ .name }}"
 SPOKE = {
     "fleet_member": "spoke",
     "tenant": "tenant1",
@@ -43,18 +38,44 @@ SPOKE = {
 }
 
 
-def generators(application_set: dict[str, Any], **labels: str | None) -> list[dict[str, Any]]:
-    """The generators of a set that take a cluster with these labels; None takes a label away."""
-    merged = {key: value for key, value in {**SPOKE, **labels}.items() if value is not None}
-    found = [one["clusters"] for one in application_set["spec"]["generators"]]
-    return [one for one in found if parse_selector(one["selector"]).matches(merged)]
+def labelled(labels: Mapping[str, str | None]) -> dict[str, str]:
+    """The labels of a spoke with these over them; None takes a label away."""
+    return {key: value for key, value in {**SPOKE, **labels}.items() if value is not None}
 
 
-def source(application_set: dict[str, Any], **labels: str | None) -> dict[str, Any]:
-    """The component's source for a cluster that exactly one generator takes."""
-    (one,) = generators(application_set, **labels)
-    found: dict[str, Any] = one["template"]["spec"]["sources"][0]
+def takes(application_set: dict[str, Any], **labels: str | None) -> bool:
+    """Whether a set makes an Application for a cluster with these labels."""
+    (generator,) = application_set["spec"]["generators"]
+    return parse_selector(generator["clusters"]["selector"]).matches(labelled(labels))
+
+
+def made(
+    fleet: FleetCopy,
+    application_set: dict[str, Any],
+    annotations: Mapping[str, str] | None = None,
+    **labels: str | None,
+) -> dict[str, Any]:
+    """The Application that a set makes for a cluster that it takes."""
+    assert takes(application_set, **labels)
+    metadata = {"labels": labelled(labels), "annotations": annotations or {}}
+    (found,) = applications(
+        fleet.helm, [application_set], {"name": "spoke-a", "metadata": metadata}
+    )
     return found
+
+
+def source(
+    fleet: FleetCopy, application_set: dict[str, Any], **labels: str | None
+) -> dict[str, Any]:
+    """Where a cluster's Application takes the component from, and with which values."""
+    found: dict[str, Any] = made(fleet, application_set, **labels)["spec"]["sources"][0]
+    return found
+
+
+def switched_on(application_set: dict[str, Any]) -> dict[str, str]:
+    """The labels by which a spoke has the component of a set."""
+    (generator,) = application_set["spec"]["generators"]
+    return dict.fromkeys(generator["clusters"]["selector"]["matchLabels"], "true")
 
 
 def refused(fleet: FleetCopy, group: str = "addons") -> str:
@@ -106,24 +127,24 @@ def test_it_writes_one_set_per_component_whatever_the_number_of_channels(
 
 def test_it_gives_each_cluster_the_version_of_its_own_channel(shipped: FleetCopy) -> None:
     metrics = shipped.application_sets("addons")["metrics-server"]
-    assert source(metrics)["targetRevision"] == "3.12.2"
-    assert source(metrics, addonsRelease="release1")["targetRevision"] == "3.13.0"
+    assert source(shipped, metrics)["targetRevision"] == "3.12.2"
+    assert source(shipped, metrics, addonsRelease="release1")["targetRevision"] == "3.13.0"
 
 
 def test_it_gives_each_cluster_the_values_of_its_own_channel(shipped: FleetCopy) -> None:
     info = shipped.application_sets("addons")["cluster-info"]
-    old, new = source(info), source(info, addonsRelease="release1")
+    old, new = source(shipped, info), source(shipped, info, addonsRelease="release1")
     assert old["helm"]["valuesObject"]["catalogueVersion"] == "0.3.1"
     assert "showRelease" not in old["helm"]["valuesObject"]
     assert new["helm"]["valuesObject"]["catalogueVersion"] == "0.4.0"
     assert new["helm"]["valuesObject"]["showRelease"] is True
-    assert new["helm"]["valuesObject"]["release"] == '{{ index .metadata.labels "addonsRelease" }}'
+    assert new["helm"]["valuesObject"]["release"] == "release1"
 
 
 def test_it_offers_a_component_only_on_the_channels_that_have_it(shipped: FleetCopy) -> None:
     dns = shipped.application_sets("addons")["external-dns"]
-    assert generators(dns, enable_external_dns="true") == []
-    assert len(generators(dns, enable_external_dns="true", addonsRelease="release1")) == 1
+    assert not takes(dns, enable_external_dns="true")
+    assert takes(dns, enable_external_dns="true", addonsRelease="release1")
 
 
 def test_it_names_applications_without_version_and_channel(shipped: FleetCopy) -> None:
@@ -131,26 +152,25 @@ def test_it_names_applications_without_version_and_channel(shipped: FleetCopy) -
     for group in ("addons", "resources", "monitoring", "fleet"):
         for name, found in shipped.application_sets(group).items():
             assert found["spec"]["template"]["metadata"]["name"] == f"{name}-{{{{ .name }}}}"
-            for one in found["spec"]["generators"]:
-                assert "name" not in one["clusters"]["template"]["metadata"]
+            assert "name:" not in found["spec"]["templatePatch"]
 
 
 @pytest.mark.parametrize("group", ["addons", "resources", "monitoring", "fleet"])
-@pytest.mark.parametrize("release", ["default", "release1", "relase1", None])
-def test_it_takes_a_cluster_by_one_generator_at_most(
-    shipped: FleetCopy, group: str, release: str | None
+def test_it_takes_a_cluster_by_one_generator_whatever_its_channel(
+    shipped: FleetCopy, group: str
 ) -> None:
+    """Argo CD reads the cluster secrets once per generator.
+
+    With one generator for each channel, a label that changes between two reads matches none of
+    them, and the Application is deleted together with the workload.
+    """
     for name, found in shipped.application_sets(group).items():
-        flags = {
-            key: "true"
-            for one in found["spec"]["generators"]
-            for key in one["clusters"]["selector"]["matchLabels"]
-            if key != f"{group}Release"
-        }
-        taken = generators(found, **{f"{group}Release": release, **flags})
-        assert len(taken) <= 1, name
-        if release is None:
-            assert taken == [], "a cluster without the channel label gets nothing"
+        flags, label = switched_on(found), f"{group}Release"
+        assert len(found["spec"]["generators"]) == 1, name
+        assert takes(found, **{**flags, label: "release1"}), name
+        assert not takes(found, **{**flags, label: None}), (
+            f"{name}: a cluster without the channel label gets nothing"
+        )
 
 
 @pytest.mark.parametrize("flag", ["false", "True", "", None])
@@ -158,26 +178,26 @@ def test_it_deploys_nothing_where_the_flag_is_not_true(
     shipped: FleetCopy, flag: str | None
 ) -> None:
     metrics = shipped.application_sets("addons")["metrics-server"]
-    assert generators(metrics, enable_metrics_server=flag) == []
+    assert not takes(metrics, enable_metrics_server=flag)
 
 
 def test_it_keeps_and_reports_the_applications_of_a_cluster_on_an_unknown_release(
     shipped: FleetCopy,
 ) -> None:
     info = shipped.application_sets("addons")["cluster-info"]
-    found = source(info, addonsRelease="relase1")
+    found = source(shipped, info, addonsRelease="relase1")
     assert found["path"] == "charts/unknown-release"
     values = found["helm"]["valuesObject"]
     assert values == {
         "label": "addonsRelease",
-        "release": "{{ .values.release }}",
-        "cluster": "{{ .name }}",
+        "release": "relase1",
+        "cluster": "spoke-a",
         "known": ["default", "release1"],
     }
     with pytest.raises(RenderFailed) as caught:
         shipped.helm.template(
             shipped.path("charts/unknown-release"),
-            data={**values, "release": "relase1", "cluster": "spoke-a"},
+            data=values,
         )
     assert 'cluster spoke-a names the release "relase1" in its label addonsRelease' in str(
         caught.value
@@ -198,10 +218,10 @@ def test_it_leaves_a_group_to_the_spoke_that_manages_it(
     )
     for release in ("default", "relase1"):
         label = {f"{group}Release": release}
-        assert len(generators(hub, **label)) == 1
-        assert generators(spoke, **label) == []
-        assert generators(hub, **remote, **label) == []
-        assert len(generators(spoke, **remote, **label)) == 1
+        assert takes(hub, **label)
+        assert not takes(spoke, **label)
+        assert not takes(hub, **remote, **label)
+        assert takes(spoke, **remote, **label)
 
 
 def test_it_delivers_monitoring_and_the_means_of_self_management_from_the_hub(
@@ -213,13 +233,10 @@ def test_it_delivers_monitoring_and_the_means_of_self_management_from_the_hub(
         "enable_remote_addons": "true",
         "enable_remote_resources": "true",
     }
-    assert (
-        len(generators(shipped.application_sets("monitoring")["monitoring-settings"], **remote))
-        == 1
-    )
+    assert takes(shipped.application_sets("monitoring")["monitoring-settings"], **remote)
     for found in shipped.application_sets("fleet").values():
-        assert len(generators(found, **remote)) == 1
-        assert generators(found) == [], "a centralized spoke gets none of it"
+        assert takes(found, **remote)
+        assert not takes(found), "a centralized spoke gets none of it"
 
 
 @pytest.mark.parametrize("group", ["addons", "resources"])
@@ -228,12 +245,14 @@ def test_it_deletes_with_the_application_unless_the_cluster_is_handed_over(
 ) -> None:
     for found in shipped.application_sets(group).values():
         assert found["spec"]["syncPolicy"] == {"preserveResourcesOnDeletion": True}
-        handed, otherwise = found["spec"]["templatePatch"].split("{{- else }}")
-        assert 'eq (default "" (index .metadata.labels "fleet_handover")) "true"' in handed
-        assert "finalizers" not in handed
-        assert "automated" not in handed
-        assert "resources-finalizer.argocd.argoproj.io" in otherwise
-        assert "prune: true" in otherwise
+        labels = {**switched_on(found), f"{group}Release": "release1"}
+        plain = made(shipped, found, **labels)
+        assert plain["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+        assert plain["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+        handed = made(shipped, found, **labels, fleet_handover="true")
+        assert "finalizers" not in handed["metadata"]
+        assert "automated" not in handed["spec"]["syncPolicy"]
+        assert handed["spec"]["sources"] == plain["spec"]["sources"]
 
 
 @pytest.mark.parametrize("group", ["monitoring", "fleet"])
@@ -242,9 +261,10 @@ def test_it_goes_on_delivering_what_is_always_the_hubs_during_a_handover(
 ) -> None:
     """Otherwise the spoke's Argo CD, which is to take over, would never come."""
     for found in shipped.application_sets(group).values():
-        patch = yaml.safe_load(found["spec"]["templatePatch"])
-        assert patch["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
-        assert patch["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+        labels = {**switched_on(found), f"{group}Release": "release1", "fleet_handover": "true"}
+        patched = made(shipped, found, **labels)
+        assert patched["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+        assert patched["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
 
 
 @pytest.mark.parametrize(
@@ -257,26 +277,25 @@ def test_it_goes_on_delivering_what_is_always_the_hubs_during_a_handover(
 def test_it_reads_the_five_layers_lowest_first_from_the_base_folder_of_the_cluster(
     shipped: FleetCopy, group: str, component: str, base: str
 ) -> None:
-    (one,) = generators(shipped.application_sets(group)[component], enable_quota_defaults="true")
-    start = "$values/{{ .values.base }}"
-    assert one["template"]["spec"]["sources"][0]["helm"]["valueFiles"] == [
-        f"{start}/defaults/{component}/values.yaml",
-        f"{start}/tenants/defaults/{component}/values.yaml",
-        f"{start}/tenants/{TENANT}/defaults/{component}/values.yaml",
-        f"{start}/tenants/{TENANT}/environments/{ENVIRONMENT}/{component}/values.yaml",
-        f"{start}/tenants/{TENANT}/clusters/{CLUSTER}/{component}/values.yaml",
-    ]
-    assert f'default "{group}"' in one["values"]["base"]
-    assert base in one["values"]["base"]
+    found = shipped.application_sets(group)[component]
+    for own, folder in (({}, group), ({base: "elsewhere/it's"}, "elsewhere/it's")):
+        application = made(shipped, found, own, enable_quota_defaults="true")
+        assert application["spec"]["sources"][0]["helm"]["valueFiles"] == [
+            f"$values/{folder}/defaults/{component}/values.yaml",
+            f"$values/{folder}/tenants/defaults/{component}/values.yaml",
+            f"$values/{folder}/tenants/tenant1/defaults/{component}/values.yaml",
+            f"$values/{folder}/tenants/tenant1/environments/dev/{component}/values.yaml",
+            f"$values/{folder}/tenants/tenant1/clusters/spoke-a/{component}/values.yaml",
+        ]
 
 
 def test_it_follows_the_other_layout_when_the_one_list_says_so(fleet: FleetCopy) -> None:
     data = fleet.read("addons/bootstrap/layout.yaml")
     data["layout"]["valueFiles"] = [layer.pattern for layer in ENVIRONMENTS_LAYOUT.layers]
     fleet.write("addons/bootstrap/layout.yaml", data)
-    files = source(fleet.application_sets("addons")["cluster-info"])["helm"]["valueFiles"]
-    where = f"tenants/{TENANT}/environments/{ENVIRONMENT}/clusters/{CLUSTER}"
-    assert files[-1] == f"$values/{{{{ .values.base }}}}/{where}/cluster-info/values.yaml"
+    files = source(fleet, fleet.application_sets("addons")["cluster-info"])["helm"]["valueFiles"]
+    where = "tenants/tenant1/environments/dev/clusters/spoke-a"
+    assert files[-1] == f"$values/addons/{where}/cluster-info/values.yaml"
     assert len(files) == len(ENVIRONMENTS_LAYOUT.layers)
 
 
@@ -294,11 +313,33 @@ def test_it_passes_values_of_the_catalogue_on_as_they_are(fleet: FleetCopy) -> N
         }
     }
     fleet.write(VERSIONS, versions)
-    values = source(fleet.application_sets("addons")["metrics-server"])["helm"]["valuesObject"]
+    values = source(fleet, fleet.application_sets("addons")["metrics-server"])["helm"][
+        "valuesObject"
+    ]
     assert values == {
-        "rule": '{{ "{{" }} $labels.pod }}',
-        "list": ['{{ "{{" }} .x }}', 1000000, 1.5, True, None],
+        "rule": "{{ $labels.pod }}",
+        "list": ["{{ .x }}", 1000000, 1.5, True, None],
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"', "'", "\\", '\\"', "a\nspec: {project: default}", "}}", "{{ .name }}", '"]}', "# x", "é"],
+)
+def test_it_lets_nothing_out_of_an_annotation_into_the_application(
+    fleet: FleetCopy, text: str
+) -> None:
+    """The patch is text before it is YAML, so whatever a cluster says is escaped on its way in."""
+    versions = fleet.read(VERSIONS)
+    inserted = {"clusterValues": {"said": "annotations.note", "none": "annotations.missing"}}
+    versions["releases"]["addons"][0]["values"] = {"components": {"metrics-server": inserted}}
+    fleet.write(VERSIONS, versions)
+    found = fleet.application_sets("addons")["metrics-server"]
+    plain, other = (made(fleet, found, {"note": note}) for note in ("plain", text))
+    values = other["spec"]["sources"][0]["helm"]["valuesObject"]
+    assert (values["said"], values["none"]) == (text, "")
+    values["said"] = "plain"
+    assert other == plain
 
 
 def test_it_lays_the_values_of_an_entry_over_those_of_its_wrapper_alone(fleet: FleetCopy) -> None:
@@ -319,13 +360,13 @@ def test_it_lays_the_values_of_an_entry_over_those_of_its_wrapper_alone(fleet: F
     }
     fleet.write(VERSIONS, versions)
     sets = fleet.application_sets("addons")
-    changed = source(sets["metrics-server"], addonsRelease="release1")
+    changed = source(fleet, sets["metrics-server"], addonsRelease="release1")
     assert changed["path"] == "charts/cluster-info"
     assert "chart" not in changed
-    assert source(sets["metrics-server"])["chart"] == "metrics-server"
-    assert generators(sets["karpenter"], enable_karpenter="true", addonsRelease="release1") == []
-    assert len(generators(sets["karpenter"], enable_karpenter="true")) == 1
-    values = source(sets["cluster-info"], addonsRelease="release1")["helm"]["valuesObject"]
+    assert source(fleet, sets["metrics-server"])["chart"] == "metrics-server"
+    assert not takes(sets["karpenter"], enable_karpenter="true", addonsRelease="release1")
+    assert takes(sets["karpenter"], enable_karpenter="true")
+    values = source(fleet, sets["cluster-info"], addonsRelease="release1")["helm"]["valuesObject"]
     assert "showRelease" not in values
     assert values["info"] == {"channel": "early"}
     assert values["catalogueVersion"] == "0.4.0"
@@ -344,7 +385,7 @@ def test_it_moves_a_channel_by_an_edit_of_the_versions_file_alone(fleet: FleetCo
     fleet.write(VERSIONS, versions)
     metrics = fleet.application_sets("addons")["metrics-server"]
     for release in ("default", "release1", "canary"):
-        assert source(metrics, addonsRelease=release)["targetRevision"] == "3.13.0"
+        assert source(fleet, metrics, addonsRelease=release)["targetRevision"] == "3.13.0"
 
 
 @pytest.mark.parametrize(
@@ -502,8 +543,8 @@ def test_it_takes_a_channel_from_a_chart_repository(fleet: FleetCopy, tmp_path: 
         fleet.write(VERSIONS, versions)
         fleet.build_dependencies()
     metrics = fleet.application_sets("addons")["metrics-server"]
-    assert source(metrics, addonsRelease="edge")["targetRevision"] == "3.99.0"
-    assert source(metrics, addonsRelease="default")["targetRevision"] == "3.12.2"
+    assert source(fleet, metrics, addonsRelease="edge")["targetRevision"] == "3.99.0"
+    assert source(fleet, metrics, addonsRelease="default")["targetRevision"] == "3.12.2"
     versions["releases"]["addons"][-1]["repoURL"] = "https://elsewhere.example"
     fleet.write(VERSIONS, versions)
     assert "wants edge-application-sets 0.5.0 from https://elsewhere.example" in refused(fleet)
