@@ -21,9 +21,10 @@ from typing import Any
 
 import yaml
 
+from tests.hub.cleaning import clean
 from tests.hub.controllers import REGION
 from tests.hub.harness import Hub, Spoke, eventually, load_manifests
-from tests.hub.kube import KINDS, KubeApi, Manifest
+from tests.hub.kube import Manifest
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
 BRANCH = "main"
@@ -37,11 +38,6 @@ BOOTSTRAP_SETS = (
     "bootstrap-monitoring",
     "bootstrap-resources",
 )
-MAKERS = ("ApplicationSet", "Application")
-# What makes others comes before what is made.
-DELETED_FIRST = (*MAKERS, "ExternalSecret", "SecretStore", "AppProject")
-# Namespaces that every API server makes for itself.
-BUILT_IN = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 
 
 @dataclass(frozen=True)
@@ -340,80 +336,6 @@ def bootstrap(fleet: Fleet) -> None:
             error.add_note(fleet.describe(name))
         error.add_note("\n".join(map(describe_set, fleet.hub.kube.list("ApplicationSet"))))
         raise
-
-
-def clean(hub: Hub) -> None:
-    """Takes a fleet off the hub and its objects off the spokes, whatever state they are in.
-
-    A sync that is under way when its Application is deleted still makes its objects, so what makes
-    others is looked for again at the end: an ApplicationSet that is left would be tried before the
-    next fleet has its projects, and then not again for three minutes.
-    """
-    kube = hub.kube
-    kube.delete("Application", "fleet-root")
-    for kind in DELETED_FIRST:
-        _empty(kube, kind)
-    for secret in kube.list("Secret", labels={"argocd.argoproj.io/secret-type": "cluster"}):
-        kube.delete("Secret", secret["metadata"]["name"])
-    with hub.spoke_apis() as spokes:
-        for spoke in spokes:
-            _clean_spoke(spoke)
-    while any(kube.list(kind) for kind in MAKERS):
-        for kind in MAKERS:
-            _empty(kube, kind)
-
-
-def _empty(kube: KubeApi, kind: str) -> None:
-    """Deletes all objects of a kind, but not what they stand for: that has its turn elsewhere."""
-
-    def gone() -> bool:
-        found = [
-            each
-            for each in kube.list(kind)
-            if (kind, each["metadata"]["name"]) != ("AppProject", "default")
-        ]
-        for each in found:
-            name = each["metadata"]["name"]
-            if each["metadata"].get("finalizers"):
-                _drop_finalizers(kube, kind, name)
-            kube.delete(kind, name)
-        return not found
-
-    eventually(gone, f"no {kind} is left", 60)
-
-
-def _drop_finalizers(kube: KubeApi, kind: str, name: str) -> None:
-    # It may be gone in between.
-    kube.answer(
-        "PATCH",
-        kube.path(kind, name),
-        {"metadata": {"finalizers": None}},
-        "application/merge-patch+json",
-    )
-
-
-def _clean_spoke(spoke: KubeApi) -> None:
-    """Takes off what was delivered: also a whole Argo CD, whose controllers run no more."""
-    served = {each["metadata"]["name"] for each in spoke.list("CustomResourceDefinition")}
-    for kind in DELETED_FIRST:
-        version, plural, _ = KINDS[kind]
-        if f"{plural}.{version.partition('/')[0]}" in served:
-            _empty(spoke, kind)
-    for name in served:
-        spoke.delete("CustomResourceDefinition", name)
-    for kind in ("ClusterRoleBinding", "ClusterRole"):
-        for each in spoke.list(kind):
-            if "argocd.argoproj.io/tracking-id" in each["metadata"].get("annotations", {}):
-                spoke.delete(kind, each["metadata"]["name"])
-    for namespace in spoke_namespaces(spoke):
-        spoke.delete("Namespace", namespace)
-    eventually(lambda: not spoke_namespaces(spoke), "the spoke is empty", 90)
-    eventually(lambda: not spoke.list("CustomResourceDefinition"), "it defines no kinds", 60)
-
-
-def spoke_namespaces(spoke: KubeApi) -> set[str]:
-    """The namespaces of the spoke that somebody made."""
-    return {each["metadata"]["name"] for each in spoke.list("Namespace")} - BUILT_IN
 
 
 def config_data(found: Manifest | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.hub import charts
-from tests.hub.fleet import Fleet, config_data, spoke_namespaces
+from tests.hub.cleaning import spoke_namespaces
+from tests.hub.fleet import Fleet, config_data
 from tests.hub.foresight import (
     deliver,
     difference_in,
