@@ -488,6 +488,20 @@ def test_it_refuses_a_dependency_whose_folder_holds_another_version(fleet: Fleet
         fleet.build_dependencies()
 
 
+@pytest.mark.parametrize("version", ["0.3.1", "0.4.0"])
+def test_it_renders_nothing_while_its_dependencies_are_being_built(
+    fleet: FleetCopy, version: str
+) -> None:
+    """Half of the catalogues would look like an order to delete what the others have.
+
+    Argo CD builds dependencies for one Application while it renders another from the same folder.
+    It takes these words of Helm's, and no others, as a reason to build and to render again.
+    """
+    fleet.path(f"charts/release-channels/charts/application-sets-{version}.tgz").unlink()
+    for group in ("addons", "resources", "monitoring", "fleet"):
+        assert "found in Chart.yaml, but missing in charts/ directory" in refused(fleet, group)
+
+
 @contextmanager
 def chart_repository(folder: Path) -> Iterator[str]:
     """A Helm repository on loopback."""

@@ -59,6 +59,22 @@ Gives the dependency's alias.
 {{- end -}}
 
 {{/*
+Refuses to render while a wrapper chart that Chart.yaml lists is not in the folder charts/.
+
+Helm looks for dependencies by name, and all versions of the wrapper have one name: where one of them is there, Helm does
+not miss the others, and their components would be gone without a word. That happens for an instant whenever two
+Applications of this chart are rendered at once, for the first of them builds the dependencies file by file. Argo CD takes
+the words that Helm has for a missing dependency as a request to build them and to render again; so these are the words.
+*/}}
+{{- define "release-channels.complete" -}}
+{{- range .Chart.Dependencies -}}
+  {{- if not (hasKey $.Values .Name) -}}
+    {{- fail (printf "%s %s is found in Chart.yaml, but missing in charts/ directory: run helm dependency build" .Name .Version) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 Lays a patch over values, in place, as a JSON merge patch does (RFC 7386): maps are merged, null removes, all else replaces.
 */}}
 {{- define "release-channels.merge" -}}
