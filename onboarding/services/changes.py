@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from onboarding.domain import planner
 from onboarding.domain.credentials import SecretPresence
@@ -44,7 +45,13 @@ def save_draft(
     if draft_id is not None:
         kept = Change.objects.filter(
             pk=draft_id, requester=actor, state=DecisionState.DRAFT.value
-        ).update(form_data=dict(form_data), hub=hub, updated_at=clock.now(), **labels)
+        ).update(
+            form_data=dict(form_data),
+            hub=hub,
+            revision=F("revision") + 1,
+            updated_at=clock.now(),
+            **labels,
+        )
         if not kept:
             raise Refused(
                 "This draft is no longer a draft. Open the change to go on.", code="not_a_draft"

@@ -54,7 +54,7 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     if tab not in ("me", "mine", "all"):
         tab = "me" if waits_for(request).exists() else "all"
     chosen = listing.choices(request, [name for name, _ in FACETS])
-    rows = _filtered(_of_tab(request, visible, tab), request.GET.get("q", "").strip(), chosen)
+    rows = _filtered(_of_tab(request, visible, tab), listing.query_of(request), chosen)
     sort = request.GET.get("sort", "age")
     rows = rows.order_by(*SORTS.get(sort, SORTS["age"]))
     pages, found = listing.paginate(request, rows)

@@ -97,6 +97,7 @@ def change_page(
     asked: str = "",
     errors: tuple[str, ...] = (),
     reason: str = "",
+    comment: str = "",
 ) -> ChangePage:
     """The page of one change for one reader; `values` is asked only where they are shown.
 
@@ -109,7 +110,7 @@ def change_page(
     comments = tuple(change.comments.select_related("author"))
     author = _is_author(change, user)
     acts = allowed_acts(state, actor_is_author=author, actor_may=rights_of(user))
-    shown = tab if tab in TABS else "plan"
+    shown = "discussion" if comment else tab if tab in TABS else "plan"
     evidence = _evidence(change)
     return ChangePage(
         number=change.pk,
@@ -142,6 +143,7 @@ def change_page(
         crumbs=(Link("Changes", reverse("change-list")),),
         edit_url=reverse("change-edit", args=[change.pk]) if Act.EDIT in acts else "",
         comment_url=reverse("change-comment", args=[change.pk]),
+        comment=comment,
         cluster=_cluster_link(change, delivery),
         outcome=outcome_note(outcomes.outcome_of(delivery=delivery)),
         is_destructive=change.destructive,

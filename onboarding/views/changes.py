@@ -16,7 +16,7 @@ from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Delivery
 from onboarding.services import approvals, changes, deliveries
-from onboarding.views import access
+from onboarding.views import access, interruptions
 from onboarding.views.change_list_page import change_list_page
 from onboarding.views.change_page import change_page
 from onboarding.views.partials import page_or_part
@@ -165,6 +165,7 @@ def _decided(
 def _detail(
     request: HttpRequest, change: Change, *, errors: tuple[str, ...] = (), status: int = 200
 ) -> HttpResponse:
+    typed = interruptions.kept(request) if request.method == "GET" else request.POST
     page = change_page(
         change,
         user=access.user_with(request, Right.VIEW),
@@ -178,7 +179,8 @@ def _detail(
         ),
         asked=_asked(request),
         errors=errors,
-        reason=request.POST.get("reason", ""),
+        reason=typed.get("reason", ""),
+        comment=typed.get("body", ""),
     )
     return page_or_part(request, DETAIL, DETAIL_PART, {"page": page}, status=status)
 

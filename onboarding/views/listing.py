@@ -14,17 +14,21 @@ from onboarding.views.pages import Column, Facet, Listing, Option, Pagination
 
 PAGE_SIZE = 50
 LONGEST_QUERY = 200
+NUL = "\0"  # PostgreSQL takes no text with it
 Row = TypeVar("Row", bound=Model)
 
 
 def choices(request: HttpRequest, names: Sequence[str]) -> dict[str, list[str]]:
     """The facet values that the URL names: parameter -> values."""
-    return {name: [value for value in request.GET.getlist(name) if value][:20] for name in names}
+    return {
+        name: [value for value in request.GET.getlist(name) if value and NUL not in value][:20]
+        for name in names
+    }
 
 
 def query_of(request: HttpRequest) -> str:
     """The text searched for, bounded."""
-    return request.GET.get("q", "").strip()[:LONGEST_QUERY]
+    return request.GET.get("q", "").replace(NUL, "").strip()[:LONGEST_QUERY]
 
 
 def paginate(request: HttpRequest, rows: QuerySet[Row]) -> tuple[Pagination, list[Row]]:

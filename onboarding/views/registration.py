@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -19,9 +19,9 @@ from onboarding.domain.names import SecretName
 from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.registration import RegistrationForm, typed_pins, typed_placement
 from onboarding.models import Change, Cluster, Fleet
-from onboarding.services import changes, member_forms, offers, plan_records, previews
+from onboarding.services import changes, member_forms, offers, plan_records, previews, repeats
 from onboarding.services.layouts import layout_of
-from onboarding.views import access
+from onboarding.views import access, interruptions
 from onboarding.views.pages import FormPage, Hidden, Link, Preview
 from onboarding.views.partials import is_partial
 from onboarding.views.plan_page import plan_from_record
@@ -30,6 +30,10 @@ from onboarding.views.registration_page import sections
 
 FORM_PAGE = "onboarding/clusters/form.html"
 PREVIEW_PART = "onboarding/clusters/_preview_part.html"
+ELSEWHERE = (
+    "This was saved in another tab or window meanwhile, so nothing was written now. What you typed "
+    "here is below: send it again to replace what was saved there, or open it anew under Changes."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ def register_draft(request: HttpRequest) -> HttpResponse:
             request, "This change was already asked for approval; it is no draft any more."
         )
         return redirect("change-detail", subject.change.pk)
+    if _is_overtaken(request, subject):
+        return _refused(request, subject, ELSEWHERE)
     draft = changes.save_draft(
         fleet=subject.fleet,
         kind=Change.Kind.EDIT if subject.editing else Change.Kind.REGISTER,
@@ -156,8 +162,14 @@ def secret_check(request: HttpRequest) -> HttpResponse:
 def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
     """Show the form, or send it: a redirect to the change, or the same page with errors (422)."""
     if request.method == "GET":
+        if typed := interruptions.kept(request):
+            subject = replace(subject, initial=_typed_over(subject.initial, typed))
         form, shown = _unbound(subject)
         return render(request, FORM_PAGE, {"page": _page(subject, form, shown)})
+    if twice := _asked_already(request, subject):
+        return twice
+    if _is_overtaken(request, subject):
+        return _refused(request, subject, ELSEWHERE)
     form, shown = _bound(request, subject)
     if form.is_valid() and not shown.refusals:
         try:
@@ -166,7 +178,36 @@ def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
             form.refuse(refused)
         except FleetError as error:
             form.add_error(None, str(error))
+    page = render(request, FORM_PAGE, {"page": _page(subject, form, shown)}, status=422)
+    return _asked_already(request, subject) or page  # the other of two at once may have won
+
+
+def _asked_already(request: HttpRequest, subject: Subject) -> HttpResponse | None:
+    """The way to the change that these very answers already ask for: a second click changes nothing."""
+    user = access.user_with(request, Right.REQUEST)
+    change = repeats.asked_already(fleet=subject.fleet, form_data=_plain(request.POST), actor=user)
+    if change is None:
+        return None
+    messages.info(request, f"Change #{change.pk} asks for this already; it was not sent twice.")
+    return redirect("change-detail", change.pk)
+
+
+def _is_overtaken(request: HttpRequest, subject: Subject) -> bool:
+    """Whether the change was saved elsewhere since this form was loaded."""
+    seen = request.POST.get("seen", "")
+    return bool(subject.change and seen.isdigit() and int(seen) != subject.change.revision)
+
+
+def _refused(request: HttpRequest, subject: Subject, reason: str) -> HttpResponse:
+    """The form with what was typed, and the reason why it was not taken."""
+    form, shown = _bound(request, subject)
+    form.add_error(None, reason)
     return render(request, FORM_PAGE, {"page": _page(subject, form, shown)}, status=422)
+
+
+def _typed_over(initial: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
+    """What was typed, over what the form began with; a box that is not in it was unticked."""
+    return {key: value for key, value in initial.items() if value is not True} | typed
 
 
 def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> Change:
@@ -208,7 +249,7 @@ def _subject_of_change(change: Change) -> Subject:
         base = _subject_of_cluster(cluster)
         return Subject(
             fleet=change.fleet,
-            initial={**base.initial, **change.form_data},
+            initial=_typed_over(base.initial, change.form_data),
             editing=base.editing,
             change=change,
         )
@@ -322,6 +363,7 @@ def _hidden(subject: Subject) -> tuple[Hidden, ...]:
     found = []
     if subject.change:
         found.append(Hidden("change", str(subject.change.pk)))
+        found.append(Hidden("seen", str(subject.change.revision)))
     if subject.editing:
         found += [
             Hidden("editing_hub", subject.editing.hub),
@@ -332,5 +374,5 @@ def _hidden(subject: Subject) -> tuple[Hidden, ...]:
 
 def _plain(posted: QueryDict) -> dict[str, Any]:
     """What was typed, as data that can be kept; without the token and the form's own bookkeeping."""
-    left_out = {"csrfmiddlewaretoken", "change", "editing_hub", "editing_name"}
+    left_out = {"csrfmiddlewaretoken", "change", "seen", "editing_hub", "editing_name"}
     return {key: posted[key] for key in posted if key not in left_out}

@@ -84,7 +84,8 @@
   };
   addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
-      const open = document.querySelector("details.fui-menu[open]");
+      const within = event.target.closest?.("details.fui-facets[open], details.fui-confirm[open]");
+      const open = document.querySelector("details.fui-menu[open]") ?? within;
       if (open) { open.open = false; open.querySelector("summary").focus(); }
       return;
     }
@@ -113,6 +114,20 @@
         setTimeout(() => copy.classList.remove("is-copied"), 1200);
       }, () => announce("The browser refused to copy."));
     }
+  });
+
+  // What is sent once is not sent again by a second click. The server takes it only once, too.
+  const sent = (form) => form.dataset.sent !== undefined;
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || event.defaultPrevented) return;
+    if (sent(form)) { event.preventDefault(); return; }
+    form.dataset.sent = "";
+    announce("Sending.");
+    setTimeout(() => delete form.dataset.sent, 5000);
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
 
   // A button that destroys something stays off until the name is typed. The server checks it again.
@@ -155,6 +170,12 @@
   });
   const failed = (event) => {
     const status = event.detail.xhr?.status;
+    if (status === 401) {
+      notice(document.getElementById("cluster-form")
+        ? "You have been signed out. Go on: when you send the form you are asked to sign in, and what you typed is kept."
+        : "You have been signed out, so this page no longer follows. Load it again to sign in.");
+      return;
+    }
     notice(status >= 400
       ? `This part could not be refreshed (the server answered ${status}). It still shows the earlier data.`
       : "The server cannot be reached. This page still shows the earlier data and keeps trying.");
@@ -168,8 +189,11 @@
       const button = input.form?.querySelector("[data-confirm-button]");
       if (button) button.disabled = true;
     }
+    // After a refusal one begins where the first thing is wrong.
     const invalid = document.querySelector('[aria-invalid="true"]');
+    const said = document.querySelector("main [role='alert']");
     if (invalid) invalid.focus();
+    else if (said) { said.tabIndex = -1; said.focus(); }
     tick();
     setInterval(tick, 1000);
   });

@@ -228,6 +228,7 @@ class ChangePage:
     crumbs: tuple[Link, ...] = ()
     edit_url: str = ""
     comment_url: str = ""
+    comment: str = ""
     cluster: Link | None = None
     outcome: OutcomeNote | None = None
     is_destructive: bool = False

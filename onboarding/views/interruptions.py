@@ -1,0 +1,148 @@
+"""What becomes of somebody's work where the way is barred: signed out, an old form, the wrong verb.
+
+Nothing that was typed is lost, and every answer says where it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+
+from onboarding.views.partials import is_partial
+
+KEPT = "kept"
+"""Where the session keeps what was typed: the page's path and its fields."""
+LARGEST = 20_000
+_NEVER_KEPT = {"csrfmiddlewaretoken", "password", "kept", "digest", "revision", "confirm"}
+
+# An address that is only posted to, and the page that its form stands on.
+_PAGES = {
+    "change-approve": "change-detail",
+    "change-reject": "change-detail",
+    "change-withdraw": "change-detail",
+    "change-resubmit": "change-detail",
+    "change-retry": "change-detail",
+    "change-comment": "change-detail",
+    "draft-discard": "change-edit",
+    "adoption-confirm": "adoption-detail",
+    "fleet-test": "fleet-edit",
+    "hub-test": "hub-edit",
+}
+_OF_THE_FORM = ("register-preview", "register-draft")
+
+
+class SignIn(LoginView):
+    """Signing in. What was being typed when the session ended goes along, and is there again after it."""
+
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """Add what was typed to the page, so that a mistyped password does not lose it."""
+        return super().get_context_data(kept=self.request.POST.get("kept", ""), **given)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Sign in, and keep for the page that comes next what was typed for it."""
+        answer = super().form_valid(form)
+        if fields := _fields(self.request.POST.get("kept", "")):
+            _keep(self.request, self.get_redirect_url(), fields)
+        return answer
+
+
+class InterruptionMiddleware(LoginRequiredMiddleware):
+    """Sends strangers to sign in with what they typed, and gives an address of the wrong verb a page."""
+
+    def handle_no_permission(  # type: ignore[override]  # Django's own knows only redirects
+        self, request: HttpRequest, view_func: Callable[..., Any]
+    ) -> HttpResponseBase:
+        """Ask to sign in. A part of a page is not replaced by the sign-in page: the script says it (401)."""
+        if is_partial(request):
+            return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+        if request.method != "POST":
+            return super().handle_no_permission(request, view_func)
+        found = {
+            "form": AuthenticationForm(request),
+            "next": page_of(request),
+            "kept": json.dumps(_typed(request)),
+        }
+        return render(request, "registration/login.html", found)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Say in words what an empty 405 leaves unsaid."""
+        barred = response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        if not barred or request.resolver_match is None or is_partial(request):
+            return response
+        said = render(request, "405.html", {"again_url": page_of(request)}, status=405)
+        said["Allow"] = response.get("Allow", "")
+        return said
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form from before the last sign-in: nothing is done, and what was typed is kept for the page."""
+    page = page_of(request)
+    if request.user.is_authenticated:
+        _keep(request, page, _typed(request))
+    return render(request, "403_csrf.html", {"again_url": page}, status=403)
+
+
+def page_of(request: HttpRequest) -> str:
+    """The page on which the form stands that posts to this address."""
+    match = request.resolver_match
+    name = match.url_name if match else ""
+    if name in _OF_THE_FORM:
+        return _form_of(request)
+    if match and name in _PAGES:
+        return reverse(_PAGES[name], kwargs=match.kwargs)
+    return request.path
+
+
+def kept(request: HttpRequest) -> dict[str, str]:
+    """What was typed on this page before it was interrupted, once; empty where nothing was."""
+    found = request.session.get(KEPT)
+    if not found or found["path"] != request.path:
+        return {}
+    del request.session[KEPT]
+    messages.warning(request, "What you typed is still here; it was not sent yet.")
+    return dict(found["fields"])
+
+
+def _form_of(request: HttpRequest) -> str:
+    """The registration form that was filled in: of a change, of a cluster, or a new one."""
+    if request.POST.get("change", "").isdigit():
+        return reverse("change-edit", args=[int(request.POST["change"])])
+    place = (request.POST.get("editing_hub", ""), request.POST.get("editing_name", ""))
+    slugs = all(part and part.replace("-", "").replace("_", "").isalnum() for part in place)
+    if slugs and "".join(place).isascii():
+        return reverse("cluster-edit", args=place)
+    return reverse("cluster-register")
+
+
+def _typed(request: HttpRequest) -> dict[str, str]:
+    return {key: request.POST[key] for key in request.POST if key not in _NEVER_KEPT}
+
+
+def _keep(request: HttpRequest, page: str, fields: dict[str, str]) -> None:
+    if len(json.dumps(fields)) <= LARGEST:
+        request.session[KEPT] = {"path": page, "fields": fields}
+
+
+def _fields(text: str) -> dict[str, str]:
+    """The fields that a sign-in page carried; nothing where they are not what it was given."""
+    try:
+        found = json.loads(text) if len(text) <= LARGEST else {}
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}
