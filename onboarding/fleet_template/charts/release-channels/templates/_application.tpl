@@ -56,7 +56,7 @@ repository.revision. Gives JSON of the same map with templates for the Applicati
     {{- else if eq $leaf "repository.url" -}}{{- $value = include "release-channels.escape" $.root.Values.repository.url -}}
     {{- else if eq $leaf "repository.revision" -}}{{- $value = include "release-channels.escape" $.root.Values.repository.revision -}}
     {{- else if regexMatch "^labels\\.[A-Za-z0-9_./-]+$" $leaf -}}
-      {{- $value = printf "(index .metadata.labels `%s`)" (trimPrefix "labels." $leaf) | include "release-channels.insert" -}}
+      {{- $value = printf "(index .metadata.labels `%s` | default ``)" (trimPrefix "labels." $leaf) | include "release-channels.insert" -}}
     {{- else if regexMatch "^annotations\\.[A-Za-z0-9_./-]+$" $leaf -}}
       {{- $value = printf "(index (default (dict) (index .metadata `annotations`)) `%s` | default ``)" (trimPrefix "annotations." $leaf) | include "release-channels.insert" -}}
     {{- else -}}
