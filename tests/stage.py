@@ -149,7 +149,9 @@ class Stage:
         )
 
     def approved(self, cluster: str, kind: type = RegisterCluster) -> Change:
-        change = self.submitted(cluster, kind)
+        return self.approve(self.submitted(cluster, kind))
+
+    def approve(self, change: Change) -> Change:
         self.clock.advance(1)
         approvals.approve(
             change_id=change.pk,

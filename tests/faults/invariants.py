@@ -25,16 +25,22 @@ class Written:
 
 
 def check(
-    bare: Path, *, human: Mapping[str, str] | None = None, human_commits: tuple[str, ...] = ()
+    bare: Path,
+    *,
+    human: Mapping[str, str] | None = None,
+    human_commits: tuple[str, ...] = (),
+    taken_back: tuple[Change, ...] = (),
 ) -> None:
     """Assert every invariant on the remote and the database.
 
-    `human` is path -> text as people left it, `human_commits` what they pushed. Nothing may be under
-    way any more, or the caller lets it settle first.
+    `human` is path -> text as people left it, `human_commits` what they pushed (with our trailers
+    or without), `taken_back` the changes whose commits they removed. Nothing may be under way any
+    more, or the caller lets it settle first.
     """
+    ours = [commit for commit in written(bare) if commit.sha not in human_commits]
     problems = [
-        *_each_change_once(bare),
-        *_nothing_unapproved(bare),
+        *_each_change_once(bare, ours, taken_back),
+        *_nothing_unapproved(ours),
         *_nothing_of_people_lost(bare, human or {}, human_commits),
         *_trail_is_whole(),
     ]
@@ -55,13 +61,13 @@ def written(bare: Path) -> list[Written]:
     return [Written(*parts) for parts in found if parts[1]]
 
 
-def _each_change_once(bare: Path) -> list[str]:
+def _each_change_once(bare: Path, ours: list[Written], taken_back: tuple[Change, ...]) -> list[str]:
     """Committed = exactly one commit, the one that the row names, doing what the plan said."""
     by_change: dict[str, list[Written]] = {}
-    for commit in written(bare):
+    for commit in ours:
         by_change.setdefault(commit.change, []).append(commit)
     problems = []
-    for change in Change.objects.all():
+    for change in Change.objects.exclude(pk__in=[change.pk for change in taken_back]):
         rows = {row.digest: row for row in Delivery.objects.filter(change=change)}
         commits = by_change.pop(str(change.uid), [])
         row = rows.get(change.plan_digest)
@@ -82,10 +88,10 @@ def _each_change_once(bare: Path) -> list[str]:
     return problems
 
 
-def _nothing_unapproved(bare: Path) -> list[str]:
+def _nothing_unapproved(ours: list[Written]) -> list[str]:
     """Each of our commits has an approval of exactly its digest, by somebody who is no author."""
     problems = []
-    for commit in written(bare):
+    for commit in ours:
         change = Change.objects.get(uid=commit.change)
         authors = Participant.objects.filter(change=change, role=Participant.Role.AUTHOR)
         approvals = Approval.objects.filter(

@@ -173,6 +173,11 @@ class Site(Stage):
         invariants.check(self.bare, **human)  # type: ignore[arg-type]
 
 
+def at(step: str, act: Callable[[], None]) -> Callable[[Meddled], None]:
+    """Let a worker act at one step of its work."""
+    return lambda repository: setattr(repository, step, act)
+
+
 def die() -> None:
     """What SIGKILL does to the process that calls this."""
     os.kill(os.getpid(), signal.SIGKILL)

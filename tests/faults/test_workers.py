@@ -17,15 +17,10 @@ from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import Change, Delivery
 from onboarding.services import changes, events
 from tests import repositories
-from tests.faults.processes import Site, Worker, die, pause
+from tests.faults.processes import Site, Worker, at, die, pause
 from tests.stage import COMMITTED, QUEUED, Meddled, delivery_of, member, state_of
 
 SIGKILLED, SIGKILL = -9, 9
-
-
-def at(step: str, act: Callable[[], None]) -> Callable[[Meddled], None]:
-    """Let a worker act at one step of its work."""
-    return lambda repository: setattr(repository, step, act)
 
 
 def in_the_midst_of_a_transaction(repository: Meddled) -> None:
