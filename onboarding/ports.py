@@ -104,6 +104,13 @@ class FleetRepository(Protocol):
         """
         ...
 
+    def proposed(self, rev: str) -> str:
+        """The commit that merging a branch or commit into the last fetched tip would make, local only.
+
+        Raises `Refused` where the remote has no such branch or commit, or where it conflicts.
+        """
+        ...
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit against its first parent."""
         ...

@@ -222,6 +222,12 @@ class MemoryRepository:
             return None
         return _difference(self._commit(one).files, self._commit(other).files)
 
+    def proposed(self, rev: str) -> str:
+        """A commit that continues the tip; this remote has one branch."""
+        tip = self._last_tip()
+        found = tip if rev == "main" else self._commit(rev).sha
+        return tip if found in self._line(tip) else found
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         found = self._commit(commit)
         before = self._commit(found.parent).files if found.parent else {}

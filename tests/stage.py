@@ -75,6 +75,9 @@ class Meddled:
     def difference(self, one: str, other: str) -> Mapping[str, tuple[str, str]] | None:
         return self.real.difference(one, other)
 
+    def proposed(self, rev: str) -> str:
+        return self.real.proposed(rev)
+
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         return self.real.changes(commit)
 

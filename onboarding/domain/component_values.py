@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from onboarding.domain.components import Component
 from onboarding.domain.hierarchy import Resolved, lay_files
-from onboarding.domain.labels import GITHUB_ANNOTATION, HUB_REGION
+from onboarding.domain.labels import GITHUB_ANNOTATION, HUB_REGION, ClusterLabels
 from onboarding.domain.layering import (
     Branch,
     Origin,
@@ -29,6 +30,8 @@ from onboarding.domain.located import Located
 from onboarding.domain.member import FleetMember
 from onboarding.domain.parsed import located_map
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
+
+NO_EDITS: Mapping[str, SnapshotFile] = MappingProxyType({})
 
 
 class ValuesLayer(StrEnum):
@@ -55,6 +58,18 @@ class ClusterView:
     def read(self, snapshot: Snapshot, path: str) -> SnapshotFile | None:
         """A file as this side of the change has it."""
         return self.edited.get(path) or snapshot.read(path)
+
+
+def view_of(
+    member: FleetMember, labels: ClusterLabels, edited: Mapping[str, SnapshotFile] = NO_EDITS
+) -> ClusterView:
+    """A cluster with the labels and annotations that were predicted for it."""
+    return ClusterView(
+        member=member,
+        labels=labels.as_dict(),
+        annotations={one.key: one.value for one in labels.annotations},
+        edited=edited,
+    )
 
 
 @dataclass(frozen=True, slots=True)

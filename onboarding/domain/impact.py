@@ -24,6 +24,7 @@ from onboarding.domain.components import (
 )
 from onboarding.domain.errors import Refused
 from onboarding.domain.handover import HANDED_GROUPS, is_on
+from onboarding.domain.labels import ClusterLabels
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.live_sets import Foretold, Found, hear
 from onboarding.domain.member import DeploymentModel, FleetMember, deployed_by_cluster
@@ -50,7 +51,8 @@ class Forecaster:
     """Reads what a forecast needs from one snapshot, each thing once.
 
     `warnings` gathers what was found on the way and should be known; `unread` the groups whose
-    catalogue Git could not tell.
+    catalogue Git could not tell. `settled` are components whose values need not be known, for they
+    are the same on both sides; `catalogues` are those that were read so far, which clusters share.
     """
 
     placement: Placement
@@ -59,16 +61,17 @@ class Forecaster:
     layout: FleetLayout
     warnings: list[PlanWarning] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
-    _catalogues: dict[tuple[str, str], Catalogue | None] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
+    catalogues: dict[tuple[str, str], Catalogue | None] = field(default_factory=dict)
 
     def flags(self) -> frozenset[str]:
         """The flags of all catalogues that were read so far."""
-        found = (one for one in self._catalogues.values() if one)
+        found = (one for one in self.catalogues.values() if one)
         return frozenset(component.flag for one in found for component in one.components)
 
     def foretold(self, after: Found) -> Foretold:
         """What Git says of the cluster after the change, for the hub's sets to be held against."""
-        catalogues = [one for one in self._catalogues.values() if one]
+        catalogues = [one for one in self.catalogues.values() if one]
         return Foretold(
             cluster=str(self.placement.cluster),
             components={each.name for one in catalogues for each in one.components},
@@ -145,7 +148,7 @@ class Forecaster:
 
     def _catalogue(self, group: str, entry: ReleaseEntry) -> Catalogue | None:
         key = (group, entry.type)
-        if key not in self._catalogues:
+        if key not in self.catalogues:
             try:
                 found = catalogue_from_wrapper(
                     self.releases, {group: entry.type}, self.snapshot, self.layout
@@ -155,8 +158,8 @@ class Forecaster:
                 found = None
             notes = found.notes if found else ()
             self.warnings += [PlanWarning(note, "catalogue_note") for note in notes]
-            self._catalogues[key] = found
-        return self._catalogues[key]
+            self.catalogues[key] = found
+        return self.catalogues[key]
 
     def _forecast(
         self, component: Component, entry: ReleaseEntry, view: ClusterView
@@ -205,6 +208,8 @@ class Forecaster:
 
     def _values_digest(self, component: Component, view: ClusterView) -> str:
         """The digest of all that the component gets; where that cannot be told, of its files."""
+        if component.name in self.settled:
+            return ""
         placement = view.member.placement(self.placement.hub)
         try:
             found = component_values(component, view, placement, self.snapshot, self.layout)
@@ -253,17 +258,20 @@ def forecast(
     after: ClusterView,
     forecaster: Forecaster,
     *,
+    earlier: Forecaster | None = None,
     live_sets: Sequence[Mapping[str, object]] = (),
 ) -> Impact:
     """What a change does to a cluster's Applications.
 
-    `before` is None for a cluster that joins. An Application that goes from the hub to the
+    `before` is None for a cluster that joins; `earlier` is what was forecast from before, where
+    that is another commit. An Application that goes from the hub to the
     cluster's own Argo CD disappears there and appears here. `complete` is false where a catalogue
     could not be read from Git. The live ApplicationSets tell of what Git does not describe and are
     asked whether they agree with it, without becoming part of the digest.
     """
-    had, has = forecaster.has_own_argo(before), forecaster.has_own_argo(after)
-    old = _made(forecaster.applications(before), own=had is not False)
+    earlier = earlier or forecaster
+    had, has = earlier.has_own_argo(before), forecaster.has_own_argo(after)
+    old = _made(earlier.applications(before), own=had is not False)
     new = _made(forecaster.applications(after), own=has is True)
     if has is None:
         new |= {key: one for key, one in old.items() if one.deployed_by is DeployedBy.CLUSTER}
@@ -322,6 +330,22 @@ def _leaving(one: ApplicationForecast, before: ClusterView | None) -> Applicatio
         else "Nothing selects it any more; its resources on the cluster are deleted."
     )
     return replace(one, cause=cause, deletes_resources=not kept)
+
+
+def doubted(impact: Impact, before: ClusterLabels, after: ClusterLabels) -> Impact:
+    """The impact with its doubt: what the chart refuses leaves the cluster secret as it is."""
+    if after.problems:
+        said = (
+            "The fleet-secret chart refuses these labels (see the warnings): nothing follows yet."
+        )
+    elif before.problems:
+        said = (
+            "The fleet-secret chart refuses the labels as they are: what the cluster has by now, "
+            "only the hub can tell."
+        )
+    else:
+        return impact
+    return replace(impact, complete=False, note=f"{said} {impact.note}".strip())
 
 
 def _note(unread: Mapping[str, str], doubtful: int) -> str:

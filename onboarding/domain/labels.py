@@ -113,6 +113,22 @@ class ClusterLabels:
         return {label.key: label.value for label in self.labels}
 
 
+NO_LABELS = ClusterLabels(labels=())
+"""Those of a cluster that is not there."""
+
+
+def label_changes(
+    before: ClusterLabels, after: ClusterLabels
+) -> tuple[tuple[str, str | None, str | None], ...]:
+    """The labels that differ: key, value before and after; None where it is not there."""
+    was, will = before.as_dict(), after.as_dict()
+    return tuple(
+        (key, was.get(key), will.get(key))
+        for key in sorted(was.keys() | will.keys())
+        if was.get(key) != will.get(key)
+    )
+
+
 def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved) -> ClusterLabels:
     """What the fleet-secret chart puts on the cluster secret of a member.
 

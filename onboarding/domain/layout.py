@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +21,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAMED = re.compile(r"\{([a-z]+)\}")
 # One folder or file of a path in the repository: never hidden, never "." or "..", never an option.
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+_PATH = re.compile(rf"{_SEGMENT.pattern}(?:/{_SEGMENT.pattern})*")
 _LAYER_PLACEHOLDERS = frozenset({"base", "tenant", "environment", "cluster", "component"})
 _MEMBER_PLACEHOLDERS = frozenset({"hub", "cluster"})
 LABELS_GROUP = "fleet"
@@ -99,17 +99,8 @@ def _fill(pattern: str, values: Mapping[str, str]) -> str:
     The names were parsed before, so a failure here is a mistake of ours or of the configuration;
     it is refused all the same, for a path decides what is overwritten.
     """
-    return _filled(pattern, tuple(values[name] for name in _PLACEHOLDER.findall(pattern)))
-
-
-@lru_cache(maxsize=4096)
-def _filled(pattern: str, values: tuple[str, ...]) -> str:
-    """The path with a value for each placeholder in turn; remembered, for clusters share layers."""
-    each = iter(values)
-    path = _PLACEHOLDER.sub(lambda _: next(each), pattern)
-    fixed = pattern.partition("{")[0]
-    inside = posixpath.normpath(path) == path and path.startswith(fixed)
-    if not inside or not all(_SEGMENT.fullmatch(part) for part in path.split("/")):
+    path = pattern.format_map(values)
+    if not _PATH.fullmatch(path):
         raise Refused(
             f"{path!r:.200} is not a path inside the fleet repository; check the names in it.",
             code="unsafe_path",

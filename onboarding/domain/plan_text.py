@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from onboarding.domain import diff
-from onboarding.domain.plans import ApplicationForecast, Plan
+from onboarding.domain.labels import label_changes
+from onboarding.domain.plans import ApplicationForecast, Impact, Plan
 
 
 def plan_text(plan: Plan, *, digest: str = "") -> str:
     """The plan in the order of its page: summary, warnings, Applications, labels, files."""
     lines = [_summary(plan), ""]
     lines += [f"! {warning.message}" for warning in plan.warnings]
-    lines += _applications(plan)
+    lines += application_lines(plan.impact)
     lines += _labels(plan)
     lines += ["", diff.unified(plan).rstrip("\n"), "", f"Planned on commit {plan.commit}."]
     if digest:
@@ -21,24 +22,24 @@ def plan_text(plan: Plan, *, digest: str = "") -> str:
 
 
 def _summary(plan: Plan) -> str:
-    impact = plan.impact
-    parts = [
-        f"{sign}{len(found)} {word}"
-        for sign, found, word in (
-            ("-", impact.disappear, "disappear"),
-            ("~", impact.change, "change"),
-            ("+", impact.appear, "appear"),
-        )
-        if found
-    ] or ["no Application is touched"]
     placement = plan.intent.placement
     head = f"{plan.intent.kind.capitalize()} {placement.cluster} on {placement.hub}"
     files = f"{len(plan.edits)} file{'' if len(plan.edits) == 1 else 's'}"
-    return f"{head}: {', '.join(parts)}; {files}"
+    return f"{head}: {in_numbers(plan.impact)}; {files}"
 
 
-def _applications(plan: Plan) -> Iterator[str]:
-    impact = plan.impact
+def in_numbers(*impacts: Impact) -> str:
+    """How many Applications disappear, change and appear, in this order."""
+    counts = [
+        (sign, sum(len(getattr(one, word)) for one in impacts), word)
+        for sign, word in (("-", "disappear"), ("~", "change"), ("+", "appear"))
+    ]
+    parts = [f"{sign}{count} {word}" for sign, count, word in counts if count]
+    return ", ".join(parts) or "no Application is touched"
+
+
+def application_lines(impact: Impact) -> Iterator[str]:
+    """A line for each Application that disappears, changes or appears, with why."""
     for one in impact.disappear:
         gone = "its resources are deleted" if one.deletes_resources else "its resources stay"
         yield f"- {_named(one)}: {gone}. {one.cause}"
@@ -56,14 +57,15 @@ def _named(one: ApplicationForecast) -> str:
 
 
 def _labels(plan: Plan) -> Sequence[str]:
-    before, after = plan.labels_before.as_dict(), plan.labels_after.as_dict()
     lines = []
-    for key in sorted(before.keys() | after.keys()):
-        was, will = before.get(key), after.get(key)
-        if was == will:
-            continue
+    for key, was, will in label_changes(plan.labels_before, plan.labels_after):
         label = plan.labels_after.get(key) or plan.labels_before.get(key)
-        sign = "+" if was is None else "-" if will is None else "~"
-        value = f"{was} -> {will}" if sign == "~" else will if will is not None else was
-        lines.append(f"  {sign} {key}: {value}   ({label.origin if label else ''})")
+        lines.append(f"  {label_line(key, was, will)}   ({label.origin if label else ''})")
     return ["", "Labels of the cluster secret:", *lines] if lines else []
+
+
+def label_line(key: str, was: str | None, will: str | None) -> str:
+    """One label's change; None where it is not there."""
+    sign = "+" if was is None else "-" if will is None else "~"
+    value = f"{was} -> {will}" if sign == "~" else will if will is not None else was
+    return f"{sign} {key}: {value}"

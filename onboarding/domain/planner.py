@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, cast
 
-from onboarding.domain.component_values import ClusterView
+from onboarding.domain.component_values import view_of
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.handover import check_handover, is_on
 from onboarding.domain.hierarchy import resolve
-from onboarding.domain.impact import Forecaster, forecast
+from onboarding.domain.impact import Forecaster, doubted, forecast
 from onboarding.domain.intent_rules import (
     check_channels,
     check_fixed,
@@ -23,7 +23,12 @@ from onboarding.domain.intent_rules import (
     check_values,
 )
 from onboarding.domain.intents import EditCluster, Intent, RegisterCluster, intent_from_data
-from onboarding.domain.labels import ClusterLabels, cluster_labels, edit_labels_text
+from onboarding.domain.labels import (
+    NO_LABELS,
+    ClusterLabels,
+    cluster_labels,
+    edit_labels_text,
+)
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import FleetMember, edit_member_text, new_member_text, parse_member
 from onboarding.domain.names import SecretName
@@ -59,7 +64,6 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-NO_LABELS = ClusterLabels(labels=(), annotations=())
 
 
 def plan(
@@ -282,8 +286,8 @@ def _plan_of(
     forecaster = Forecaster(found.placement, found.releases, recorded, layout)
     impact = forecast(
         # What a refused cluster secret carries cannot be told from Git: it is as it once was.
-        None if found.member is None or before.problems else _view(found.member, before),
-        _view(found.wanted, after, edits),
+        None if found.member is None or before.problems else view_of(found.member, before),
+        view_of(found.wanted, after, edited),
         forecaster,
         live_sets=live_sets,
     )
@@ -294,42 +298,15 @@ def _plan_of(
         edits=edits,
         labels_before=before,
         labels_after=after,
-        impact=_doubted(impact, before, after),
+        impact=doubted(impact, before, after),
         warnings=tuple(dict.fromkeys(warnings)),
         reads=ReadSet(recorded.files_read, recorded.folders_listed),
-    )
-
-
-def _view(
-    member: FleetMember, labels: ClusterLabels, edits: Sequence[FileEdit] = ()
-) -> ClusterView:
-    return ClusterView(
-        member=member,
-        labels=labels.as_dict(),
-        annotations={one.key: one.value for one in labels.annotations},
-        edited=_edited(edits),
     )
 
 
 def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:
     """The files that an edit writes, as they will be."""
     return {one.path: SnapshotFile(one.path, one.after_blob, one.after.encode()) for one in edits}
-
-
-def _doubted(impact: Impact, before: ClusterLabels, after: ClusterLabels) -> Impact:
-    """The impact with its doubt: what the chart refuses leaves the cluster secret as it is."""
-    if after.problems:
-        said = (
-            "The fleet-secret chart refuses these labels (see the warnings): nothing follows yet."
-        )
-    elif before.problems:
-        said = (
-            "The fleet-secret chart refuses the labels as they are: what the cluster has by now, "
-            "only the hub can tell."
-        )
-    else:
-        return impact
-    return replace(impact, complete=False, note=f"{said} {impact.note}".strip())
 
 
 def _warnings(

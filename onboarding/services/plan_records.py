@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onboarding.domain import diff
+from onboarding.domain.fleet_plan import FleetPlan
 from onboarding.domain.intents import intent_from_data
 from onboarding.domain.labels import ClusterLabels, Label
-from onboarding.domain.plans import ApplicationForecast, FileEdit, Impact, Plan, ReadSet
+from onboarding.domain.plans import (
+    ApplicationForecast,
+    FileEdit,
+    Impact,
+    Plan,
+    PlanWarning,
+    ReadSet,
+)
 from onboarding.models import Change
 
 
@@ -30,21 +38,34 @@ def record(plan: Plan) -> dict[str, Any]:
         "edits": [_edit(edit) for edit in plan.edits],
         "labels_before": _labels(plan.labels_before),
         "labels_after": _labels(plan.labels_after),
-        "impact": {
-            "appear": [_forecast(one) for one in plan.impact.appear],
-            "change": [
-                [_forecast(before), _forecast(after)] for before, after in plan.impact.change
-            ],
-            "disappear": [_forecast(one) for one in plan.impact.disappear],
-            "complete": plan.impact.complete,
-            "note": plan.impact.note,
-            "live_sets": plan.impact.live_sets,
-            "expected": list(plan.impact.expected),
-        },
-        "warnings": [
-            {"message": warning.message, "code": warning.code, "path": warning.path}
-            for warning in plan.warnings
+        "impact": impact_record(plan.impact),
+        "warnings": _warnings(plan.warnings),
+    }
+
+
+def record_of_fleet(plan: FleetPlan) -> dict[str, Any]:
+    """A fleet's plan as plain data: the files, and each cluster that moves."""
+    return {
+        "base": plan.base,
+        "commit": plan.commit,
+        "files": list(plan.files),
+        "unforeseen": list(plan.unforeseen),
+        "clusters": plan.clusters,
+        "moved": [
+            {
+                "hub": one.hub,
+                "cluster": one.cluster,
+                "path": one.path,
+                "labels": [
+                    {"key": key, "before": was, "after": will} for key, was, will in one.labels
+                ],
+                "impact": impact_record(one.impact),
+                "problem": one.problem,
+                "leaves": one.leaves,
+            }
+            for one in plan.moved
         ],
+        "warnings": _warnings(plan.warnings),
     }
 
 
@@ -84,6 +105,26 @@ def moved_paths(change: Change, plan: Plan) -> tuple[str, ...]:
         path for path, found in before.folders.items() if now.folders.get(path, found) != found
     }
     return tuple(sorted(files | folders))
+
+
+def impact_record(impact: Impact) -> dict[str, Any]:
+    """What follows for a cluster's Applications, as plain data."""
+    return {
+        "appear": [_forecast(one) for one in impact.appear],
+        "change": [[_forecast(before), _forecast(after)] for before, after in impact.change],
+        "disappear": [_forecast(one) for one in impact.disappear],
+        "complete": impact.complete,
+        "note": impact.note,
+        "live_sets": impact.live_sets,
+        "expected": list(impact.expected),
+    }
+
+
+def _warnings(warnings: Sequence[PlanWarning]) -> list[dict[str, str]]:
+    return [
+        {"message": warning.message, "code": warning.code, "path": warning.path}
+        for warning in warnings
+    ]
 
 
 def _edit(edit: FileEdit) -> dict[str, Any]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from onboarding.domain.component_values import (
-    ClusterView,
+    NO_EDITS,
     ComponentValues,
     cluster_facts,
     component_values,
     lay_catalogue,
+    view_of,
 )
 from onboarding.domain.components import Component
 from onboarding.domain.errors import Refused
@@ -21,15 +21,13 @@ from onboarding.domain.impact import Forecaster
 from onboarding.domain.labels import cluster_labels
 from onboarding.domain.layering import Branch, leaves
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.member import FleetMember, parse_member
+from onboarding.domain.member import parse_member
 from onboarding.domain.names import ClusterName, HubName
 from onboarding.domain.plans import blob_id
 from onboarding.domain.releases import parse_releases
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.models import Change, Cluster
 from onboarding.services.layouts import layout_of
-
-NO_EDITS: Mapping[str, SnapshotFile] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,8 @@ class ClusterValues:
         hub, member = HubName(hub_name), parse_member(file)
         self._snapshot, self._layout = snapshot, layout
         self.placement: Placement = member.placement(hub)
-        self._view = _view(member, hub, snapshot, layout, edited)
+        labels = cluster_labels(member, hub, snapshot, layout, edited)
+        self._view = view_of(member, labels, edited)
         self._forecaster = Forecaster(
             self.placement,
             parse_releases(snapshot.read(layout.releases), path=layout.releases),
@@ -134,19 +133,3 @@ def values_of_change(
         )
 
     return side(NO_EDITS), side(edited)
-
-
-def _view(
-    member: FleetMember,
-    hub: HubName,
-    snapshot: Snapshot,
-    layout: FleetLayout,
-    edited: Mapping[str, SnapshotFile],
-) -> ClusterView:
-    labels = cluster_labels(member, hub, snapshot, layout, edited)
-    return ClusterView(
-        member=member,
-        labels=labels.as_dict(),
-        annotations={one.key: one.value for one in labels.annotations},
-        edited=edited,
-    )

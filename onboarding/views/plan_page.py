@@ -16,7 +16,7 @@ def plan_from_record(record: Mapping[str, Any], *, digest: str = "") -> Plan | N
     return Plan(
         files=tuple(_file(edit) for edit in record["edits"]),
         patch=record["patch"],
-        impact=_impact(record["impact"]),
+        impact=impact_from_record(record["impact"]),
         labels=_labels(record["labels_before"], record["labels_after"]),
         notices=tuple(
             Notice(message=warning["message"], about=warning.get("path", ""))
@@ -42,7 +42,8 @@ def _file(edit: Mapping[str, Any]) -> FileChange:
     return FileChange(path=edit["path"], verb=verb, added=added, removed=removed)
 
 
-def _impact(record: Mapping[str, Any]) -> Impact:
+def impact_from_record(record: Mapping[str, Any]) -> Impact:
+    """What follows for Applications, as a page object."""
     return Impact(
         appear=tuple(_row(item) for item in record["appear"]),
         change=tuple(

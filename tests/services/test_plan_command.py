@@ -69,3 +69,45 @@ def test_it_plans_an_intent_of_a_file(stage: Stage, tmp_path: Path) -> None:
         plan("--file", str(file))
     with pytest.raises(CommandError, match="number of a change"):
         plan()
+
+
+LABELS = 'externalSecret:\n  labels:\n    addonsRelease: "release1"\n'
+SHARED = "addons/tenants/team-a/defaults/fleet/fleet-secret/values.yaml"
+
+
+def with_member(stage: Stage) -> None:
+    text = plan(stage.submitted("spoke-1").pk, "--json")
+    files = {one["path"]: one["after"] for one in json.loads(text)["edits"]}
+    repositories.commit(
+        stage.bare, {path: text for path, text in files.items() if "members" in path}
+    )
+    stage.repository.real.fetch()
+
+
+def test_it_tells_what_a_branch_would_do_to_the_fleet(stage: Stage) -> None:
+    with_member(stage)
+    repositories.git(stage.bare, "branch", "new", "main")
+    repositories.commit(stage.bare, {SHARED: LABELS}, branch="new")
+    text = plan("--commit", "new")
+    assert text.startswith("1 file differs: 1 of 1 clusters moves; ")
+    assert "hub-a/spoke-1: " in text
+    assert "  label ~ addonsRelease: default -> release1" in text
+    told = json.loads(plan("--commit", "new", "--json"))
+    assert [one["cluster"] for one in told["moved"]] == ["spoke-1"]
+    assert told["files"] == [SHARED]
+    with pytest.raises(CommandError, match="has no branch or commit"):
+        plan("--commit", "other")
+
+
+def test_it_tells_what_files_of_a_folder_would_do_to_the_fleet(
+    stage: Stage, tmp_path: Path
+) -> None:
+    with_member(stage)
+    file = tmp_path / "edited" / SHARED
+    file.parent.mkdir(parents=True)
+    file.write_text(LABELS)
+    assert "  label ~ addonsRelease: default -> release1" in plan("--files", tmp_path / "edited")
+    with pytest.raises(CommandError, match="is not a folder"):
+        plan("--files", tmp_path / "none")
+    with pytest.raises(CommandError, match="Give the number"):
+        plan("--files", tmp_path, "--commit", "new")

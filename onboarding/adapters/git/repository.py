@@ -13,7 +13,7 @@ from uuid import uuid4
 import pygit2
 from pygit2.enums import SortMode
 
-from onboarding.adapters.git import objects, words
+from onboarding.adapters.git import objects, proposals, words
 from onboarding.adapters.git.mirror import Mirror
 from onboarding.adapters.git.process import GitRemote
 from onboarding.adapters.git.snapshot import GitSnapshot
@@ -195,10 +195,19 @@ class GitRepository:
         def difference(repository: pygit2.Repository) -> Mapping[str, tuple[str, str]] | None:
             if not (_is_known(repository, one) and _is_known(repository, other)):
                 return None
-            before, after = _commit(repository, one), _commit(repository, other)
-            return objects.difference(repository, before.tree, after.tree)
+            trees = [_commit(repository, sha).tree for sha in (one, other)]
+            return objects.difference(repository, *trees)
 
         return self._sound(difference)
+
+    def proposed(self, rev: str) -> str:
+        """The commit that merging a branch or commit would make, local only; `Refused` on conflict."""
+        tip = self._last_tip()
+        try:
+            commit = proposals.bring(self._mirror, self._remote, rev, timeout=self._timeout)
+        except (OSError, pygit2.GitError) as error:
+            raise self._no_room(error) from error
+        return self._sound(lambda repository: proposals.merged(repository, tip, commit))
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit; first parent counts."""

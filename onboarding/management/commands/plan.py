@@ -11,12 +11,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.fleet_plan import FleetPlan
+from onboarding.domain.fleet_plan_text import fleet_plan_text
 from onboarding.domain.intents import FORMAT, intent_from_data
 from onboarding.domain.plan_text import plan_text
 from onboarding.domain.plans import Plan
 from onboarding.domain.yamlread import load
 from onboarding.models import Change, Fleet
-from onboarding.services import plan_records, previews
+from onboarding.services import fleet_plans, plan_records, previews
 
 
 class Command(BaseCommand):
@@ -34,14 +36,30 @@ class Command(BaseCommand):
             help="an intent in YAML: kind (register or edit), hub, cluster, tenant, environment, "
             "secret_name, model, and if wanted remote_addons, remote_resources, options, pins",
         )
+        parser.add_argument(
+            "--commit",
+            metavar="REV",
+            help="what merging a branch or commit of the fleet repository would do, to every cluster",
+        )
+        parser.add_argument(
+            "--files",
+            metavar="FOLDER",
+            help="what the files below a folder would do, each in the place of its path, to every cluster",
+        )
         parser.add_argument("--fleet", default="", help="the fleet's name, where there are several")
         parser.add_argument("--json", action="store_true", help="the whole plan as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Plan and print; a refusal is printed with every reason and its field."""
-        if bool(options["file"]) == bool(options["change"]):
-            raise CommandError("Give the number of a change, or --file with an intent.")
+        asked = [name for name in ("change", "file", "commit", "files") if options[name]]
+        if len(asked) != 1:
+            raise CommandError(
+                "Give the number of a change, --file with an intent, --commit, or --files."
+            )
         try:
+            if asked[0] in ("commit", "files"):
+                self._tell_fleet(self._of_fleet(options), as_json=options["json"])
+                return
             if options["change"]:
                 plan, digest = self._of_change(options["change"])
             else:
@@ -64,10 +82,23 @@ class Command(BaseCommand):
         seen = previews.preview_change(change=change, repository=repository)
         return seen.plan, seen.digest
 
+    def _of_fleet(self, options: dict[str, Any]) -> FleetPlan:
+        fleet = _fleet(options["fleet"])
+        repository = wiring.current_repository(fleet, max_age=0)
+        if rev := options["commit"]:
+            return fleet_plans.plan_revision(fleet=fleet, repository=repository, rev=rev)
+        files = wiring.folder(Path(options["files"]))
+        return fleet_plans.plan_files(fleet=fleet, repository=repository, files=files)
+
+    def _tell_fleet(self, plan: FleetPlan, *, as_json: bool) -> None:
+        if as_json:
+            record = plan_records.record_of_fleet(plan)
+            self.stdout.write(json.dumps(record, indent=2, sort_keys=True))
+        else:
+            self.stdout.write(fleet_plan_text(plan), ending="")
+
     def _of_file(self, name: str, fleet_name: str) -> Plan:
-        fleets = Fleet.objects.filter(name=fleet_name) if fleet_name else Fleet.objects.all()
-        if len(found := list(fleets[:2])) != 1:
-            raise CommandError("Name one fleet with --fleet.")
+        fleet = _fleet(fleet_name)
         try:
             data = load(Path(name).read_bytes(), path=name)
         except OSError as error:
@@ -77,11 +108,18 @@ class Command(BaseCommand):
         usual = {"format": FORMAT, "kind": "register", "remote_addons": False}
         usual |= {"remote_resources": False, "options": {}, "pins": {}}
         return previews.preview(
-            fleet=found[0],
+            fleet=fleet,
             intent=intent_from_data({**usual, **data}),
-            snapshot=wiring.current_repository(found[0], max_age=0).snapshot(),
+            snapshot=wiring.current_repository(fleet, max_age=0).snapshot(),
             server=str(data.get("server", "")),
         )
+
+
+def _fleet(name: str) -> Fleet:
+    fleets = Fleet.objects.filter(name=name) if name else Fleet.objects.all()
+    if len(found := list(fleets[:2])) != 1:
+        raise CommandError("Name one fleet with --fleet.")
+    return found[0]
 
 
 def _reasons(refused: Refused, *, as_json: bool) -> str:

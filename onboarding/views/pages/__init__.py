@@ -63,6 +63,7 @@ from onboarding.views.pages.common import (
     Stat,
     Tab,
 )
+from onboarding.views.pages.fleet_plan import FleetPlanPage, MovedCluster
 from onboarding.views.pages.overview import (
     Breakdown,
     BreakdownRow,
@@ -149,6 +150,7 @@ __all__ = [
     "FileEntry",
     "Finding",
     "FleetChoice",
+    "FleetPlanPage",
     "FormField",
     "FormPage",
     "FormSection",
@@ -168,6 +170,7 @@ __all__ = [
     "Link",
     "LintPage",
     "Listing",
+    "MovedCluster",
     "Notice",
     "Option",
     "Origin",

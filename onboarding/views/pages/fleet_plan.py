@@ -1,0 +1,43 @@
+"""What a branch or commit would do to the fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onboarding.views.pages.changes import Impact, LabelChange
+from onboarding.views.pages.common import Pagination
+
+
+@dataclass(frozen=True, slots=True)
+class MovedCluster:
+    """One cluster that moves. `note` says that it leaves, `problem` why nothing can be told."""
+
+    hub: str
+    name: str
+    url: str
+    impact: Impact
+    labels: tuple[LabelChange, ...] = ()
+    note: str = ""
+    problem: str = ""
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlanPage:
+    """The page. `is_asked`: a revision was named; `command` says the same for a terminal."""
+
+    rev: str = ""
+    summary: str = ""
+    base: str = ""
+    clusters: tuple[MovedCluster, ...] = ()
+    pages: Pagination | None = None
+    files: tuple[str, ...] = ()
+    more_files: int = 0
+    unforeseen: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    disappearing: int = 0
+    problem: str = ""
+
+    @property
+    def is_told(self) -> bool:
+        return bool(self.summary)
