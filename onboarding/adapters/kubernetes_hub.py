@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -97,14 +98,17 @@ class KubernetesHub:
     def ask_application_set_to_look(self, name: str) -> None:
         """Set the refresh annotation on one ApplicationSet; Argo CD removes it when it has looked.
 
-        Source: Argo CD's ApplicationSet controller, annotation `application-set-refresh`.
+        Its value is the time of asking: Argo CD looks whenever the annotation changes, and leaves it
+        where the set failed, so that the same value again would be no change and no look.
+        Source: Argo CD 3.2's ApplicationSet controller (`shouldRequeueForApplicationSet`).
         Raises `Refused` where there is no such ApplicationSet or the right to patch is missing.
         """
+        asked = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._api.json(
             "PATCH",
             f"{self._path(HubKind.APPLICATION_SETS)}/{quote(name, safe='')}",
             doing=f"patch {_resource(HubKind.APPLICATION_SETS)} {name}",
-            body={"metadata": {"annotations": {REFRESH_ANNOTATION: "true"}}},
+            body={"metadata": {"annotations": {REFRESH_ANNOTATION: asked}}},
         )
 
     def identity(self) -> str:

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from onboarding.adapters.hub_access import EksToken, HubAccess, NoToken, TokenFile
 from onboarding.adapters.kubernetes_hub import KubernetesHub
@@ -333,12 +334,22 @@ def test_it_ends_a_waiting_watch_from_another_thread(
 
 def test_it_asks_an_application_set_to_look(server: ScriptedServer, hub: KubernetesHub) -> None:
     server.on("PATCH", f"{SETS}/fleet-registration", reply({"metadata": {}}))
-    hub.ask_application_set_to_look("fleet-registration")
+    with time_machine.travel("2026-01-31T12:30:00+00:00", tick=False):
+        hub.ask_application_set_to_look("fleet-registration")
     asked = server.asked[0]
     assert asked.headers["content-type"] == "application/merge-patch+json"
-    assert asked.body == {
-        "metadata": {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}
-    }
+    time = {"argocd.argoproj.io/application-set-refresh": "2026-01-31T12:30:00.000Z"}
+    assert asked.body == {"metadata": {"annotations": time}}
+
+
+def test_each_request_to_look_is_a_change(server: ScriptedServer, hub: KubernetesHub) -> None:
+    """Argo CD leaves the annotation where the set failed, and looks only when it changes."""
+    server.on("PATCH", f"{SETS}/fleet-registration", reply({"metadata": {}}))
+    for moment in ("2026-01-31T12:30:00+00:00", "2026-01-31T12:30:05+00:00"):
+        with time_machine.travel(moment, tick=False):
+            hub.ask_application_set_to_look("fleet-registration")
+    first, second = (asked.body for asked in server.asked)
+    assert first != second
 
 
 def test_it_names_the_right_that_a_patch_lacks(server: ScriptedServer, hub: KubernetesHub) -> None:

@@ -13,6 +13,7 @@ import shutil
 import string
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,8 +120,8 @@ class Fleet:
     # --- Telling the hub to look ---
 
     def refresh_set(self, name: str = REGISTRATION) -> None:
-        """An ApplicationSet reads Git again at once."""
-        self.hub.kube.annotate("ApplicationSet", name, REFRESH_SET, "true")
+        """An ApplicationSet reads Git again at once, also where it failed and was asked before."""
+        self.hub.kube.annotate("ApplicationSet", name, REFRESH_SET, f"{time.time():.6f}")
 
     def refresh(self, application: str) -> None:
         """An Application is compared with Git again at once."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.hub import charts
-from tests.hub.fleet import BUILT_IN, Fleet, config_data, describe_set, is_synced
+from tests.hub.account import Account
+from tests.hub.cleaning import spoke_namespaces
+from tests.hub.fleet import Fleet, config_data, describe_set, is_synced
 from tests.hub.harness import Spoke, eventually
 from tests.hub.kube import KubeApi, Manifest
 from tests.hub.kubelet import Kubelet, kubelet
 from tests.hub.processes import NotReady
+from tests.hub.product import product_beside
 
 VERSIONS = "fleet/bootstrap/versions/applicationSets.yaml"
 OPERATOR_VALUES = "addons/defaults/external-secrets/values.yaml"
@@ -28,6 +32,14 @@ REMOTE = {
     "use_remote_argo": "true",
     "enable_remote_addons": "true",
     "enable_remote_resources": "true",
+}
+# What is entered in the form for the same, with a secret for the repository.
+FORM = {
+    "model": "distributed",
+    "remote_addons": "on",
+    "remote_resources": "on",
+    "githubSecret": "true",
+    "githubSecretName": "fleet/git",
 }
 HUBS_OF_DISTRIBUTED = {*BROUGHT, "fleet-secret", "monitoring-settings"}
 # One object of each component that changes hands, and one of monitoring, which never does.
@@ -148,14 +160,25 @@ def world(fleet: Fleet) -> Iterator[World]:
         yield World(fleet, fleet.hub.new_spoke("spoke-own"), running)
 
 
-def test_it_makes_a_spoke_manage_itself(world: World, measured: list[str]) -> None:
+def test_it_makes_a_spoke_manage_itself(
+    world: World, account: Account, tmp_path: Path, measured: list[str]
+) -> None:
+    """From the browser form, which asks for the distributed model, to Healthy on its page."""
     fleet, spoke = world.fleet, world.spoke
     git = {"username": "fleet", "password": "token"}
     fleet.hub.store_credentials("fleet/git", git)
-    started = time.monotonic()
-    fleet.register(
-        spoke, "tenant1", "prod", **REMOTE, githubSecret="true", githubSecretName="fleet/git"
-    )
+    fleet.hub.store_credentials(f"fleet/{spoke.name}", spoke.credentials)
+    with product_beside(fleet.hub, tmp_path) as product:
+        product.configure(fleet, account)
+        change = product.register(spoke.name, environment="prod", **FORM)
+        started = time.monotonic()
+        product.approve(change)
+        _manages_itself(world, started, measured)
+        product.wait_for(fleet.name, spoke.name, lambda page: page.state == "Healthy")
+
+
+def _manages_itself(world: World, started: float, measured: list[str]) -> None:
+    fleet, spoke = world.fleet, world.spoke
     world.wait_brought()
     fleet.wait_synced(f"monitoring-settings-{spoke.name}")
     delivered = time.monotonic() - started
@@ -176,9 +199,7 @@ def test_it_makes_a_spoke_manage_itself(world: World, measured: list[str]) -> No
 def _check_delivered(world: World) -> None:
     """Everything that makes a spoke manage itself is on its API server, and runs."""
     on_spoke, spoke = world.on_spoke, world.spoke
-    assert {"argocd", "external-secrets"} <= {
-        each["metadata"]["name"] for each in on_spoke.list("Namespace")
-    } - BUILT_IN
+    assert {"argocd", "external-secrets"} <= spoke_namespaces(on_spoke)
     for kind, name, namespace in (
         ("CustomResourceDefinition", "applicationsets.argoproj.io", ""),
         ("CustomResourceDefinition", "externalsecrets.external-secrets.io", ""),

@@ -15,6 +15,7 @@ from tests.hub.fleet import REFRESH_SET, Fleet
 from tests.hub.harness import Hub, eventually
 from tests.hub.kube import MERGE, KubeApi, KubeError, Manifest
 
+NOW = "2026-01-31T12:30:00.000Z"
 PROBE = "least-privilege-probe"
 
 
@@ -98,9 +99,10 @@ def annotations(hub: Hub) -> dict[str, str]:
         {"metadata": {"annotations": {"other": "x"}}},
         {"metadata": {"annotations": {"note": "changed"}}},
         {"metadata": {"annotations": {"note": None}}},
-        {"metadata": {"annotations": {REFRESH_SET: "true", "other": "x"}}},
+        {"metadata": {"annotations": {REFRESH_SET: NOW, "other": "x"}}},
         {"metadata": {"annotations": {REFRESH_SET: "a store of data"}}},
-        {"metadata": {"annotations": {REFRESH_SET: "true"}}, "spec": {"goTemplate": False}},
+        {"metadata": {"annotations": {REFRESH_SET: f"{NOW} and data"}}},
+        {"metadata": {"annotations": {REFRESH_SET: NOW}}, "spec": {"goTemplate": False}},
         {"metadata": {"finalizers": ["example.com/hold"]}},
         {
             "metadata": {
