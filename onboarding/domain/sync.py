@@ -63,8 +63,7 @@ class VerdictState(StrEnum):
         return "Out of sync" if self is VerdictState.OUT_OF_SYNC else self.value.capitalize()
 
 
-# From the most to the least urgent; the worst of many is the first of these that occurs.
-_URGENCY: tuple[VerdictState, ...] = (
+URGENCY: tuple[VerdictState, ...] = (
     VerdictState.FAILED,
     VerdictState.DEGRADED,
     VerdictState.MISSING,
@@ -75,6 +74,7 @@ _URGENCY: tuple[VerdictState, ...] = (
     VerdictState.SUSPENDED,
     VerdictState.HEALTHY,
 )
+"""From the most to the least urgent; the worst of many is the first of these that occurs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Rollup:
             )
         parts = ", ".join(
             f"{count} {state.word.lower()}"
-            for state in _URGENCY
+            for state in URGENCY
             if (count := self.counts.get(state, 0))
         )
         return f"{self.healthy} of {self.total} Applications healthy: {parts}."
@@ -299,8 +299,8 @@ def rollup(verdicts: Iterable[Verdict]) -> Rollup:
         total=len(found),
         synced=sum(one.synced for one in found),
         healthy=counts[VerdictState.HEALTHY],
-        counts={state: counts[state] for state in _URGENCY if counts[state]},
-        worst=next((state for state in _URGENCY if counts[state]), None),
+        counts={state: counts[state] for state in URGENCY if counts[state]},
+        worst=next((state for state in URGENCY if counts[state]), None),
     )
 
 

@@ -14,7 +14,7 @@ from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.progress import Step, StepState
-from onboarding.domain.sync import VerdictState
+from onboarding.domain.sync import URGENCY, Rollup, VerdictState
 from onboarding.models import (
     ApplicationStatus,
     Change,
@@ -53,25 +53,8 @@ from onboarding.views.values_page import values_part
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-    from onboarding.domain.sync import Rollup
-
 TABS = ("applications", "labels", "values", "history", "files")
-_URGENCY = {
-    state.value: number
-    for number, state in enumerate(
-        (
-            VerdictState.FAILED,
-            VerdictState.DEGRADED,
-            VerdictState.MISSING,
-            VerdictState.OUT_OF_SYNC,
-            VerdictState.STALE,
-            VerdictState.UNKNOWN,
-            VerdictState.PROGRESSING,
-            VerdictState.SUSPENDED,
-            VerdictState.HEALTHY,
-        )
-    )
-}
+_URGENCY = {state.value: number for number, state in enumerate(URGENCY)}
 _STATUS: Mapping[StepState, Literal["done", "active", "waiting", "failed", "todo"]] = {
     StepState.DONE: "done",
     StepState.ACTIVE: "active",
