@@ -101,11 +101,15 @@ def _fill(pattern: str, values: Mapping[str, str]) -> str:
     """
     path = pattern.format_map(values)
     if not _PATH.fullmatch(path):
-        raise Refused(
-            f"{path!r:.200} is not a path inside the fleet repository; check the names in it.",
-            code="unsafe_path",
-        )
+        raise _unsafe(path)
     return path
+
+
+def _unsafe(path: str) -> Refused:
+    return Refused(
+        f"{path!r:.200} is not a path inside the fleet repository; check the names in it.",
+        code="unsafe_path",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,8 @@ class FleetLayout:
                 f"The layout {self.name} has no base folder for the group {group!r:.40}.",
                 code="unknown_group",
             )
+        if "{" in found or "}" in found:  # a member file may say anything
+            raise _unsafe(found)
         values = {
             "base": found,
             "component": component,

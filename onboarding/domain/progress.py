@@ -139,7 +139,9 @@ def _observed(facts: Facts, now: datetime) -> Mapping[Stage, bool]:
     return {
         Stage.APPROVED: facts.decision is DecisionState.APPROVED,
         Stage.COMMITTED: facts.is_committed(),
-        Stage.NOTICED: facts.noticed_at is not None and not facts.registration_problem,
+        Stage.NOTICED: facts.noticed_at is not None
+        and not facts.files_problem
+        and not facts.registration_problem,
         Stage.SECRET: secret is not None
         and secret.ready is True
         and secret.store_ready is not False,
@@ -267,6 +269,8 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
         return ClusterState.LEAVING, "It is leaving the fleet; the hub still has parts of it."
     if not facts.is_committed():
         return _state_before_git(facts, steps)
+    if facts.files_problem:
+        return ClusterState.FAILED, why_not(Stage.NOTICED, facts, now=now).reason
     if facts.hub_seen_at is None:
         return ClusterState.COMMITTED, why_not(Stage.NOTICED, facts, now=now).reason
     if not facts.is_fresh(now):

@@ -99,6 +99,12 @@ def why_not(stage: Stage, facts: Facts, *, now: datetime) -> Why:
     Returns FAILED where somebody must act, WAITING where something must come by itself or from a
     person, ACTIVE where it is being done.
     """
+    if stage is Stage.NOTICED and facts.files_problem:
+        return Why(
+            StepState.FAILED,
+            f"A file of it in Git cannot be read: {facts.files_problem}",
+            "While a member file is broken, other new clusters of its hub may wait for it too.",
+        )
     if stage not in {Stage.APPROVED, Stage.COMMITTED} and not facts.is_fresh(now):
         return _silent_hub(facts, now)
     return _REASONS[stage](facts, now)

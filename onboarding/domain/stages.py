@@ -99,7 +99,8 @@ class Facts:
 
     Decision and delivery are those of the change that is told of, None for a cluster that was in
     Git before. `in_git`: its member file is in the tree that was indexed (None: not looked).
-    `noticed_at`: its registration Application exists. `matched`: how many ApplicationSets select
+    `files_problem`: a file of it in Git cannot be read. `noticed_at`: its registration Application
+    exists. `matched`: how many ApplicationSets select
     it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
@@ -125,6 +126,7 @@ class Facts:
     webhook: bool = False
     poll_interval: timedelta = timedelta(minutes=3)
     noticed_at: datetime | None = None
+    files_problem: str = ""
     registration_problem: str = ""
     external_secret: ExternalSecretFacts | None = None
     registered_at: datetime | None = None

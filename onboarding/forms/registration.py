@@ -107,7 +107,6 @@ class RegistrationForm(forms.Form):
     remote_resources = forms.BooleanField(
         label="The spoke deploys its resources itself", required=False
     )
-    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self, *args: Any, offer: Offer, editing: Placement | None = None, **kwargs: Any

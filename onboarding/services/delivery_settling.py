@@ -11,9 +11,8 @@ from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
 from onboarding.domain.alarms import Alarm
-from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
-from onboarding.models import Change, Delivery, DeliveryAttempt, Fleet
+from onboarding.models import Change, Delivery, DeliveryAttempt
 from onboarding.ports import FleetRepository
 from onboarding.services import events
 from onboarding.services.delivery_plans import Prepared, expected_changes
@@ -209,15 +208,6 @@ def wait_for_remote(rows: Iterable[Delivery], *, reason: str, now: datetime, lea
         Delivery.objects.filter(pk=row.pk, fence__lte=lease.fence).update(
             reason=reason, due_at=wait(tries, now)
         )
-
-
-def emptied(fleet: Fleet) -> Refused:
-    """The refusal to write into a branch that had commits and has none any more."""
-    return Refused(
-        f"Branch {fleet.branch} was at {fleet.indexed_commit[:10]} and has no commit any more. "
-        f"Nothing is written until it is restored, or an administrator confirms it as a new fleet.",
-        code="emptied",
-    )
 
 
 def is_due(now: datetime) -> Q:

@@ -85,7 +85,7 @@ class Writer:
             self._settle_earlier(tip)
             self._see_other_members(tip)
             if not tip and self._fleet.indexed_commit:
-                raise settling.emptied(self._fleet)
+                raise indexing.emptied(self._fleet)
             batch = list(self._due()[: self._batch])
             return bool(batch) and self._write(batch, tip)
         except FleetError as error:
@@ -106,7 +106,7 @@ class Writer:
         newest = self._repository.fetch()
         for _ in range(_RACES):
             if tip and not newest:
-                raise settling.emptied(self._fleet)
+                raise indexing.emptied(self._fleet)
             if newest != tip and self._see_other_members(newest):
                 return True  # names or secrets may be taken by now
             if self._must_slow_down([item.delivery for item in checked]):

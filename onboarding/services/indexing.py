@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models.fields.json import KT
 
 from onboarding.domain.components import chart_version
+from onboarding.domain.errors import Refused
 from onboarding.domain.layout import LABELS_GROUP, FleetLayout
 from onboarding.domain.readers import Readers
 from onboarding.domain.snapshot import Snapshot
@@ -71,10 +72,13 @@ def index(
 
     A member file that cannot be read becomes a row with its problem and never hides the others.
     Where somebody else indexed the fleet meanwhile, what was read here is dropped, and it goes on
-    from theirs. Returns what was done; raises what the repository raises.
+    from theirs. Returns what was done; raises what the repository raises, and `Refused` (code
+    `emptied`) where a branch that had commits has none any more: then the rows stay as they were.
     """
     fleet.refresh_from_db(fields=_INDEX)
     snapshot = repository.snapshot()
+    if not snapshot.commit and fleet.indexed_commit:
+        raise emptied(fleet)
     known = Cluster.objects.filter(fleet=fleet)
     if snapshot.commit == fleet.indexed_commit and not force and not fleet.index_problem:
         Fleet.objects.filter(pk=fleet.pk).update(indexed_at=clock.now())
@@ -103,6 +107,16 @@ def index(
         kept=known.count() - len(rows),
         removed=removed,
         problems=known.exclude(problem="").count(),
+    )
+
+
+def emptied(fleet: Fleet) -> Refused:
+    """The refusal to take a branch that had commits and has none any more for a new fleet."""
+    return Refused(
+        f"Branch {fleet.branch} was at {fleet.indexed_commit[:10]} and has no commit any more. "
+        "Nothing is written until it is restored, or an administrator enters another repository or "
+        "branch.",
+        code="emptied",
     )
 
 

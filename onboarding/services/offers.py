@@ -83,6 +83,8 @@ def offer(
     `placement` is None while the place is not known yet: then nothing is inherited. Raises `Refused`
     where the versions file or a layer cannot be read.
     """
+    if not snapshot.commit:
+        return empty(fleet=fleet)
     layout = layout_of(fleet)
     known = releases.parse_releases(snapshot.read(layout.releases), path=layout.releases)
     below = inherited(placement, snapshot, layout) if placement else None
@@ -115,7 +117,7 @@ def offer(
 
 
 def empty(*, fleet: Fleet) -> Offer:
-    """What can be offered while the repository cannot be read: the hubs, nothing else."""
+    """What can be offered while the repository is empty or away: the hubs, nothing else."""
     hubs = tuple(Hub.objects.filter(fleet=fleet).values_list("name", flat=True))
     return Offer(hubs=hubs, tenants=(), environments=(), channels=(), flag_groups=())
 

@@ -227,7 +227,8 @@ def _facts(
         argocd_silent_since=argocd_silent,
         argocd_problem=argocd_problem,
         noticed_at=registration.first_seen_at if registration else None,
-        registration_problem=_registration_problem(cluster, registration, seen),
+        files_problem=cluster.problem if cluster else "",
+        registration_problem=_registration_problem(registration, seen),
         external_secret=_external_secret(name, seen),
         registered_at=registered.first_seen_at if registered else None,
         label_differences=_differences(cluster, registered),
@@ -245,12 +246,8 @@ def _facts(
     )
 
 
-def _registration_problem(
-    cluster: Cluster | None, registration: ApplicationStatus | None, seen: HubView
-) -> str:
-    """Why the hub cannot register: the member file, its registration Application, or a set that fails."""
-    if cluster is not None and cluster.problem:
-        return cluster.problem
+def _registration_problem(registration: ApplicationStatus | None, seen: HubView) -> str:
+    """Why the hub cannot register: the cluster's registration Application, or a set that fails."""
     if registration is not None:
         return registration.reason if registration.verdict == VerdictState.FAILED.value else ""
     failing = [row for row in seen.sets if row.ready is False and _reads_members(row)]

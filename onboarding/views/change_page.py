@@ -297,7 +297,6 @@ def _lapse(change: Change) -> Lapse | None:
     return Lapse(
         at=event.at if event else change.updated_at,
         sentence=change.state_note or "What it would do has changed since it was approved.",
-        paths=tuple(event.detail.get("paths", ())) if event else (),
     )
 
 

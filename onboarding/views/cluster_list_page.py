@@ -30,6 +30,7 @@ FACETS = (
 )
 # In the URL the facets are called as people call them.
 PARAMETERS = {"state": "shown", "hub": "hub_name"}
+_PROBLEMS_NAMED = 3
 SORTS = {
     "state": "state",
     "cluster": "name",
@@ -153,9 +154,10 @@ def _problems(fleet: Fleet) -> tuple[str, ...]:
         found.append(
             f"The repository cannot be read, so this list may be old. {fleet.index_problem}"
         )
-    broken = Cluster.objects.filter(fleet=fleet).exclude(problem="").count()
-    if broken:
+    broken = Cluster.objects.filter(fleet=fleet).exclude(problem="").order_by("path")
+    found += broken.values_list("problem", flat=True)[:_PROBLEMS_NAMED]
+    if (more := broken.count() - _PROBLEMS_NAMED) > 0:
         found.append(
-            f"{broken} member {'file' if broken == 1 else 'files'} cannot be read; see Lint."
+            f"{more} more member {'file' if more == 1 else 'files'} cannot be read; see Lint."
         )
     return tuple(found)

@@ -9,15 +9,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState, Right
-from onboarding.domain.names import SecretName
 from onboarding.domain.snapshot import Snapshot
-from onboarding.forms.registration import RegistrationForm, typed_pins, typed_placement
+from onboarding.forms.registration import PIN, RegistrationForm, typed_pins, typed_placement
 from onboarding.models import Change, Cluster, Fleet
 from onboarding.services import changes, member_forms, offers, plan_records, previews, repeats
 from onboarding.services.layouts import layout_of
@@ -27,6 +26,7 @@ from onboarding.views.partials import is_partial
 from onboarding.views.plan_page import plan_from_record
 from onboarding.views.registration_page import preview as preview_page
 from onboarding.views.registration_page import sections
+from onboarding.views.unreadable import kept_while_unreadable
 
 FORM_PAGE = "onboarding/clusters/form.html"
 PREVIEW_PART = "onboarding/clusters/_preview_part.html"
@@ -75,6 +75,7 @@ def cluster_register(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@kept_while_unreadable
 def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Edit a registered cluster: channels, flags, model; its place in the fleet is fixed."""
     access.user_with(request, Right.REQUEST)
@@ -82,6 +83,7 @@ def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@kept_while_unreadable
 def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with a draft, or edit a change that waits for approval."""
     access.user_with(request, Right.REQUEST)
@@ -89,6 +91,7 @@ def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@kept_while_unreadable
 def register_preview(request: HttpRequest) -> HttpResponse:
     """What the form as it stands would write: the right-hand part, or without JavaScript the whole page."""
     access.user_with(request, Right.REQUEST)
@@ -101,24 +104,25 @@ def register_preview(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@kept_while_unreadable
 def register_draft(request: HttpRequest) -> HttpResponse:
     """Keep what was entered so far as a draft of this person, right or wrong."""
     user = access.user_with(request, Right.REQUEST)
-    subject = _posted_subject(request)
-    if subject.change and not subject.is_draft:
+    change, cluster = _posted_about(request)
+    if change and change.state != DecisionState.DRAFT.value:
         messages.error(
             request, "This change was already asked for approval; it is no draft any more."
         )
-        return redirect("change-detail", subject.change.pk)
-    if _is_overtaken(request, subject):
-        return _refused(request, subject, ELSEWHERE)
+        return redirect("change-detail", change.pk)
+    if _is_overtaken(request, change):
+        return _refused(request, _posted_subject(request), ELSEWHERE)
     draft = changes.save_draft(
-        fleet=subject.fleet,
-        kind=Change.Kind.EDIT if subject.editing else Change.Kind.REGISTER,
-        form_data=_plain(request.POST),
+        fleet=cluster.fleet if cluster else access.configured_fleet_for(request),
+        kind=Change.Kind.EDIT if cluster else Change.Kind.REGISTER,
+        form_data={**_plain(request.POST), **(_place_of(cluster) if cluster else {})},
         actor=user,
         clock=wiring.clock(),
-        draft_id=subject.change.pk if subject.change else None,
+        draft_id=change.pk if change else None,
     )
     messages.success(request, "Draft kept. Only you can see it, under Changes.")
     return redirect("change-edit", draft.pk)
@@ -137,28 +141,6 @@ def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("change-list")
 
 
-@require_GET
-def secret_check(request: HttpRequest) -> HttpResponse:
-    """Say whether a secret is in Secrets Manager: one of six answers, never its value."""
-    access.user_with(request, Right.REQUEST)
-    hub = access.hub_named(request.GET.get("hub", ""))
-    name = request.GET.get("secret_name", "").strip()
-    state, sentence = "", ""
-    try:
-        if name and hub:
-            facts = wiring.credentials(hub).describe(SecretName(name))
-            state, sentence = facts.presence.replace("_", " ").capitalize(), facts.detail
-        elif name:
-            state, sentence = "Unknown", "Choose the hub first: its AWS account is asked."
-    except FleetError as error:
-        state, sentence = "Unknown", str(error)
-    return render(
-        request,
-        "onboarding/clusters/_secret_check_part.html",
-        {"state": state, "sentence": sentence},
-    )
-
-
 def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
     """Show the form, or send it: a redirect to the change, or the same page with errors (422)."""
     if request.method == "GET":
@@ -168,7 +150,7 @@ def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
         return render(request, FORM_PAGE, {"page": _page(subject, form, shown)})
     if twice := _asked_already(request, subject):
         return twice
-    if _is_overtaken(request, subject):
+    if _is_overtaken(request, subject.change):
         return _refused(request, subject, ELSEWHERE)
     form, shown = _bound(request, subject)
     if form.is_valid() and not shown.refusals:
@@ -192,10 +174,10 @@ def _asked_already(request: HttpRequest, subject: Subject) -> HttpResponse | Non
     return redirect("change-detail", change.pk)
 
 
-def _is_overtaken(request: HttpRequest, subject: Subject) -> bool:
+def _is_overtaken(request: HttpRequest, change: Change | None) -> bool:
     """Whether the change was saved elsewhere since this form was loaded."""
     seen = request.POST.get("seen", "")
-    return bool(subject.change and seen.isdigit() and int(seen) != subject.change.revision)
+    return bool(change and seen.isdigit() and int(seen) != change.revision)
 
 
 def _refused(request: HttpRequest, subject: Subject, reason: str) -> HttpResponse:
@@ -256,17 +238,36 @@ def _subject_of_change(change: Change) -> Subject:
     return Subject(fleet=change.fleet, initial=change.form_data, change=change)
 
 
+def _posted_about(request: HttpRequest) -> tuple[Change | None, Cluster | None]:
+    """The change and the cluster that the form's hidden values name; neither for something new."""
+    change = cluster = None
+    if request.POST.get("change", "").isdigit():
+        change = access.change_for(request, int(request.POST["change"]))
+    if request.POST.get("editing_hub"):
+        cluster = access.cluster_for(
+            request, request.POST["editing_hub"], request.POST.get("editing_name", "")
+        )
+    return change, cluster
+
+
 def _posted_subject(request: HttpRequest) -> Subject:
     """The subject that the form's hidden values name: a change, a cluster, or something new."""
-    if request.POST.get("change", "").isdigit():
-        return _subject_of_change(access.change_for(request, int(request.POST["change"])))
-    if request.POST.get("editing_hub"):
-        return _subject_of_cluster(
-            access.cluster_for(
-                request, request.POST["editing_hub"], request.POST.get("editing_name", "")
-            )
-        )
+    change, cluster = _posted_about(request)
+    if change:
+        return _subject_of_change(change)
+    if cluster:
+        return _subject_of_cluster(cluster)
     return Subject(fleet=access.configured_fleet_for(request), initial={})
+
+
+def _place_of(cluster: Cluster) -> dict[str, str]:
+    """What the form of a registered cluster shows as fixed and therefore does not send."""
+    return {
+        "hub": cluster.hub_name,
+        "cluster": cluster.name,
+        "tenant": cluster.tenant,
+        "environment": cluster.environment,
+    }
 
 
 def _unbound(subject: Subject) -> tuple[RegistrationForm, Preview]:
@@ -346,7 +347,7 @@ def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:
         crumbs=_crumbs(subject),
         cancel_url=_crumbs(subject)[-1].url,
         draft_saved_at=subject.change.updated_at if subject.change and subject.is_draft else None,
-        hidden=_hidden(subject),
+        hidden=_hidden(subject, form),
     )
 
 
@@ -359,7 +360,8 @@ def _crumbs(subject: Subject) -> tuple[Link, ...]:
     return (Link("Clusters", reverse("cluster-list")),)
 
 
-def _hidden(subject: Subject) -> tuple[Hidden, ...]:
+def _hidden(subject: Subject, form: RegistrationForm) -> tuple[Hidden, ...]:
+    """What the form is about, and pins that are not on offer now: Git cannot be read, or moved."""
     found = []
     if subject.change:
         found.append(Hidden("change", str(subject.change.pk)))
@@ -369,6 +371,12 @@ def _hidden(subject: Subject) -> tuple[Hidden, ...]:
             Hidden("editing_hub", subject.editing.hub),
             Hidden("editing_name", subject.editing.cluster),
         ]
+    typed = form.data if form.is_bound else subject.initial
+    found += [
+        Hidden(name, str(typed[name]))
+        for name in typed
+        if name.startswith(PIN) and name not in form.fields
+    ]
     return tuple(found)
 
 

@@ -85,7 +85,10 @@ def _names() -> tuple[HubName, ClusterName, TenantName, Environment]:
     return PLACE.hub, PLACE.cluster, PLACE.tenant, PLACE.environment
 
 
-@pytest.mark.parametrize("base", ["..", "a/../..", "/etc", "a//b", ".git", "a/.git", "-x", ""])
+@pytest.mark.parametrize(
+    "base",
+    ["..", "a/../..", "/etc", "a//b", ".git", "a/.git", "-x", "{{ .config }}", "a/{tenant}", ""],
+)
 def test_it_never_leaves_the_repository_by_a_base(base: str) -> None:
     place = Placement(*_names(), bases=(("addons", base),))
     if not base:

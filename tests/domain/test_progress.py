@@ -167,6 +167,14 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "failed",
         "reports: nil pointer",
     ),
+    # Git was read by ourselves: that says it, heard of the hub or not.
+    (
+        replace(NOTICED, files_problem="spoke-1.yaml, line 2, column 4: no.", hub_seen_at=None),
+        "failed",
+        "noticed",
+        "failed",
+        "cannot be read: spoke-1.yaml, line 2, column 4",
+    ),
     (NOTICED, "registering", "secret", "waiting", "no ExternalSecret"),
     (
         replace(NOTICED, external_secret=ExternalSecretFacts()),
@@ -422,6 +430,7 @@ ANY_FACTS = st.builds(
     in_git=st.sampled_from([None, True, False]),
     hub_seen_at=ANY_TIME,
     noticed_at=ANY_TIME,
+    files_problem=st.sampled_from(["", "broken"]),
     registration_problem=st.sampled_from(["", "nil"]),
     external_secret=st.sampled_from(
         [None, READY, ExternalSecretFacts(), ExternalSecretFacts(ready=False, message="denied")]

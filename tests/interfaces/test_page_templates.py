@@ -109,6 +109,8 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
         for tab in ("applications", "labels", "values", "history", "files")
     ),
     ("clusters/form", pages.FormPage, {}),
+    ("clusters/form_unreadable", pages.UnreadableFormPage, {}),
+    ("clusters/form_unreadable", pages.UnreadableFormPage, {"typed": ()}),
     *(("changes/list", pages.ChangeListPage, {"rows": (), "tab": tab}) for tab in ("me", "mine")),
     ("changes/list", pages.ChangeListPage, {"tab": "all"}),
     *(

@@ -182,7 +182,7 @@ def test_it_lapses_where_what_it_would_do_has_changed(place: Place) -> None:
     assert change.state == "lapsed"
     assert place.refs() == before
     page = place.get("requester", f"/changes/{change.pk}/").content.decode()
-    assert path in page
+    assert f"These files are not as they were: {path}." in page
     assert "It could not be written to Git" not in page  # it lapsed: nothing failed
     stat = place.get("administrator", "/system/").context["page"].stats[1]
     assert (stat.label, stat.value) == ("Failed deliveries", 0)

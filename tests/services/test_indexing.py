@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from onboarding.domain.errors import Refused
 from onboarding.models import Cluster, Fleet
 from onboarding.services import indexing
 from onboarding.services.indexing import IndexReport
@@ -198,3 +199,27 @@ def test_two_first_indexings_at_once_make_each_row_once(stage: Stage) -> None:
         "spoke-c",
     ]
     assert stage.fleet.indexed_commit == ours.commit == repositories.tip(stage.bare)
+
+
+def test_it_says_which_member_wants_its_values_in_no_folder(stage: Stage) -> None:
+    broken = text("spoke-b", addons_repo_basepath="{{ .config }}")
+    repositories.commit(stage.bare, {member("spoke-b"): broken})
+    assert numbers(index(stage)) == (3, 0, 0, 1)
+    assert "'{{ .config }}' is not a path" in Cluster.objects.get(name="spoke-b").problem
+    assert Cluster.objects.filter(problem="").count() == 2
+
+
+def test_it_keeps_what_it_knew_of_a_branch_that_was_emptied(stage: Stage) -> None:
+    index(stage)
+    commit = stage.fleet.indexed_commit
+    repositories.git(stage.bare, "update-ref", "-d", "refs/heads/main")
+    with pytest.raises(Refused, match=f"was at {commit[:10]} and has no commit any more") as found:
+        index(stage)
+    assert found.value.refusals[0].code == "emptied"
+    assert Cluster.objects.count() == 3
+    assert Fleet.objects.get().indexed_commit == commit
+
+
+def test_it_takes_an_empty_repository_as_it_is_where_nothing_was_known(stage: Stage) -> None:
+    repositories.git(stage.bare, "update-ref", "-d", "refs/heads/main")
+    assert numbers(index(stage)) == (0, 0, 0, 0)

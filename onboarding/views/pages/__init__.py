@@ -98,6 +98,7 @@ from onboarding.views.pages.registration import (
     FormSection,
     Preview,
     Step,
+    UnreadableFormPage,
 )
 from onboarding.views.pages.values import (
     ComparedRow,
@@ -200,6 +201,7 @@ __all__ = [
     "TenantRow",
     "TimelineStep",
     "Told",
+    "UnreadableFormPage",
     "ValueRow",
     "ValueSearchPage",
     "ValuesFile",

@@ -194,11 +194,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """Why an approval no longer holds, and which paths moved under it."""
+    """Why an approval no longer holds; the sentence names the files that moved under it."""
 
     at: datetime | None
     sentence: str
-    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

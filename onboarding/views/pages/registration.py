@@ -125,6 +125,22 @@ class FormPage:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableFormPage:
+    """A form whose member cannot be read now: the reason, and what was typed, kept for another try."""
+
+    problem: str
+    action: str
+    show_url: str
+    draft_url: str
+    typed: tuple[Hidden, ...] = ()
+
+    @property
+    def preview(self) -> Preview:
+        """Instead of what would be written: why that is not known."""
+        return Preview(waits_for=self.problem)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A step of the rail that has no inputs of its own."""
 
