@@ -162,10 +162,16 @@ class HubForm(forms.Form):
         label="Kubernetes API", max_length=500, required=False, validators=[], help_text="https://…"
     )
     api_token_file = forms.CharField(
-        max_length=500, required=False, help_text="File with a service account's token."
+        label="API token file",
+        max_length=500,
+        required=False,
+        help_text="File with a service account's token.",
     )
     api_ca_file = forms.CharField(
-        max_length=500, required=False, help_text="File with the API's certificate authority."
+        label="API CA file",
+        max_length=500,
+        required=False,
+        help_text="File with the API's certificate authority.",
     )
     namespace = forms.CharField(
         max_length=63, initial="argocd", help_text="The namespace of Argo CD."

@@ -103,7 +103,7 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
         return "Unknown", "No fleet is configured yet."
     if fleet.index_problem:
         return "Stale", f"The repository cannot be read. {fleet.index_problem}"
-    counts = dict(rows.order_by().values_list("shown", CountOf("pk")))
+    counts = dict(rows.order_by().values_list("shown").annotate(CountOf("pk")))
     total = sum(counts.values())
     if not total:
         return "Unknown", "No cluster is registered yet."

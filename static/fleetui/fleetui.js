@@ -155,16 +155,27 @@
       event.preventDefault();
     }
   });
-  // What the reader opened or closed stays so when its part is replaced.
+  // What the reader opened, closed or focused stays so when its part is replaced. htmx itself keeps
+  // the focus of what has an id; of the rest, the link with the same address is the same link.
+  const likes = (part, one) => [...part.querySelectorAll(one.tagName)]
+    .filter((other) => other.getAttribute("href") === one.getAttribute("href"));
   let opened = new Map();
+  let refocus = null;
   addEventListener("htmx:beforeSwap", (event) => {
-    opened = new Map([...event.detail.target.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
+    const part = event.detail.target;
+    opened = new Map([...part.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
+    const focused = document.activeElement;
+    refocus = part.id && part.contains(focused) && !focused.id
+      ? { part: part.id, like: focused, at: likes(part, focused).indexOf(focused) } : null;
   });
   addEventListener("htmx:afterSwap", () => {
     for (const [id, open] of opened) {
       const details = document.getElementById(id);
       if (details) details.open = open;
     }
+    const part = refocus && document.getElementById(refocus.part);
+    if (part) likes(part, refocus.like)[refocus.at]?.focus({ preventScroll: true });
+    refocus = null;
     applyTheme(remembered());
     tick();
   });

@@ -23,6 +23,7 @@ READY = re.compile(r"Fleet UI is ready: (http://127\.0\.0\.1:\d+)")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 SIGN_IN = "form button[type=submit]"
+expect.set_options(timeout=20_000)  # a machine with much else to do
 
 
 def chromium() -> str:
@@ -115,8 +116,10 @@ def _address(process: subprocess.Popen[bytes], output: Path) -> str:
 
 
 def is_trouble(said: ConsoleMessage) -> bool:
-    """Whether the browser complains about more than a form that was sent back with errors (422)."""
-    return said.type == "error" and "status of 422" not in said.text
+    """Whether the browser complains about more than a form sent back with errors (422), or a request
+    that the page gave up for a newer one."""
+    fine = ("status of 422", "htmx:sendAbort", "htmx:afterRequest")
+    return said.type == "error" and not any(words in said.text for words in fine)
 
 
 SignIn = Callable[..., Page]

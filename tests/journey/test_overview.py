@@ -21,22 +21,22 @@ def layout() -> str:
 
 @pytest.fixture
 def asked(place: Place) -> Change:
-    """A fleet with one cluster in Git and one that waits for approval, beside another fleet."""
+    """A fleet with three clusters in Git and one that waits for approval, beside another fleet."""
     now = datetime.now(UTC)
     place.post("requester", "/clusters/register/", place.form("spoke-b"))
     fleet, change = Fleet.objects.get(), Change.objects.get()
     tasks.refresh_standings()
-    cluster = fleet.clusters.create(path="m/spoke-a.yaml", hub_name=HUB, name="spoke-a")
-    Standing.objects.create(
-        fleet=fleet,
-        cluster=cluster,
-        hub_name=HUB,
-        name="spoke-a",
-        state="healthy",
-        seen_at=now,
-        computed_at=now,
-        **dict.fromkeys((f"{group}_release" for group in ("addons", "resources")), "default"),
-    )
+    for name, state in (("spoke-a", "healthy"), ("spoke-c", "degraded"), ("spoke-d", "degraded")):
+        Standing.objects.create(
+            fleet=fleet,
+            cluster=fleet.clusters.create(path=f"m/{name}.yaml", hub_name=HUB, name=name),
+            hub_name=HUB,
+            name=name,
+            state=state,
+            addons_release="default",
+            seen_at=now,
+            computed_at=now,
+        )
     delivered(fleet, change, "failed")
     other = Fleet.objects.create(name="zoo", repository_url="https://git.example.com/zoo")
     Hub.objects.create(fleet=other, name="hub-z")
@@ -74,7 +74,7 @@ def test_each_number_is_the_length_of_the_list_that_it_leads_to(
     found = {stat.label: stat.value for stat in stats}
     expected = (
         {
-            "Clusters": 2,
+            "Clusters": 4,
             "Waits for me": 1,
             "Waits for approval": 1,
             "On the way to Git": 0,  # the other fleet's is not this page's
@@ -90,11 +90,17 @@ def test_state_bar_sentence_and_number_count_the_same_clusters(place: Place, ask
     answer = place.get("viewer", "/")
     page = answer.context["page"]
     clusters = page.stats[0]
-    assert page.total == clusters.value == 2
-    assert clusters.note == "1 in Git, 1 asked for"
-    assert page.sentence == "1 of 2 clusters is on the way; nothing is wrong."
-    assert sum(hub.clusters for hub in page.hubs) == 2
-    assert "2 clusters" in reading.words(place.get("viewer", "/clusters/"))
+    assert page.total == clusters.value == 4
+    assert clusters.note == "3 in Git, 1 asked for"
+    assert page.sentence == "2 of 4 clusters need a look: 2 degraded."
+    assert sum(hub.clusters for hub in page.hubs) == 4
+    assert "4 clusters" in reading.words(place.get("viewer", "/clusters/"))
+
+
+def test_what_is_on_the_way_is_counted_where_nothing_is_wrong(place: Place, asked: Change) -> None:
+    Standing.objects.filter(state="degraded").update(state="deploying")
+    sentence = place.get("viewer", "/").context["page"].sentence
+    assert sentence == "3 of 4 clusters are on the way; nothing is wrong."
 
 
 def test_a_failed_delivery_is_found_by_its_facet(place: Place, asked: Change) -> None:
