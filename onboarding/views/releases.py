@@ -65,7 +65,6 @@ def _group(fleet: Fleet, group: str, known: Releases, path: str) -> ReleaseGroup
                 clusters=sum(part.count for part in counts),
                 counts=counts,
                 url=list_url(**{column: entry.type}),
-                is_default=entry.type == "default",
                 note=entry.path or entry.repo_url or "",
             )
         )

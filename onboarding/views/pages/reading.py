@@ -17,7 +17,6 @@ class ReleaseRow:
     clusters: int
     counts: tuple[Count, ...] = ()
     url: str = ""
-    is_default: bool = False
     is_unknown: bool = False
     note: str = ""
 
