@@ -2,8 +2,8 @@
 
 One fleet in a bare Git repository, made from the shipped template. Measured are the effective values of
 all components of one cluster against `helm template` of the Helm that the hub's Argo CD carries, for the
-same values, in this run; the labels of 10,000 clusters, cold and after one commit; and one form's preview
-on a fleet of 1,000 clusters.
+same values, in this run; the labels of 10,000 clusters, cold and after one commit; one form's preview on a
+fleet of 1,000 clusters; and what a branch does to them that changes a layer, or the versions, of all.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from onboarding.domain.names import (  # noqa: E402
 )
 from onboarding.domain.planner import RegisterCluster  # noqa: E402
 from onboarding.models import Cluster, Fleet  # noqa: E402
-from onboarding.services import indexing, previews, values  # noqa: E402
+from onboarding.services import fleet_plans, indexing, previews, values  # noqa: E402
 from onboarding.services.initializing import TEMPLATE  # noqa: E402
 from tests import repositories  # noqa: E402
 from tests.hub import binaries  # noqa: E402
@@ -99,6 +99,7 @@ def main() -> int:
         small = fleet_of("small", 1000)
         measure_values(small, goals)
         measure_preview(small, goals)
+        measure_branches(small, goals)
         measure_labels(goals)
     return goals.tell()
 
@@ -245,6 +246,33 @@ def measure_preview(fleet: Fleet, goals: Goals) -> None:
         f"(CPU {max(one.cpu for one in seconds) * 1000:.0f} ms)",
         seconds[-1] < 0.3,
     )
+
+
+def measure_branches(fleet: Fleet, goals: Goals) -> None:
+    """What a branch would do that changes what all clusters share; the fleet has 1,000."""
+    repository, bare = wiring.repository(fleet), FOLDER / "small.git"
+    labels = "addons/tenants/defaults/fleet/fleet-secret/values.yaml"
+    versions = "fleet/bootstrap/versions/applicationSets.yaml"
+    for name, path, before, after in (
+        ("a label", labels, "  labels:\n", '  labels:\n    team: "x"\n'),
+        ("the versions", versions, "application-sets-0.4", "application-sets"),
+    ):
+        text = (TEMPLATE / path).read_text().replace(before, after)
+        branch = name.replace(" ", "-")
+        repositories.git(bare, "branch", branch, "main")
+        repositories.commit(bare, {path: text}, branch=branch)
+        seconds, found = timed(
+            lambda branch=branch: fleet_plans.plan_revision(
+                fleet=fleet, repository=repository, rev=branch
+            )
+        )
+        assert found.looked_at == 1000, found.looked_at
+        assert found.moved
+        goals.add(
+            f"what a branch with {name} of 1,000 clusters would do in under 10 s",
+            f"{seconds:.1f} s (CPU {seconds.cpu:.1f} s), {len(found.moved)} move",
+            seconds < 10,
+        )
 
 
 def measure_labels(goals: Goals) -> None:

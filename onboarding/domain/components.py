@@ -157,11 +157,11 @@ def _wrapper_values(
 def _catalogue_values(file: SnapshotFile, entry: ReleaseEntry) -> Mapping[str, Any]:
     """The wrapper's components, with the channel's own values laid over them."""
     values = located_map(file).value
-    base = (
-        {"components": copy.deepcopy(values.get("components"))} if isinstance(values, dict) else {}
-    )
-    merged = json_merge_patch.merge(base, copy.deepcopy(dict(entry.values)))
-    components = merged.get("components") if isinstance(merged, dict) else None
+    components = values.get("components") if isinstance(values, dict) else None
+    if entry.values:  # what was read is shared: only a copy is changed
+        base = {"components": copy.deepcopy(components)}
+        merged = json_merge_patch.merge(base, copy.deepcopy(dict(entry.values)))
+        components = merged.get("components") if isinstance(merged, dict) else None
     return components if isinstance(components, dict) else {}
 
 

@@ -7,9 +7,10 @@ computed at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from onboarding.domain.component_values import (
     ClusterView,
@@ -69,7 +70,8 @@ class FleetPlan:
     """What a commit does to a fleet.
 
     `files` are all that differ, `unforeseen` those among them of which only the hub can tell what
-    follows; `looked_at` counts the clusters that could be concerned, of `clusters` that there are.
+    follows; `looked_at` counts the clusters that could be concerned, of `clusters` that there are,
+    and `left_out` those for which there was no time.
     """
 
     base: str
@@ -80,6 +82,7 @@ class FleetPlan:
     looked_at: int
     moved: tuple[ClusterPlan, ...]
     warnings: tuple[PlanWarning, ...] = ()
+    left_out: int = 0
 
     @property
     def disappearing(self) -> int:
@@ -93,16 +96,26 @@ class FleetPlan:
 
 
 def plan_fleet(
-    before: Snapshot, after: Snapshot, files: Collection[str], layout: FleetLayout
+    before: Snapshot,
+    after: Snapshot,
+    files: Collection[str],
+    layout: FleetLayout,
+    *,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> FleetPlan:
     """Compare a fleet at two commits that differ in `files`; what moves, the worst first.
+
+    It is asked with `go_on` before each cluster whether there is time for it. What was not looked at
+    is in `left_out`.
 
     Raises `MalformedYaml` where a versions file cannot be read.
     """
     sides = _Side(before, layout), _Side(after, layout)
     paths = sorted({*_members(before, layout), *_members(after, layout)})
     scope = _Scope(files, sides, layout)
-    found = [_cluster_plan(path, sides, scope, layout) for path in paths]
+    found = [
+        _cluster_plan(path, sides, scope, layout) for path in takewhile(lambda _: go_on(), paths)
+    ]
     looked_at = [one for one in found if one]
     moved = sorted(
         (one for one in looked_at if one.moves),
@@ -115,6 +128,7 @@ def plan_fleet(
         files=tuple(sorted(files)),
         unforeseen=scope.unforeseen,
         clusters=len(paths),
+        left_out=len(paths) - len(found),
         looked_at=len(looked_at),
         moved=tuple(moved),
         warnings=tuple(dict.fromkeys(warnings)),

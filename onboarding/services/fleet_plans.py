@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from onboarding.domain.errors import Transient
 from onboarding.domain.fleet_plan import FleetPlan, plan_fleet
 from onboarding.domain.overlay import OverlaidSnapshot
@@ -11,18 +13,25 @@ from onboarding.ports import FleetRepository
 from onboarding.services.layouts import layout_of
 
 
-def plan_revision(*, fleet: Fleet, repository: FleetRepository, rev: str) -> FleetPlan:
+def plan_revision(
+    *, fleet: Fleet, repository: FleetRepository, rev: str, seconds: float = float("inf")
+) -> FleetPlan:
     """What merging a branch or commit into the fleet's branch, as last fetched, would do.
+
+    After `seconds` no further cluster is looked at.
 
     Raises `Refused` where there is no such branch or commit, where it conflicts, and where a versions
     file cannot be read.
     """
+    until = time.monotonic() + seconds
     before = repository.snapshot()
     after = repository.snapshot(repository.proposed(rev))
     files = repository.difference(before.commit, after.commit)
     if files is None:
         raise Transient("The branch moved meanwhile. Ask again.")
-    return plan_fleet(before, after, files.keys(), layout_of(fleet))
+    return plan_fleet(
+        before, after, files.keys(), layout_of(fleet), go_on=lambda: time.monotonic() < until
+    )
 
 
 def plan_files(*, fleet: Fleet, repository: FleetRepository, files: Snapshot) -> FleetPlan:

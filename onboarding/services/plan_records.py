@@ -51,6 +51,7 @@ def record_of_fleet(plan: FleetPlan) -> dict[str, Any]:
         "files": list(plan.files),
         "unforeseen": list(plan.unforeseen),
         "clusters": plan.clusters,
+        "left_out": plan.left_out,
         "moved": [
             {
                 "hub": one.hub,

@@ -11,6 +11,7 @@ from django.db.models import Q
 from onboarding.domain import diff, planner
 from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.lifecycle import DecisionState
+from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
 from onboarding.ports import FleetRepository, HubKind
@@ -109,7 +110,7 @@ def preview(
         neighbours(fleet=fleet, intent=intent, except_change=change, except_path=except_path),
         live_sets=live_sets(hub_name=intent.placement.hub),
     )
-    warnings = [*found.warnings, *hub_checks.check(plan=found)]
+    warnings = [*found.warnings, *from_secret(snapshot), *hub_checks.check(plan=found)]
     if isinstance(intent, planner.RegisterCluster):
         cluster = intent.placement.cluster
         warnings += servers.check(server=server, cluster=cluster, except_change=change)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.urls import reverse
@@ -35,6 +37,7 @@ def fleet_plan_page(request: HttpRequest, rev: str, plan: FleetPlan) -> FleetPla
         unforeseen=plan.unforeseen[:_MOST_FILES],
         warnings=tuple(one.message for one in plan.warnings),
         disappearing=plan.disappearing,
+        left_out=plan.left_out,
     )
 
 
@@ -43,7 +46,8 @@ def _row(plan: ClusterPlan, *, is_open: bool) -> MovedCluster:
         hub=plan.hub,
         name=plan.cluster,
         url=reverse("cluster-detail", args=[plan.hub, plan.cluster]),
-        impact=impact_from_record(impact_record(plan.impact)),
+        # One sentence for all stands at the end of the page.
+        impact=replace(impact_from_record(impact_record(plan.impact)), basis=""),
         labels=tuple(LabelChange(key, was, will) for key, was, will in plan.labels),
         note=leaving(plan) if plan.leaves else "",
         problem=plan.problem,

@@ -15,6 +15,7 @@ from onboarding.views.fleet_plan_page import fleet_plan_page
 from onboarding.views.pages import FleetPlanPage
 
 _LONGEST = 200
+_SECONDS = 20.0
 
 
 @require_GET
@@ -27,7 +28,9 @@ def fleet_plan(request: HttpRequest) -> HttpResponse:
     if rev:
         try:
             repository = wiring.current_repository(fleet)
-            found = fleet_plans.plan_revision(fleet=fleet, repository=repository, rev=rev)
+            found = fleet_plans.plan_revision(
+                fleet=fleet, repository=repository, rev=rev, seconds=_SECONDS
+            )
             page = fleet_plan_page(request, rev, found)
         except FleetError as error:
             page = FleetPlanPage(rev=rev, problem=str(error))

@@ -231,6 +231,19 @@ def test_it_looks_at_those_alone_that_could_be_concerned(files: Mapping[str, str
     assert planned(files, {VERSIONS: files[VERSIONS] + "# x\n"}).looked_at == 4
 
 
+def test_it_stops_where_there_is_no_more_time_and_says_so(files: Mapping[str, str]) -> None:
+    snapshots = (
+        MemorySnapshot.of(files),
+        MemorySnapshot.of(
+            changed(files, {SYSTEM_LABELS: files[SYSTEM_LABELS] + '    team: "x"\n'})
+        ),
+    )
+    answers = iter([True, True, False])
+    found = plan_fleet(*snapshots, {SYSTEM_LABELS}, TENANTS_LAYOUT, go_on=lambda: next(answers))
+    assert (found.clusters, found.looked_at, found.left_out) == (4, 2, 2)
+    assert len(found.moved) == 2
+
+
 def test_it_tells_of_a_release_that_everybody_uses(files: Mapping[str, str]) -> None:
     wrapper = files[WRAPPER].replace("metrics-server:\n", "metrics-server-2:\n", 1)
     found = planned(files, {WRAPPER: wrapper})

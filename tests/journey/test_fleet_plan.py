@@ -9,6 +9,7 @@ import pytest
 
 from onboarding import wiring
 from onboarding.models import Fleet
+from onboarding.views import fleet_plans
 from tests import repositories
 from tests.journey.conftest import Place
 from tests.journey.test_values import MEMBER, MEMBERS
@@ -66,6 +67,15 @@ def test_it_lists_every_cluster_that_a_shared_layer_moves(
     assert "quota-defaults-spoke-00" in page
     assert "hub-cluster/spoke-59" in text(place, "/plan/?rev=new-labels&page=2")
     assert repositories.tip(place.bare) == before
+
+
+def test_it_says_what_there_was_no_time_for(
+    place: Place, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_plans, "_SECONDS", 0)
+    page = text(place, "/plan/?rev=new-labels")
+    assert f"The time was up; {COUNT} clusters were left out." in page
+    assert "No cluster moves" not in page
 
 
 def test_it_says_why_a_branch_cannot_be_foreseen(place: Place, fleet: Fleet) -> None:

@@ -24,7 +24,7 @@ class MovedCluster:
 
 @dataclass(frozen=True, slots=True)
 class FleetPlanPage:
-    """The page. `is_asked`: a revision was named; `command` says the same for a terminal."""
+    """The page; `left_out` counts the clusters for which there was no time."""
 
     rev: str = ""
     summary: str = ""
@@ -36,6 +36,7 @@ class FleetPlanPage:
     unforeseen: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     disappearing: int = 0
+    left_out: int = 0
     problem: str = ""
 
     @property
