@@ -95,14 +95,16 @@ def valid_approvers(*, change: Change, digest: str) -> tuple[str, ...]:
     Raises `Refused` where nobody is left: the right was taken away, or the approver became an
     author.
     """
-    approvals = Approval.objects.filter(
-        change=change, digest=digest, verdict=Approval.Verdict.APPROVE
-    ).select_related("user")
-    authors = set(
-        Participant.objects.filter(change=change, role=Participant.Role.AUTHOR).values_list(
-            "user_id", flat=True
-        )
-    ) | {change.requester_id}
+    approvals = [
+        approval
+        for approval in change.approvals.all()
+        if approval.digest == digest and approval.verdict == Approval.Verdict.APPROVE
+    ]
+    authors = {
+        participant.user_id
+        for participant in change.participants.all()
+        if participant.role == Participant.Role.AUTHOR
+    } | {change.requester_id}
     needed = {Right.APPROVE, *([Right.APPROVE_DESTRUCTIVE] if change.destructive else [])}
     valid = tuple(
         approval.user.get_username()

@@ -12,7 +12,7 @@ from django.db.models import Max, Q, QuerySet
 
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
-from onboarding.models import Change, Delivery, DeliveryAttempt
+from onboarding.models import Change, Delivery, DeliveryAttempt, Event
 from onboarding.ports import FleetRepository
 from onboarding.services import events
 from onboarding.services.delivery_plans import Prepared, expected_changes
@@ -98,8 +98,7 @@ def commit_all(
     DeliveryAttempt.objects.filter(
         delivery__in=[item.delivery.pk for item in arrived], outcome=""
     ).update(outcome="committed", reason=said, finished_at=now)
-    for item in arrived:
-        _say_committed(item.delivery, item.commit, now)
+    events.record_all([_committed(item.delivery, item.commit, now) for item in arrived])
     return changes
 
 
@@ -233,11 +232,11 @@ def _commit(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
         Change.objects.filter(pk=delivery.change_id, state=DecisionState.APPROVED.value).update(
             settled_at=now, state_note="", updated_at=now
         )
-        _say_committed(delivery, sha, now)
+        events.record_all([_committed(delivery, sha, now)])
 
 
-def _say_committed(delivery: Delivery, sha: str, now: datetime) -> None:
-    events.record(
+def _committed(delivery: Delivery, sha: str, now: datetime) -> Event:
+    return events.unsaved(
         verb="change.committed",
         message=f"The change is in Git as {sha[:10]}.",
         at=now,

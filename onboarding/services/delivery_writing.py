@@ -30,8 +30,7 @@ _BATCH = 100
 _ROUNDS = 50
 _RACES = 25
 _MOST_TRIES = 8
-# One bad change among a hundred is found by seven refused pushes; a branch that refuses everything
-# is left alone soon after.
+# One bad change among a hundred is found by seven refused pushes; a branch that refuses all, by none.
 _MOST_REFUSALS_IN_A_ROW = 12
 _RENEW_AFTER = 3.0
 
@@ -86,7 +85,8 @@ class Writer:
             self._see_other_members(tip)
             if not tip and self._fleet.indexed_commit:
                 raise indexing.emptied(self._fleet)
-            batch = list(self._due()[: self._batch])
+            people = ("change__approvals__user", "change__participants")  # asked for all together
+            batch = list(self._due().prefetch_related(*people)[: self._batch])
             return bool(batch) and self._write(batch, tip)
         except FleetError as error:
             self._wait_for_remote(error)

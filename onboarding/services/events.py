@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,24 +33,54 @@ def record(
     may hold a secret. `actor` None means the product itself. The chain's end is locked for the rest
     of the transaction, so events have one order.
     """
+    event = unsaved(
+        verb=verb,
+        message=message,
+        at=at,
+        actor=actor,
+        fleet=fleet,
+        change=change,
+        cluster_name=cluster_name,
+        detail=detail,
+    )
+    record_all([event])
+    return event
+
+
+def unsaved(
+    *,
+    verb: str,
+    message: str,
+    at: datetime,
+    actor: User | None = None,
+    fleet: Fleet | None = None,
+    change: Change | None = None,
+    cluster_name: str = "",
+    detail: Mapping[str, Any] | None = None,
+) -> Event:
+    """An event as `record` takes it, for `record_all`; it has no place in the trail yet."""
+    return Event(
+        at=at,
+        actor=actor,
+        verb=verb,
+        message=message,
+        fleet=fleet or (change.fleet if change else None),
+        change=change,
+        cluster_name=cluster_name or (change.cluster_name if change else ""),
+        detail=dict(detail or {}),
+    )
+
+
+def record_all(events: Sequence[Event]) -> None:
+    """Append unsaved events in this order, in the caller's transaction, with one lock of the chain."""
     with transaction.atomic():
         head, _ = EventHead.objects.select_for_update().get_or_create(pk=1)
-        event = Event(
-            at=at,
-            actor=actor,
-            verb=verb,
-            message=message,
-            fleet=fleet or (change.fleet if change else None),
-            change=change,
-            cluster_name=cluster_name or (change.cluster_name if change else ""),
-            detail=dict(detail or {}),
-            previous=head.digest,
-        )
-        event.digest = digest_of(event)
-        event.save()
-        head.digest, head.count = event.digest, head.count + 1
+        for event in events:
+            event.previous = head.digest
+            head.digest = event.digest = digest_of(event)
+        Event.objects.bulk_create(events)
+        head.count += len(events)
         head.save(update_fields=["digest", "count"])
-    return event
 
 
 def digest_of(event: Event) -> str:
