@@ -1,0 +1,91 @@
+"""Workers and beats as production runs them: Celery's own processes on PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Installation:
+    """Processes of the product on this process's database and a Redis, ended together."""
+
+    def __init__(self, folder: Path, broker: str) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._folder = folder
+        self._broker = broker
+
+    def worker(self, *, processes: int = 2) -> subprocess.Popen[bytes]:
+        """Start a prefork worker with so many children."""
+        name = f"worker-{len(self.processes)}"
+        options = ("--pool=prefork", f"--concurrency={processes}", f"--hostname={name}@test")
+        return self._start(name, "worker", *options, "--loglevel=INFO")
+
+    def beat(self) -> subprocess.Popen[bytes]:
+        """Start a scheduler; a second one is a fault that must do no harm."""
+        name = f"beat-{len(self.processes)}"
+        schedule = self._folder / f"{name}.schedule"
+        return self._start(name, "beat", "--pidfile=", f"--schedule={schedule}")
+
+    def end(self) -> None:
+        """Kill every process with its children."""
+        for process in self.processes:
+            kill(process)
+
+    def said(self) -> str:
+        """The last words of each process."""
+        logs = sorted(self._folder.glob("*.process.log"))
+        return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in logs)
+
+    def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{name}.process.log").open("ab") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "--app=fleetui.celery", *arguments],
+                cwd=ROOT,
+                env={**os.environ, **self._environment(name)},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def _environment(self, name: str) -> dict[str, str]:
+        server = connection.settings_dict
+        where = f"{server['USER']}@{server['HOST']}:{server['PORT']}/{server['NAME']}"
+        return {
+            "DJANGO_SETTINGS_MODULE": "fleetui.settings",
+            "FLEETUI_EMBEDDED": "1",  # a remote that is a folder of this machine
+            "FLEETUI_DATA": str(self._folder / name),
+            "DATABASE_URL": f"postgres://{where}",
+            "REDIS_URL": self._broker,
+        }
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its children at once, as a lost machine does."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(20)
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that a worker has forked."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in found.split()]
+
+
+def wait_until(what: Callable[[], object], *, seconds: float, otherwise: Callable[[], str]) -> None:
+    """Wait for something to become true; the failure says `otherwise`."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.05)

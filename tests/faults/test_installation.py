@@ -1,0 +1,132 @@
+"""Celery's own workers and beats on real engines: a broker that is lost, doubled bells, a lost child."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from onboarding.adapters.celery_queue import CeleryQueue
+from onboarding.models import Change, Heartbeat
+from tests import repositories
+from tests.engines import Redis, redis_server
+from tests.faults.installation import Installation, children, wait_until
+from tests.faults.processes import Site
+from tests.stage import COMMITTED, QUEUED, state_of
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="needs real engines"),
+]
+
+# A busy machine needs long to start a Python process; nothing here waits where there is no need.
+PATIENCE = 120.0
+
+
+@pytest.fixture
+def broker() -> Iterator[Redis]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def installation(site: Site, broker: Redis, tmp_path: Path) -> Iterator[Installation]:
+    site.queue = CeleryQueue(Celery("tests", broker=broker.url))  # type: ignore[assignment]
+    installation = Installation(tmp_path, broker.url)
+    yield installation
+    installation.end()
+
+
+def all_committed(installation: Installation, asked: list[Change]) -> None:
+    """Wait until each is in Git."""
+    wait_until(
+        lambda: all(state_of(change) == COMMITTED for change in asked),
+        seconds=PATIENCE,
+        otherwise=installation.said,
+    )
+
+
+def test_it_goes_on_by_itself_when_the_broker_was_away_and_lost_everything(
+    site: Site, broker: Redis, installation: Installation
+) -> None:
+    worker, beat = installation.worker(), installation.beat()
+    before = site.approved("spoke-before")
+    all_committed(installation, [before])
+    broker.stop()
+    during = [site.approved(f"spoke-during-{number}") for number in range(2)]
+    assert [state_of(change) for change in during] == [QUEUED] * 2, "they wait, visibly"
+    broker.start()
+    broker.flush()
+    all_committed(installation, [before, *during])
+
+    assert worker.poll() is None, "nobody had to start the worker again"
+    assert beat.poll() is None
+    site.check()
+
+
+def test_it_writes_once_with_two_beats_and_every_bell_rung_ten_times(
+    site: Site, broker: Redis, installation: Installation
+) -> None:
+    for _ in range(2):
+        installation.worker()
+        installation.beat()
+    asked = [site.approved(f"spoke-{number}") for number in range(4)]
+    for _ in range(10):
+        site.queue.wake("onboarding.deliver", fleet_id=site.fleet.pk)
+        site.queue.wake("onboarding.sweep")
+    all_committed(installation, asked)
+    # Both beats were there, and what they rang was heard.
+    swept = Heartbeat.objects.get(part="sweep").at
+    wait_until(
+        lambda: Heartbeat.objects.get(part="sweep").at > swept,
+        seconds=PATIENCE,
+        otherwise=installation.said,
+    )
+
+    assert [site.attempts(change) for change in asked] == [["committed"]] * 4
+    assert len(site.commits()) == 4
+    site.check()
+
+
+def test_it_replaces_a_child_that_was_killed_in_the_midst_of_a_push(
+    site: Site, installation: Installation
+) -> None:
+    taken, go = site.folder / "taken", site.folder / "go"
+    # The remote waits inside the push until its client is dead, then takes it.
+    repositories.install_hook(
+        site.bare,
+        "pre-receive",
+        f"touch {taken}; until [ -e {go} ]; do sleep 0.05; done",
+    )
+    worker = installation.worker()
+    installation.beat()
+    change = site.approved("spoke-a")
+    wait_until(taken.exists, seconds=PATIENCE, otherwise=installation.said)
+    for child in children(worker):
+        os.kill(child, signal.SIGKILL)
+    go.touch()
+    repositories.remove_hook(site.bare, "pre-receive")
+    site.lease_ends()
+    other = site.approved("spoke-b")
+    all_committed(installation, [change, other])
+
+    assert worker.poll() is None
+    assert len(site.commits()) == 2
+    site.check()
+
+
+def test_it_pauses_with_a_broker_that_does_not_answer_and_goes_on_with_it(
+    site: Site, broker: Redis, installation: Installation
+) -> None:
+    installation.worker()
+    installation.beat()
+    all_committed(installation, [site.approved("spoke-before")])
+    broker.signal(signal.SIGSTOP)
+    during = site.approved("spoke-during")
+    broker.signal(signal.SIGCONT)
+    all_committed(installation, [during])
+    site.check()
