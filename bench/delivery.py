@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
             "FLEETUI_DATA": f"{folder}/data",
             "LOG_LEVEL": "WARNING",
         }
-        _begin()
+        begin()
         goals, shares = Goals(), {}
         print(f"{'members':>8} {'floor':>9} {'ours':>9} {'naive':>9}  (ms, p50)   ours/floor")
         for size in sizes:
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         return goals.report()
 
 
-def _begin() -> None:
+def begin() -> None:
     """Start Django on an empty, migrated database."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "fleetui.settings"
     import django

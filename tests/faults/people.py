@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 class Human:
-    """Somebody who commits and pushes with plain git from a clone, again and again."""
+    """Somebody who commits and pushes with plain git from a clone; in a block, again and again."""
 
-    def __init__(self, bare: Path, folder: Path, *, every: float) -> None:
+    def __init__(self, bare: Path, folder: Path, *, every: float = 0.2) -> None:
         self.files: dict[str, str] = {}
         self.commits: list[str] = []
-        self._bare = bare
+        self.lines: list[tuple[str, str]] = []
         self._clone = folder
         self._every = every
         self._stop = threading.Event()
@@ -28,20 +28,42 @@ class Human:
         self._stop.set()
         self._thread.join()
 
+    def note(self) -> None:
+        """Push a new file beside the fleet, however often others are faster."""
+        number = len(self.files) + 1
+        path = f"docs/{number}.md"
+        self.files[path] = f"note {number}\n"
+        self._write(path, self.files[path])
+        self._git("commit", "--quiet", "--message", f"Note {number}")
+        while self._git("push", "--quiet", "origin", "HEAD:main").returncode:
+            self._git("pull", "--quiet", "--rebase", "origin", "main")
+        self.commits.append(self._git("rev-parse", "HEAD").stdout.strip())
+
+    def comment(self, path: str) -> bool:
+        """Try once to add a line to the end of a file that the fleet has; whether it arrived."""
+        self._git("fetch", "--quiet", "origin", "main")
+        self._git("reset", "--quiet", "--hard", "origin/main")
+        file = self._clone / path
+        if not file.exists():
+            return False
+        line = f"# a person's remark {len(self.lines) + 1}"
+        self._write(path, f"{file.read_text().rstrip()}\n{line}\n")
+        self._git("commit", "--quiet", "--message", line[2:])
+        if self._git("push", "--quiet", "origin", "HEAD:main").returncode:
+            return False
+        self.lines.append((path, line))
+        self.commits.append(self._git("rev-parse", "HEAD").stdout.strip())
+        return True
+
     def _run(self) -> None:
-        number = 0
         while not self._stop.wait(self._every):
-            number += 1
-            path = f"docs/{number}.md"
-            self.files[path] = f"note {number}\n"
-            target = self._clone / path
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(self.files[path])
-            self._git("add", path)
-            self._git("commit", "--quiet", "--message", f"Note {number}")
-            while self._git("push", "--quiet", "origin", "HEAD:main").returncode:
-                self._git("pull", "--quiet", "--rebase", "origin", "main")
-            self.commits.append(self._git("rev-parse", "HEAD").stdout.strip())
+            self.note()
+
+    def _write(self, path: str, text: str) -> None:
+        target = self._clone / path
+        target.parent.mkdir(exist_ok=True, parents=True)
+        target.write_text(text)
+        self._git("add", path)
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         who = ["-c", "user.name=Platform Team", "-c", "user.email=platform@example.com"]
