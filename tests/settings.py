@@ -23,6 +23,9 @@ from fleetui.settings import *  # noqa: E402, F403 - the environment must be set
 if "TEST_DATABASE_URL" not in os.environ:
     # A file, not memory: threads and processes of a test meet in it as in the embedded product.
     DATABASES["default"]["TEST"] = {"NAME": f"{_folder.name}/test.sqlite3"}  # noqa: F405
+else:
+    # A test may stay in its transaction for as long as its machine needs.
+    DATABASES["default"]["OPTIONS"].pop("options")  # noqa: F405
 STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405 - whitenoise warns where it is missing
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {

@@ -27,13 +27,17 @@ class Installation:
         """Start a prefork worker with so many children."""
         name = f"worker-{len(self.processes)}"
         options = ("--pool=prefork", f"--concurrency={processes}", f"--hostname={name}@test")
-        return self._start(name, "worker", *options, "--loglevel=INFO")
+        return self._celery(name, "worker", *options, "--loglevel=INFO")
 
     def beat(self) -> subprocess.Popen[bytes]:
         """Start a scheduler; a second one is a fault that must do no harm."""
         name = f"beat-{len(self.processes)}"
         schedule = self._folder / f"{name}.schedule"
-        return self._start(name, "beat", "--pidfile=", f"--schedule={schedule}")
+        return self._celery(name, "beat", "--pidfile=", f"--schedule={schedule}")
+
+    def script(self, text: str) -> subprocess.Popen[bytes]:
+        """Start a Python process of the product that runs a text."""
+        return self._start(f"script-{len(self.processes)}", "-c", text)
 
     def end(self) -> None:
         """Kill every process with its children."""
@@ -45,10 +49,13 @@ class Installation:
         logs = sorted(self._folder.glob("*.process.log"))
         return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in logs)
 
+    def _celery(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return self._start(name, "-m", "celery", "--app=fleetui.celery", *arguments)
+
     def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.process.log").open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "--app=fleetui.celery", *arguments],
+                [sys.executable, *arguments],
                 cwd=ROOT,
                 env={**os.environ, **self._environment(name)},
                 stdout=out,

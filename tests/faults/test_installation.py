@@ -27,6 +27,18 @@ pytestmark = [
 PATIENCE = 120.0
 
 
+STOP_IN_A_TRANSACTION = """
+import os, signal, django
+django.setup()
+from django.db import transaction
+from onboarding.models import EventHead
+with transaction.atomic():
+    EventHead.objects.select_for_update().get(pk=1)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+"""As a worker leaves the end of the audit trail that is paused between two statements."""
+
+
 @pytest.fixture
 def broker() -> Iterator[Redis]:
     with redis_server() as server:
@@ -129,4 +141,23 @@ def test_it_pauses_with_a_broker_that_does_not_answer_and_goes_on_with_it(
     during = site.approved("spoke-during")
     broker.signal(signal.SIGCONT)
     all_committed(installation, [during])
+    site.check()
+
+
+def test_it_lets_nobody_wait_for_a_worker_that_stopped_in_a_transaction(
+    site: Site, installation: Installation
+) -> None:
+    worker = installation.worker()
+    installation.beat()
+    before = site.approved("spoke-before")
+    all_committed(installation, [before])
+    stopped = installation.script(STOP_IN_A_TRANSACTION)
+    wait_until(
+        lambda: "State:\tT" in Path(f"/proc/{stopped.pid}/status").read_text(),
+        seconds=PATIENCE,
+        otherwise=installation.said,
+    )
+    other = site.approved("spoke-other")  # waits until the server ends that session
+    all_committed(installation, [other])
+    assert worker.poll() is None
     site.check()
