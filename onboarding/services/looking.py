@@ -14,7 +14,14 @@ from django.core.cache import cache
 
 from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import FleetLayout
-from onboarding.models import ApplicationStatus, Change, Delivery, Hub, HubObject
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    ClusterStatus,
+    Delivery,
+    Hub,
+    HubObject,
+)
 from onboarding.ports import ArgoCD, Clock, HubKind, HubReader
 from onboarding.services import events
 from onboarding.services.layouts import layout_of
@@ -26,6 +33,9 @@ REGISTRATION = "fleet-hub-external-secrets"
 _MOST_APPLICATIONS = 50
 _SECONDS_BETWEEN = 0.05
 _REMEMBERED_SECONDS = 300
+# How often, and of how many clusters at once, Argo CD is asked to try again what it could not reach.
+_TRY_AGAIN_SECONDS = 20
+_MOST_TRIED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,35 @@ def tell_hub_of_change(
             change=change,
         )
     return Told(lookers, skipped, tuple(problems))
+
+
+def try_unreachable_again(
+    *, hub: Hub, argocd: ArgoCD, pause: Callable[[float], None] = time.sleep
+) -> int:
+    """Ask Argo CD to try again the clusters that it cannot reach; returns how many it was asked for.
+
+    By itself it does so when it next compares one of their Applications, after two to three
+    minutes, and until then a cluster that is back looks as if it were not. One comparison is enough
+    for a cluster. A refusal for one is only logged.
+    """
+    unreachable = ClusterStatus.objects.filter(hub=hub, connection="Failed").order_by("name")
+    asked = 0
+    for name in unreachable.values_list("name", flat=True).iterator():
+        if asked == _MOST_TRIED_AT_ONCE:
+            break
+        if not cache.add(f"tried:{hub.pk}:{name}", True, timeout=_TRY_AGAIN_SECONDS):
+            continue
+        of_cluster = ApplicationStatus.objects.filter(hub=hub, cluster_name=name)
+        first = of_cluster.order_by("name").values_list("name", flat=True).first()
+        if first is None:
+            continue
+        try:
+            argocd.refresh_application(first)
+        except FleetError as error:
+            _LOG.warning("Hub %s was not told to try %s again: %s", hub.name, name, error)
+        asked += 1
+        pause(_SECONDS_BETWEEN)
+    return asked
 
 
 def _askers(

@@ -29,7 +29,7 @@ from onboarding.ports import (
     ListExpired,
     SpokeCredentials,
 )
-from onboarding.services import observations, secret_questions
+from onboarding.services import looking, observations, secret_questions
 from onboarding.services.observations import Listing, LostWatch, Watch
 
 _LOG = logging.getLogger(__name__)
@@ -290,6 +290,7 @@ class ClustersLoop(Loop):
         observations.observe_clusters(
             watch=observed.watch, argocd=observed.argocd, clock=observed.clock
         )
+        looking.try_unreachable_again(hub=observed.hub, argocd=observed.argocd)
         self._backoff.succeeded()
         short = observations.ONBOARDING_INTERVAL.total_seconds()
         rested = 0.0

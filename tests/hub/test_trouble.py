@@ -124,9 +124,7 @@ def test_it_names_a_cluster_that_cannot_be_reached(house: House) -> None:
     is_a_problem(house, spoke.name, "Argo CD cannot reach the cluster.")
 
     house.hub.forwarder.open(spoke.port)
-    # Argo CD looks again at what it could not reach when it next compares it: after two to three
-    # minutes.
-    house.healthy(spoke.name, seconds=300)
+    house.healthy(spoke.name)
 
 
 def test_it_names_an_argo_cd_that_is_silent(house: House, settled: Spoke) -> None:

@@ -10,9 +10,17 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 
 from onboarding.domain.errors import Refused
-from onboarding.models import ApplicationStatus, Change, Delivery, Fleet, Hub, HubObject
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    ClusterStatus,
+    Delivery,
+    Fleet,
+    Hub,
+    HubObject,
+)
 from onboarding.services import observations
-from onboarding.services.looking import Lookers, who_looks
+from onboarding.services.looking import Lookers, try_unreachable_again, who_looks
 from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +197,42 @@ def test_it_does_nothing_for_a_change_that_is_gone(tell: Told) -> None:
     )
     assert told.lookers == Lookers()
     assert tell.reader.asked == []
+
+
+def connections(hub: Hub, **found: str) -> None:
+    for name, connection in found.items():
+        cluster = name.replace("_", "-")
+        application(hub, f"cluster-info-{cluster}", cluster, [], set="cluster-info")
+        ClusterStatus.objects.create(
+            hub=hub,
+            name=cluster,
+            server=f"https://{cluster}.example.com",
+            connection=connection,
+            first_seen_at=START,
+            seen_at=START,
+        )
+
+
+def test_it_has_clusters_tried_again_that_cannot_be_reached_but_not_all_the_time(hub: Hub) -> None:
+    connections(hub, spoke_dev="Failed", spoke_two="Successful", spoke_three="Failed")
+    argocd = FakeArgoCD()
+    assert try_unreachable_again(hub=hub, argocd=argocd, pause=lambda _: None) == 2
+    assert argocd.refreshed == ["cluster-info-spoke-dev", "cluster-info-spoke-three"]
+    assert try_unreachable_again(hub=hub, argocd=argocd, pause=lambda _: None) == 0
+    cache.clear()
+    assert try_unreachable_again(hub=hub, argocd=argocd, pause=lambda _: None) == 2
+
+
+def test_it_has_a_few_of_many_tried_again_at_once_and_the_others_next(hub: Hub) -> None:
+    connections(hub, **{f"spoke_{number:02}": "Failed" for number in range(25)})
+    argocd, pauses = FakeArgoCD(), list[float]()
+    for expected in (20, 5, 0):
+        assert try_unreachable_again(hub=hub, argocd=argocd, pause=pauses.append) == expected
+    assert len(set(argocd.refreshed)) == 25
+    assert len(pauses) == 25
+
+
+def test_a_refusal_to_try_again_is_no_failure_of_looking(hub: Hub) -> None:
+    connections(hub, spoke_dev="Failed")
+    argocd = FakeArgoCD(failing=Refused("It may not."))
+    assert try_unreachable_again(hub=hub, argocd=argocd, pause=lambda _: None) == 1
