@@ -17,6 +17,7 @@ PAGES = (
     "/clusters/hub-cluster/spoke-dev-workload1/?tab=labels",
     "/clusters/hub-cluster/spoke-dev-workload1/?tab=values&component=cluster-info",
     "/clusters/compare/?a=hub-cluster/spoke-dev-workload1&b=hub-cluster/spoke-prod-eu-1",
+    "/plan/?rev=main",
     "/values/?q=info",
     "/clusters/hub-cluster/spoke-dev-workload1/?tab=history",
     "/clusters/hub-cluster/spoke-dev-workload1/?tab=files",

@@ -44,6 +44,7 @@ TABLE = {
     "lint-json": ("/lint/report.json", READ),
     "lint-sarif": ("/lint/report.sarif", READ),
     "cluster-compare": ("/clusters/compare/", READ),
+    "change-plan": ("/plan/", READ),
     "value-search": ("/values/", READ),
     "search": ("/search/?q=spoke", READ),
     "system": ("/system/", READ),
