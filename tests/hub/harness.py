@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -291,7 +292,8 @@ def load_manifests(text: str) -> list[Manifest]:
 
 
 def main() -> None:
-    """Runs a hub until Ctrl-C, and says where everything is."""
+    """Runs a hub until Ctrl-C or SIGTERM, and says where everything is."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with real_hub() as hub:
         print(
             json.dumps({"started after seconds": hub.took, "MiB": hub.processes.memory()}, indent=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -63,7 +62,7 @@ def test_it_ends_what_a_killed_run_left_and_touches_no_other(hub: Hub) -> None:
         assert all(each.is_running() for each in ours)
         last = programs(folder)
     finally:
-        after.send_signal(signal.SIGINT)
+        after.terminate()
         assert after.wait(60) == 0
     assert not any(each.is_running() for each in last)
     assert [each for each in runs_root().glob("run-*") if each in (left, folder)] == []
