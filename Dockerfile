@@ -6,9 +6,10 @@ RUN pip install --no-cache-dir --require-hashes -r /locks/uv.txt \
     && uv pip sync --python /opt/fleetui/bin/python --require-hashes /locks/runtime.txt
 
 FROM python:3.11-slim-bookworm
-# git brings changes to the fleet's repository; openssh-client is for those reached by ssh.
+# git brings changes to the fleet's repository; openssh-client is for those reached by ssh and, as
+# gnupg, for signed commits.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git openssh-client \
+    && apt-get install --yes --no-install-recommends git gnupg openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home fleetui \
     && install -d -o fleetui -g fleetui /data

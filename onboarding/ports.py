@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from onboarding.domain.credentials import SecretFacts
+from onboarding.domain.reviews import CheckFacts, PullRequestFacts
 from onboarding.domain.snapshot import Snapshot
 
 
@@ -85,6 +86,19 @@ class FleetRepository(Protocol):
         """
         ...
 
+    def fetch_branch(self, branch: str) -> str:
+        """Bring another branch of the remote; return its tip, or "" where there is no such branch."""
+        ...
+
+    def push_branch(
+        self, branch: str, tip: str, *, timeout: float, not_after: float = float("inf")
+    ) -> str:
+        """Try to create a branch at `tip` on the remote; one that exists is left as it is.
+
+        Time and answer are as for `push`: what became of it is read with `fetch_branch`.
+        """
+        ...
+
     def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
         """Commits in `since..tip` whose message carries the trailer with that value, newest first."""
         ...
@@ -113,6 +127,10 @@ class FleetRepository(Protocol):
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit against its first parent."""
+        ...
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """The commits that a commit continues, the one of its own branch first."""
         ...
 
     def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
@@ -236,6 +254,38 @@ class SpokeCredentials(Protocol):
 
     def check(self) -> str:
         """Try the service and the rights; one plain sentence about what was found."""
+        ...
+
+
+class Forge(Protocol):
+    """The pull requests of one project into one target branch, on GitHub, GitLab or Gitea."""
+
+    def find(self, branch: str) -> PullRequestFacts | None:
+        """The pull request of a branch, in whatever state: an open one first, else the newest."""
+        ...
+
+    def open(self, branch: str, *, title: str, text: str) -> PullRequestFacts:
+        """Ask for a branch to be merged; `Refused` where the forge has such a request already."""
+        ...
+
+    def look(self, number: int) -> PullRequestFacts:
+        """How a pull request stands now; `Refused` where there is none of that number."""
+        ...
+
+    def close(self, number: int, *, why: str) -> None:
+        """Close a pull request without a merge, and say why in a comment; a closed one stays so."""
+        ...
+
+    def checks(self, commit: str) -> tuple[CheckFacts, ...]:
+        """How the checks of a commit stand, without our own."""
+        ...
+
+    def set_status(self, commit: str, *, passed: bool, text: str) -> None:
+        """Set our own commit status, with one sentence."""
+        ...
+
+    def check(self) -> str:
+        """Try the project and the rights of the token; one plain sentence about what was found."""
         ...
 
 

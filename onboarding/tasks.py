@@ -43,8 +43,9 @@ def deliver(*, fleet_id: int, **_: Any) -> None:
         clock=wiring.clock(),
         queue=queue,
         worker=socket.gethostname(),
+        forge=wiring.forge,
     )
-    if report.committed:
+    if report.committed or report.merged_differently:
         queue.wake("onboarding.refresh_fleet", fleet_id=fleet.pk)
         for change_id in report.committed:
             queue.wake("onboarding.tell_hub", change_id=change_id)

@@ -10,6 +10,7 @@ from onboarding.views import (
     changes,
     clusters,
     fleet_plans,
+    forge_calls,
     lint,
     metrics,
     overview,
@@ -77,5 +78,6 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("system/", system.system, name="system"),
     path("metrics", metrics.metrics, name="metrics"),
+    path("webhooks/forge/<slug:name>/", forge_calls.forge_called, name="forge-called"),
     *administration_urls,
 ]

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 from django.conf import settings
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Fleet, Hub
 from onboarding.ports import (
@@ -26,16 +27,17 @@ from onboarding.ports import (
     Clock,
     CommitRequest,
     FleetRepository,
+    Forge,
     HubReader,
     SpokeCredentials,
     WorkQueue,
 )
 
 if TYPE_CHECKING:
-    from onboarding.adapters.git import GitRemote, GitRepository
+    from onboarding.adapters.git import GitRemote, GitRepository, Identity, SigningKey
     from onboarding.adapters.hub_access import TokenSource
 
-_mirrors: dict[tuple[int, int, str, str], GitRepository] = {}
+_mirrors: dict[tuple[int, int, GitRemote, Identity, SigningKey | None], GitRepository] = {}
 _mirrors_lock = threading.Lock()
 _held_slots: list[IO[str]] = []
 _fetched: dict[tuple[int, int], float] = {}
@@ -66,18 +68,23 @@ def queue() -> WorkQueue:
 
 
 def repository(fleet: Fleet) -> FleetRepository:
-    """The fleet's repository: one bare mirror per process, thread, fleet and address.
+    """The fleet's repository: one bare mirror per process, thread, fleet and way to reach it.
 
     A thread's own mirror folder means that no two ever write one object store at once.
     """
-    from onboarding.adapters.git import GitRepository
+    from onboarding.adapters.git import GitRepository, Identity, SigningKey
 
-    key = (fleet.pk, threading.get_ident(), fleet.repository_url, fleet.branch)
+    remote = _remote(fleet, allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES)
+    committer = Identity(email=fleet.committer_email) if fleet.committer_email else Identity()
+    signing = SigningKey(fleet.signing, Path(fleet.signing_key_file)) if fleet.signing else None
+    key = (fleet.pk, threading.get_ident(), remote, committer, signing)
     with _mirrors_lock:
         if key not in _mirrors:
             _mirrors[key] = GitRepository(
                 folder=_mirror_folder(fleet),
-                remote=_remote(fleet, allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES),
+                remote=remote,
+                committer=committer,
+                signing_key=signing,
             )
         return _mirrors[key]
 
@@ -91,6 +98,7 @@ def _remote(fleet: Fleet, *, allow_local: bool) -> GitRemote:
         username=fleet.username,
         credential_file=_file(fleet.credential_file),
         known_hosts_file=_file(fleet.known_hosts_file),
+        ca_file=_file(fleet.ca_file),
         allow_local=allow_local,
     )
 
@@ -138,6 +146,38 @@ def folder(path: Path) -> Snapshot:
     from onboarding.adapters.folder import FolderSnapshot
 
     return FolderSnapshot(path)
+
+
+def forge(fleet: Fleet) -> Forge:
+    """The forge that carries the fleet's pull requests; raises `Refused` where it cannot be used."""
+    from onboarding.adapters.forge import ForgeAccess, forge_of
+
+    if not fleet.forge:
+        raise Refused(f"Fleet {fleet.name} has no forge yet. An administrator can choose it.")
+    url, project = project_of(fleet.repository_url, fleet.forge_url)
+    access = ForgeAccess(
+        url=url,
+        project=project,
+        target=fleet.branch,
+        token_file=fleet.forge_token_file or _https_token(fleet),
+        ca_file=fleet.ca_file,
+    )
+    return forge_of(ForgeKind(fleet.forge), access)
+
+
+def webhook_secret(fleet: Fleet) -> str:
+    """What the fleet's forge signs its calls with; "" where none is configured or readable."""
+    if not fleet.webhook_secret_file:
+        return ""
+    try:
+        return _token(fleet.webhook_secret_file).token()
+    except Refused:
+        return ""
+
+
+def _https_token(fleet: Fleet) -> str:
+    """The file of the repository's own credential, where that is a token."""
+    return fleet.credential_file if fleet.repository_url.startswith("https://") else ""
 
 
 def _file(path: str) -> Path | None:

@@ -76,6 +76,7 @@ class MemoryRemote:
     def __init__(self, files: Mapping[str, str | bytes] | None = None) -> None:
         self.commits: dict[str, MemoryCommit] = {}
         self.tip = ""
+        self.branches: dict[str, str] = {}
         self.refusing = ""
         self.away = False
         self.lost_answers = 0
@@ -196,6 +197,23 @@ class MemoryRepository:
             self.remote.lost_answers -= 1
             return f"The push was stopped after {timeout:.0f} seconds without an end."
         return "The remote accepted the push."
+
+    def fetch_branch(self, branch: str) -> str:
+        if self.remote.away:
+            raise Transient("The repository cannot be reached. It is tried again.")
+        return self.remote.branches.get(branch, "")
+
+    def push_branch(
+        self, branch: str, tip: str, *, timeout: float, not_after: float = float("inf")
+    ) -> str:
+        if branch in self.remote.branches:
+            return "The push was refused: stale info"
+        self.remote.branches[branch] = tip
+        return "The remote accepted the push."
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        parent = self._commit(commit).parent
+        return (parent,) if parent else ()
 
     def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
         old = set(self._line(since)) if since in self.remote.commits else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.models import Permission, User
 
@@ -77,6 +78,20 @@ class Meddled:
 
     def proposed(self, rev: str) -> str:
         return self.real.proposed(rev)
+
+    def fetch_branch(self, branch: str) -> str:
+        return self.real.fetch_branch(branch)
+
+    def push_branch(
+        self, branch: str, tip: str, *, timeout: float, not_after: float = float("inf")
+    ) -> str:
+        self._act("before_push")
+        said = self.real.push_branch(branch, tip, timeout=timeout, not_after=not_after)
+        self._act("after_push")
+        return said
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        return self.real.parents(commit)
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         return self.real.changes(commit)
@@ -166,9 +181,7 @@ class Stage:
         change.refresh_from_db()
         return change
 
-    def deliver(
-        self, repository: Meddled | None = None, **more: float
-    ) -> deliveries.DeliveryReport:
+    def deliver(self, repository: Meddled | None = None, **more: Any) -> deliveries.DeliveryReport:
         return deliveries.deliver(
             fleet_id=self.fleet.pk,
             repository=repository or self.repository,

@@ -18,6 +18,7 @@ class Alarm(StrEnum):
     REMOTE_LOCK = "remote_lock"
     DIVERGED = "diverged"
     POLICY = "policy"
+    MERGED_DIFFERENTLY = "merged_differently"
 
     @property
     def word(self) -> str:
@@ -45,7 +46,13 @@ _WORDS = {
     Alarm.POLICY: (
         "Policy rejects",
         "The Git server refuses the commit by a rule of its own (a hook, a protected branch, a "
-        "right). Change the rule or the account's rights there, then try again.",
+        "right). Change the rule or the account's rights there, or let the fleet deliver by pull "
+        "request, then try again.",
+    ),
+    Alarm.MERGED_DIFFERENTLY: (
+        "Merged differently",
+        "What was merged is not what was approved. Compare the pull request with the plan; where the "
+        "difference is not wanted, revert it in Git and ask for the change anew.",
     ),
 }
 

@@ -40,7 +40,11 @@ class DecisionState(StrEnum):
 
 
 class Act(StrEnum):
-    """What can be done to a decision. LAPSE is done by the delivery, never by a person."""
+    """What can be done to a decision.
+
+    LAPSE and CLOSE are done by the delivery, never by a person: what would happen is not what was
+    approved any more; the pull request was closed on the forge.
+    """
 
     SUBMIT = "submit"
     APPROVE = "approve"
@@ -48,6 +52,7 @@ class Act(StrEnum):
     WITHDRAW = "withdraw"
     EDIT = "edit"
     LAPSE = "lapse"
+    CLOSE = "close"
 
 
 class DeliveryState(StrEnum):
@@ -57,6 +62,7 @@ class DeliveryState(StrEnum):
     PUSHING = "pushing"
     COMMITTED = "committed"
     IN_REVIEW = "in_review"
+    MERGED_DIFFERENTLY = "merged_differently"
     FAILED = "failed"
 
     @property
@@ -94,6 +100,8 @@ _MOVES: Mapping[tuple[DecisionState, Act], DecisionState] = {
     # The service allows this one only while nothing of the change can be on its way to the remote.
     (DecisionState.APPROVED, Act.WITHDRAW): DecisionState.WITHDRAWN,
     (DecisionState.APPROVED, Act.LAPSE): DecisionState.LAPSED,
+    # Whoever closes the pull request on the forge says no to the change.
+    (DecisionState.APPROVED, Act.CLOSE): DecisionState.REJECTED,
     # A lapsed change keeps its discussion: it is submitted again, and needs a new approval.
     (DecisionState.LAPSED, Act.SUBMIT): DecisionState.SUBMITTED,
     (DecisionState.LAPSED, Act.EDIT): DecisionState.SUBMITTED,
@@ -124,7 +132,8 @@ _RULES: Mapping[Act, _Rule] = {
         Right.APPROVE,
         "You wrote or edited this change, so you cannot reject it. Withdraw it instead.",
     ),
-    Act.LAPSE: _Rule(_Who.NOBODY, None, ""),
+    Act.LAPSE: _Rule(_Who.NOBODY, None, "Approvals lapse by themselves; no person does it."),
+    Act.CLOSE: _Rule(_Who.NOBODY, None, "Close the pull request on the forge to reject it."),
 }
 
 _MISSING_RIGHT: Mapping[Right, str] = {
@@ -236,6 +245,7 @@ _PAST: Mapping[Act, str] = {
     Act.WITHDRAW: "withdrawn",
     Act.EDIT: "edited",
     Act.LAPSE: "lapsed",
+    Act.CLOSE: "closed",
 }
 
 
@@ -243,7 +253,7 @@ def _who_refuses(act: Act, *, actor_is_author: bool, actor_may: frozenset[Right]
     rule = _RULES[act]
     if rule.who is _Who.NOBODY:
         if actor_is_author or actor_may:
-            return Refused("Approvals lapse by themselves; no person does it.", code="not_allowed")
+            return Refused(rule.refusal, code="not_allowed")
         return None
     if act is Act.WITHDRAW and Right.ADMINISTER in actor_may:
         return None
@@ -287,14 +297,17 @@ _DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
             DeliveryState.QUEUED,
         }
     ),
-    DeliveryState.IN_REVIEW: frozenset({DeliveryState.COMMITTED, DeliveryState.FAILED}),
+    DeliveryState.IN_REVIEW: frozenset(
+        {DeliveryState.COMMITTED, DeliveryState.MERGED_DIFFERENTLY, DeliveryState.FAILED}
+    ),
     DeliveryState.FAILED: frozenset({DeliveryState.QUEUED}),
     DeliveryState.COMMITTED: frozenset(),
+    DeliveryState.MERGED_DIFFERENTLY: frozenset(),
 }
 
 
 def delivery_may_move(before: DeliveryState, after: DeliveryState) -> bool:
-    """Whether a delivery may go from one state to the other; COMMITTED is final."""
+    """Whether a delivery may go from one state to the other; what is in Git is final."""
     return after in _DELIVERY_MOVES[before]
 
 

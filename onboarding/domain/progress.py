@@ -298,7 +298,7 @@ def _state_before_git(facts: Facts, steps: tuple[Step, ...]) -> tuple[ClusterSta
     if facts.decision in _BEFORE_GIT:
         return _BEFORE_GIT[facts.decision]
     reason = steps[list(Stage).index(Stage.COMMITTED)].reason
-    failed = facts.delivery is DeliveryState.FAILED
+    failed = facts.delivery in (DeliveryState.FAILED, DeliveryState.MERGED_DIFFERENTLY)
     return (ClusterState.FAILED if failed else ClusterState.QUEUED), reason
 
 

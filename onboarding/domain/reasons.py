@@ -160,6 +160,12 @@ def _committed(facts: Facts, _now: datetime) -> Why:
                 f"Its pull request waits to be merged.{detail}",
                 "Merge it in the Git host.",
             )
+        case DeliveryState.MERGED_DIFFERENTLY:
+            return Why(
+                StepState.FAILED,
+                f"What was merged is not what was approved.{detail}",
+                "Compare the pull request with the plan; revert it in Git where it is not wanted.",
+            )
         case DeliveryState.QUEUED:
             return Why(StepState.WAITING, f"It is queued for the writer.{detail}")
         case _:

@@ -13,6 +13,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.layout import LAYOUTS, FleetLayout
 from onboarding.domain.layout_detection import OWN
 from onboarding.domain.names import AWS_REGION, GitRef, HubName
+from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.yamlread import load
 from onboarding.models import Fleet, Hub
 
@@ -47,6 +48,21 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+WHEN_KNOWN = (
+    "ca_file",
+    "pushes_per_minute",
+    "delivery_mode",
+    "forge",
+    "forge_url",
+    "forge_token_file",
+    "webhook_secret_file",
+    "signing",
+    "signing_key_file",
+    "committer_email",
+)
+"""What is said of a fleet when its repository is known already."""
 
 
 class FleetForm(forms.Form):
@@ -89,6 +105,55 @@ class FleetForm(forms.Form):
     known_hosts_file = forms.CharField(
         max_length=500, required=False, help_text="For ssh: a known_hosts file with the host's key."
     )
+    ca_file = forms.CharField(
+        label="Certificate authority file",
+        max_length=500,
+        required=False,
+        help_text="For https, where the host's certificate is not signed by a public authority.",
+    )
+    delivery_mode = forms.ChoiceField(
+        label="How changes are delivered",
+        choices=Fleet.DeliveryMode.choices,
+        initial=Fleet.DeliveryMode.DIRECT,
+        help_text="By pull request where the branch is protected.",
+    )
+    forge = forms.ChoiceField(
+        choices=[("", "None"), *((kind.value, kind.word) for kind in ForgeKind)],
+        required=False,
+        help_text="Where pull requests are opened.",
+    )
+    forge_url = forms.CharField(
+        label="Forge address",
+        max_length=500,
+        required=False,
+        help_text="Only where it is not the repository's host, such as https://git.example.com.",
+    )
+    forge_token_file = forms.CharField(
+        max_length=500,
+        required=False,
+        help_text="File with the token for pull requests; without one, the repository's own token is used.",
+    )
+    webhook_secret_file = forms.CharField(
+        max_length=500,
+        required=False,
+        help_text="File with the secret that the forge signs its calls with.",
+    )
+    signing = forms.ChoiceField(
+        label="Sign commits with",
+        choices=[("", "Nothing"), *Fleet.Signing.choices],
+        required=False,
+    )
+    signing_key_file = forms.CharField(
+        max_length=500,
+        required=False,
+        help_text="File with the private key, without a passphrase.",
+    )
+    committer_email = forms.EmailField(
+        label="Committer's address",
+        max_length=200,
+        required=False,
+        help_text="The e-mail address that the forge knows the key by.",
+    )
     pushes_per_minute = forms.IntegerField(
         min_value=0,
         max_value=600,
@@ -126,7 +191,24 @@ class FleetForm(forms.Form):
                 data["layout_data"] = parse_layout(text)
             except Refused as refused:
                 self.add_error("layout_text", str(refused))
+        if data.get("signing") and not data.get("signing_key_file"):
+            self.add_error("signing_key_file", "Name the file that holds the signing key.")
+        if data.get("delivery_mode") == Fleet.DeliveryMode.PULL_REQUEST:
+            self._check_forge(data)
         return data
+
+    def _check_forge(self, data: dict[str, Any]) -> None:
+        """Pull requests need a forge, and a project on it."""
+        if not data.get("forge"):
+            self.add_error("forge", "Choose the forge on which pull requests are opened.")
+        try:
+            project_of(data.get("repository_url", ""), data.get("forge_url", ""))
+        except Refused as refused:
+            self.add_error("repository_url", str(refused))
+
+    def clean_forge_url(self) -> str:
+        """The forge's address is https."""
+        return https_address(self.cleaned_data["forge_url"])
 
     def clean_pushes_per_minute(self) -> int:
         """Nothing entered means no limit."""
@@ -138,7 +220,8 @@ class AdoptForm(FleetForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        del self.fields["pushes_per_minute"]
+        for name in WHEN_KNOWN:
+            del self.fields[name]
         layout = self.fields["layout"]
         layout.required = False
         layout.choices = [("", "Find it in the repository"), *layout.choices]  # type: ignore[attr-defined]

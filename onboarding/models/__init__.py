@@ -9,7 +9,7 @@ from onboarding.models.adoption import Adoption
 from onboarding.models.approval import Approval
 from onboarding.models.change import Change, Comment, Participant
 from onboarding.models.cluster import Cluster
-from onboarding.models.delivery import Delivery, DeliveryAttempt, WriterLease
+from onboarding.models.delivery import Delivery, DeliveryAttempt, PullRequest, WriterLease
 from onboarding.models.event import Event, EventHead
 from onboarding.models.fleet import Fleet, Hub
 from onboarding.models.lint import LintFinding, LintReport
@@ -44,6 +44,7 @@ __all__ = [
     "LintReport",
     "Outcome",
     "Participant",
+    "PullRequest",
     "Standing",
     "WriterLease",
 ]

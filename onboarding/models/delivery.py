@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from onboarding.domain.lifecycle import DeliveryState
+from onboarding.domain.reviews import PullRequestState
 from onboarding.models.change import Change
 from onboarding.models.fleet import Fleet
 
@@ -45,7 +46,8 @@ class Delivery(models.Model):
                 condition=Q(state__in=[state.value for state in DeliveryState]),
             ),
             models.CheckConstraint(
-                name="committed_has_commit", condition=~Q(state="committed") | ~Q(commit="")
+                name="committed_has_commit",
+                condition=~Q(state__in=["committed", "merged_differently"]) | ~Q(commit=""),
             ),
         ]
         indexes = [
@@ -83,6 +85,40 @@ class DeliveryAttempt(models.Model):
         return (
             f"Attempt {self.number} of delivery {self.delivery_id}: {self.outcome or 'under way'}"
         )
+
+
+class PullRequest(models.Model):
+    """The pull request that carries a delivery, as the forge was last seen to tell it.
+
+    `posted` is our commit status as it was set last (head and verdict), `actor` who merged or
+    closed it, `checks` the other checks of its head.
+    """
+
+    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="pull_request")
+    branch = models.CharField(max_length=120)
+    number = models.PositiveIntegerField()
+    url = models.CharField(max_length=500, blank=True, default="")
+    state = models.CharField(max_length=10, default=PullRequestState.OPEN.value)
+    head_commit = models.CharField(max_length=64, blank=True, default="")
+    merge_commit = models.CharField(max_length=64, blank=True, default="")
+    posted = models.CharField(max_length=300, blank=True, default="")
+    checks = models.JSONField(default=list, blank=True)
+    waits_for = models.TextField(blank=True, default="")
+    actor = models.CharField(max_length=200, blank=True, default="")
+    acted_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="pull_request_state_known",
+                condition=Q(state__in=[state.value for state in PullRequestState]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Pull request {self.number} of delivery {self.delivery_id}: {self.state}"
 
 
 class WriterLease(models.Model):

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from django.db import models
 
+from onboarding.domain.reviews import ForgeKind
+
 
 class Fleet(models.Model):
     """One Git repository on one branch: where members are written.
 
     `chart_versions` maps a chart's folder to its version at the indexed commit.
     Credentials are held by reference only: `credential_file` names a file that the service can read
-    (a token for https, a private key for ssh), never its content.
+    (a token for https, a private key for ssh), never its content. `delivery_mode` says whether
+    changes are pushed to the branch or asked for in pull requests on the `forge`.
     """
+
+    class DeliveryMode(models.TextChoices):
+        """How an approved change reaches the branch."""
+
+        DIRECT = "direct", "Direct: Fleet UI pushes to the branch"
+        PULL_REQUEST = "pull_request", "Pull request: people merge it on the forge"
+
+    class Signing(models.TextChoices):
+        """What commits are signed with."""
+
+        SSH = "ssh", "SSH key"
+        GPG = "gpg", "GPG key"
 
     name = models.SlugField(max_length=63, unique=True)
     repository_url = models.CharField(max_length=500)
@@ -21,6 +36,22 @@ class Fleet(models.Model):
     username = models.CharField(max_length=100, blank=True, default="")
     credential_file = models.CharField(max_length=500, blank=True, default="")
     known_hosts_file = models.CharField(max_length=500, blank=True, default="")
+    ca_file = models.CharField(max_length=500, blank=True, default="")
+    delivery_mode = models.CharField(
+        max_length=20, choices=DeliveryMode.choices, default=DeliveryMode.DIRECT
+    )
+    forge = models.CharField(
+        max_length=20,
+        choices=[(kind.value, kind.word) for kind in ForgeKind],
+        blank=True,
+        default="",
+    )
+    forge_url = models.CharField(max_length=500, blank=True, default="")
+    forge_token_file = models.CharField(max_length=500, blank=True, default="")
+    webhook_secret_file = models.CharField(max_length=500, blank=True, default="")
+    signing = models.CharField(max_length=10, choices=Signing.choices, blank=True, default="")
+    signing_key_file = models.CharField(max_length=500, blank=True, default="")
+    committer_email = models.CharField(max_length=200, blank=True, default="")
     pushes_per_minute = models.PositiveIntegerField(default=0)
     indexed_commit = models.CharField(max_length=64, blank=True, default="")
     indexed_at = models.DateTimeField(null=True, blank=True)

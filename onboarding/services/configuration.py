@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from onboarding.domain.errors import FleetError, Refused
-from onboarding.domain.lifecycle import Right
-from onboarding.models import Fleet, Hub
+from onboarding.domain.lifecycle import DeliveryState, Right
+from onboarding.models import Delivery, Fleet, Hub
 from onboarding.ports import Clock
 from onboarding.services import events
 from onboarding.services.rights import rights_of
@@ -34,7 +34,8 @@ def save_fleet(
     """Create or change a fleet. Raises `Refused` where the actor is not an administrator.
 
     `actor` None is whoever may run the product's commands on its server. Another repository, branch
-    or layout makes what was indexed worthless: it is indexed anew.
+    or layout makes what was indexed worthless: it is indexed anew. How, and on which forge, changes
+    are delivered stays while one is on its way.
     """
     if actor is not None:
         _require_administrator(actor)
@@ -45,6 +46,7 @@ def save_fleet(
             for name in ("repository_url", "branch", "layout", "layout_data")
             if name in values and getattr(row, name) != values[name]
         ]
+        _keep_way_of_delivery(row, values)
         for name, value in values.items():
             setattr(row, name, value)
         if moved:
@@ -89,6 +91,26 @@ def run_checks(*, actor: User, checks: Mapping[str, Callable[[], str]]) -> tuple
     """
     _require_administrator(actor)
     return tuple(_run(subject, check) for subject, check in checks.items())
+
+
+def _keep_way_of_delivery(fleet: Fleet, values: Mapping[str, Any]) -> None:
+    """Refuse another way of delivering while pushes or pull requests of the old one are open."""
+    way = ("delivery_mode", "forge", "forge_url", "repository_url", "branch")
+    changed = [name for name in way if name in values and values[name] != getattr(fleet, name)]
+    if not fleet.pk or not changed:
+        return
+    states = [DeliveryState.PUSHING.value]
+    if fleet.delivery_mode == Fleet.DeliveryMode.PULL_REQUEST:
+        states.append(DeliveryState.IN_REVIEW.value)
+    count = Delivery.objects.filter(fleet=fleet, state__in=states).count()
+    if count:
+        subject = "1 change is" if count == 1 else f"{count} changes are"
+        raise Refused(
+            f"{subject} on the way to Git as it is configured now. Merge or close the open pull "
+            f"requests first, and wait until nothing is being pushed.",
+            field=changed[0],
+            code="on_its_way",
+        )
 
 
 def _run(subject: str, check: Callable[[], str]) -> CheckResult:

@@ -7,8 +7,10 @@ asked of the remote (`delivery_settling`), so a worker may die at any step and t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,8 +21,9 @@ from django.db.models import QuerySet
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right, may_stop_delivery
 from onboarding.models import Change, Delivery, Fleet, Heartbeat
-from onboarding.ports import Clock, FleetRepository, WorkQueue
+from onboarding.ports import Clock, FleetRepository, Forge, WorkQueue
 from onboarding.services import delivery_settling, events, writer_lease
+from onboarding.services.delivery_reviews import Reviewer
 from onboarding.services.delivery_writing import Writer
 from onboarding.services.rights import rights_of
 
@@ -33,7 +36,6 @@ PUSH_SECONDS = 15.0
 """How long one push may take; the writer's lease outlives it."""
 
 _LEASE_MARGIN = 5.0
-_OPEN = (DeliveryState.QUEUED.value, DeliveryState.PUSHING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class DeliveryReport:
     lapsed: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
     waiting: tuple[int, ...] = ()
+    rejected: tuple[int, ...] = ()
+    merged_differently: tuple[int, ...] = ()
     busy: bool = False
 
 
@@ -58,8 +62,11 @@ def deliver(
     queue: WorkQueue,
     worker: str,
     push_seconds: float = PUSH_SECONDS,
+    forge: Callable[[Fleet], Forge] | None = None,
 ) -> DeliveryReport:
-    """Write everything that is due for one fleet to its remote branch, in the order of approval.
+    """Bring everything that is due for one fleet to its remote branch, in the order of approval.
+
+    Where the fleet delivers by pull request, `forge` is asked for them; otherwise it is not used.
 
     Safe to run twice, at once and at any time: whoever does not get the lease does nothing. First
     what earlier runs left open is settled by reading the remote; then each due change is planned
@@ -75,7 +82,7 @@ def deliver(
     if lease is None:
         return DeliveryReport(busy=True)
     fleet = Fleet.objects.get(pk=fleet_id)
-    writer = Writer(
+    writer = _strategy(fleet, forge)(
         fleet=fleet,
         repository=repository,
         clock=clock,
@@ -128,6 +135,18 @@ def stop_before_push(*, change: Change, at: datetime) -> None:
                 f"The change is in Git already, as {delivery.commit[:10]}. Ask for another "
                 f"change that undoes it.",
                 code="delivered",
+            )
+        if state is DeliveryState.MERGED_DIFFERENTLY:
+            raise Refused(
+                "Its pull request was merged, so it cannot be withdrawn. Revert it in Git, and ask "
+                "for the change anew.",
+                code="delivered",
+            )
+        if state is DeliveryState.IN_REVIEW:
+            raise Refused(
+                "The change waits in its pull request, where somebody may merge it at any moment. "
+                "Close the pull request on the forge: that rejects the change.",
+                code="in_review",
             )
         if not may_stop_delivery(state, attempt_unsettled=unsettled):
             raise Refused(
@@ -187,9 +206,21 @@ def try_again(*, delivery_id: int, actor: User, clock: Clock, queue: WorkQueue) 
     return delivery
 
 
+def _strategy(fleet: Fleet, forge: Callable[[Fleet], Forge] | None) -> Callable[..., Writer]:
+    """The fleet's way of delivering: pushes to the branch itself, or pull requests into it."""
+    if fleet.delivery_mode == Fleet.DeliveryMode.DIRECT:
+        return Writer
+    if forge is None:
+        raise TypeError("A fleet that delivers by pull request needs its forge.")
+    return partial(Reviewer, forge=lambda: forge(fleet))
+
+
 def _due(now: datetime) -> QuerySet[Delivery]:
     """The deliveries that a worker should look at now."""
-    return Delivery.objects.filter(delivery_settling.is_due(now), state__in=_OPEN)
+    return Delivery.objects.filter(
+        delivery_settling.is_due(now),
+        state__in=[state.value for state in delivery_settling.UNSETTLED],
+    )
 
 
 def _say(fleet: Fleet, report: DeliveryReport) -> None:
@@ -206,5 +237,7 @@ def _report(writer: Writer, *, busy: bool = False) -> DeliveryReport:
         lapsed=tuple(writer.lapsed),
         failed=tuple(writer.failed),
         waiting=tuple(dict.fromkeys(writer.waiting)),
+        rejected=tuple(writer.rejected),
+        merged_differently=tuple(writer.merged_differently),
         busy=busy,
     )

@@ -21,6 +21,9 @@ from onboarding.services.writer_lease import Lease
 LATE_ARRIVAL = 15
 """Seconds for which a push that ended without a trace may still arrive at the remote."""
 
+UNSETTLED = (DeliveryState.QUEUED, DeliveryState.PUSHING, DeliveryState.IN_REVIEW)
+"""The states of a delivery whose end is still open."""
+
 _LONGEST_WAIT = 60.0
 
 
@@ -48,7 +51,7 @@ def settle(
     for facts in found:
         same_plan = facts.trailers.get("Plan-Digest") == delivery.digest
         if same_plan and dict(repository.changes(facts.sha)) == expected:
-            _commit(delivery, facts.sha, lease, now)
+            commit(delivery, facts.sha, lease, now)
             return "committed"
     if found:
         _alarm(delivery, found[0].sha, lease, now)
@@ -147,7 +150,7 @@ def fail(
     """End a delivery that cannot succeed by itself; its change stays approved. False: not ours."""
     with transaction.atomic():
         lock_changes([delivery.change_id])
-        moved = _own(delivery, lease).update(
+        moved = own(delivery, lease).update(
             state=DeliveryState.FAILED.value, reason=reason, alarm=alarm.value
         )
         if moved:
@@ -167,7 +170,7 @@ def lapse(*, delivery: Delivery, reason: str, now: datetime, lease: Lease) -> bo
     lapsed = decide(DecisionState.APPROVED, Act.LAPSE, actor_is_author=False, actor_may=frozenset())
     with transaction.atomic():
         lock_changes([delivery.change_id])
-        moved = _own(delivery, lease).update(
+        moved = own(delivery, lease).update(
             state=DeliveryState.FAILED.value, reason=reason, alarm=""
         )
         if moved:
@@ -220,19 +223,19 @@ def _since(delivery: Delivery) -> str:
     return first.base_commit if first else delivery.base_commit
 
 
-def _commit(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> None:
-    """Write that the change is in Git."""
+def commit(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> bool:
+    """Write that the change is in Git, as this commit. False: the row was not ours."""
     with transaction.atomic():
         lock_changes([delivery.change_id])
-        moved = _own(delivery, lease).update(
+        moved = own(delivery, lease).update(
             state=DeliveryState.COMMITTED.value, commit=sha, committed_at=now, reason="", alarm=""
         )
-        if not moved:
-            return
-        Change.objects.filter(pk=delivery.change_id, state=DecisionState.APPROVED.value).update(
-            settled_at=now, state_note="", updated_at=now
-        )
-        events.record_all([_committed(delivery, sha, now)])
+        if moved:
+            Change.objects.filter(pk=delivery.change_id, state=DecisionState.APPROVED.value).update(
+                settled_at=now, state_note="", updated_at=now
+            )
+            events.record_all([_committed(delivery, sha, now)])
+    return bool(moved)
 
 
 def _committed(delivery: Delivery, sha: str, now: datetime) -> Event:
@@ -271,10 +274,10 @@ def lock_changes(numbers: Iterable[int]) -> None:
     )
 
 
-def _own(delivery: Delivery, lease: Lease) -> QuerySet[Delivery]:
+def own(delivery: Delivery, lease: Lease) -> QuerySet[Delivery]:
     """The delivery's row, as long as it is open and this lease's."""
     return Delivery.objects.filter(
         pk=delivery.pk,
         fence=lease.fence,
-        state__in=(DeliveryState.QUEUED.value, DeliveryState.PUSHING.value),
+        state__in=[state.value for state in UNSETTLED],
     )

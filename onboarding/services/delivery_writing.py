@@ -38,6 +38,9 @@ _RENEW_AFTER = 3.0
 class Writer:
     """One holder of a fleet's lease, writing until nothing is due; keeps count of what it did."""
 
+    _followed: tuple[DeliveryState, ...] = (DeliveryState.QUEUED, DeliveryState.PUSHING)
+    """The states that this way of delivering leads further."""
+
     def __init__(
         self,
         *,
@@ -52,6 +55,8 @@ class Writer:
         self.lapsed: list[int] = []
         self.failed: list[int] = []
         self.waiting: list[int] = []
+        self.rejected: list[int] = []
+        self.merged_differently: list[int] = []
         self._fleet = fleet
         self._repository = repository
         self._clock = clock
@@ -73,10 +78,10 @@ class Writer:
         """Settle what is open, then write what is due; tell whether it is worth looking again."""
         self._renew()
         # From here on a worker that held the lease before us cannot move these rows any more.
-        self._rows(DeliveryState.QUEUED, DeliveryState.PUSHING).filter(
-            fence__lt=self._lease.fence
-        ).update(fence=self._lease.fence)
-        if not (self._due().exists() or self._rows(DeliveryState.PUSHING).exists()):
+        self._rows(*self._followed).filter(fence__lt=self._lease.fence).update(
+            fence=self._lease.fence
+        )
+        if not self._has_work():
             return False
         try:
             tip = self._repository.fetch()
@@ -91,6 +96,10 @@ class Writer:
         except FleetError as error:
             self._wait_for_remote(error)
             return False
+
+    def _has_work(self) -> bool:
+        """Whether there is anything to do now."""
+        return self._due().exists() or self._rows(DeliveryState.PUSHING).exists()
 
     def _write(self, batch: Sequence[Delivery], tip: str) -> bool:
         """Check each change, then build them one on the other and push them together.

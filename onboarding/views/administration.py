@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.forms.models import model_to_dict
@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding import wiring
+from onboarding.domain.errors import Refused
 from onboarding.domain.layout_detection import OWN
 from onboarding.domain.lifecycle import Right
 from onboarding.forms.administration import FleetForm, HubForm
@@ -25,6 +26,9 @@ from onboarding.views.administration_page import (
     hub_form_page,
     hubs_page,
 )
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 LIST = "onboarding/admin/list.html"
 FORM = "onboarding/admin/form.html"
@@ -50,10 +54,8 @@ def fleet_form(request: HttpRequest, name: str = "") -> HttpResponse:
     user = access.user_with(request, Right.ADMINISTER)
     fleet = get_object_or_404(Fleet, name=name) if name else None
     form = FleetForm(request.POST or None, fleet=fleet, initial=_initial(fleet))
-    if request.method == "POST" and form.is_valid():
-        saved = configuration.save_fleet(
-            values=form.cleaned_data, actor=user, clock=wiring.clock(), fleet=fleet
-        )
+    saved = _saved(form, user, fleet) if request.method == "POST" and form.is_valid() else None
+    if saved is not None:
         wiring.queue().wake("onboarding.refresh_fleet", fleet_id=saved.pk)
         messages.success(request, f"Fleet {saved.name} is saved. Test its connection now.")
         return redirect("fleet-list")
@@ -83,9 +85,13 @@ def fleet_test(request: HttpRequest, name: str) -> HttpResponse:
     """Test whether the fleet's repository can be read."""
     user = access.user_with(request, Right.ADMINISTER)
     fleet = get_object_or_404(Fleet, name=name)
-    results = configuration.run_checks(
-        actor=user, checks={"Git": lambda: wiring.repository(fleet).check()}
-    )
+    checks = {"Git": lambda: wiring.repository(fleet).check()}
+    if fleet.delivery_mode == Fleet.DeliveryMode.PULL_REQUEST:
+        checks = {
+            "Git": lambda: f"Reached it at {wiring.repository(fleet).fetch()[:10] or 'no commit'}.",
+            fleet.get_forge_display(): lambda: wiring.forge(fleet).check(),
+        }
+    results = configuration.run_checks(actor=user, checks=checks)
     return _tested(
         request, fleets_page(tested=name, test=connection_test(results, wiring.clock().now()))
     )
@@ -107,6 +113,18 @@ def hub_test(request: HttpRequest, name: str) -> HttpResponse:
     return _tested(
         request, hubs_page(tested=name, test=connection_test(results, wiring.clock().now()))
     )
+
+
+def _saved(form: FleetForm, user: User, fleet: Fleet | None) -> Fleet | None:
+    """The fleet as it was entered; None where it is refused, which the form then says."""
+    try:
+        return configuration.save_fleet(
+            values=form.cleaned_data, actor=user, clock=wiring.clock(), fleet=fleet
+        )
+    except Refused as refused:
+        for one in refused.refusals:
+            form.add_error(one.field if one.field in form.fields else None, one.message)
+        return None
 
 
 def _tested(request: HttpRequest, page: Any) -> HttpResponse:

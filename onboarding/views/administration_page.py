@@ -8,6 +8,7 @@ from datetime import datetime
 from django.forms import BaseForm
 from django.urls import reverse
 
+from onboarding.domain.reviews import ForgeKind
 from onboarding.models import Fleet, Hub
 from onboarding.services import configuration
 from onboarding.services.layouts import layout_of
@@ -34,7 +35,19 @@ _FLEET_SECTIONS = (
         "credentials",
         "Credentials",
         "By reference only",
-        ("username", "credential_file", "known_hosts_file"),
+        ("username", "credential_file", "known_hosts_file", "ca_file"),
+    ),
+    (
+        "delivery",
+        "Delivery",
+        "Direct, or by pull request",
+        ("delivery_mode", "forge", "forge_url", "forge_token_file", "webhook_secret_file"),
+    ),
+    (
+        "signing",
+        "Signed commits",
+        "By an SSH or GPG key",
+        ("signing", "signing_key_file", "committer_email"),
     ),
     ("limits", "Limits", "What the host allows", ("pushes_per_minute",)),
 )
@@ -161,8 +174,9 @@ def _sections(
             fields=tuple(
                 FormField(bound=form[name], is_optional=not form.fields[name].required)
                 for name in names
+                if name in form.fields
             ),
-            status="wrong" if any(form[name].errors for name in names) else "",
+            status="wrong" if any(name in form.errors for name in names) else "",
         )
         for key, title, hint, names in plan
     )
@@ -172,6 +186,7 @@ def _fleet_row(fleet: Fleet, test: ConnectionTest | None) -> AdminRow:
     facts = (
         Fact("Repository", fleet.repository_url),
         Fact("Branch", fleet.branch),
+        Fact("Delivery", _delivery_of(fleet)),
         Fact("Layout", layout_of(fleet).title),
         Fact("Indexed commit", fleet.indexed_commit[:10] or "never"),
         Fact("Credential", fleet.credential_file or "none"),
@@ -186,6 +201,18 @@ def _fleet_row(fleet: Fleet, test: ConnectionTest | None) -> AdminRow:
         key=fleet.name,
         test=test,
     )
+
+
+def _delivery_of(fleet: Fleet) -> str:
+    """How changes reach the branch, and where the forge may call."""
+    if fleet.delivery_mode == Fleet.DeliveryMode.DIRECT:
+        return "Direct"
+    call = (
+        f"; calls to {reverse('forge-called', args=[fleet.name])}"
+        if fleet.webhook_secret_file
+        else ""
+    )
+    return f"Pull requests on {ForgeKind(fleet.forge).word}{call}"
 
 
 def _hub_row(hub: Hub, test: ConnectionTest | None) -> AdminRow:

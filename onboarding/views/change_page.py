@@ -17,7 +17,8 @@ from onboarding.domain.lifecycle import (
     allowed_acts,
     who_acts_next,
 )
-from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant
+from onboarding.domain.reviews import STATUS_NAME
+from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant, PullRequest
 from onboarding.models import Delivery as DeliveryRow
 from onboarding.services import outcomes
 from onboarding.services.rights import rights_of
@@ -34,6 +35,7 @@ from onboarding.views.pages import (
     Link,
     OutcomeNote,
     Remark,
+    Request,
     Tab,
 )
 from onboarding.views.plan_page import plan_from_record
@@ -41,6 +43,7 @@ from onboarding.views.plan_page import plan_from_record
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+_CHECK_WORDS = {"passed": "Works", "running": "Progressing", "failed": "Failed"}
 TABS = ("plan", "diff", "values", "discussion", "delivery", "evidence")
 POLICY = "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
 DESTRUCTIVE_POLICY = (
@@ -175,7 +178,8 @@ def _waits_for(state: DecisionState, delivery: DeliveryRow | None) -> str:
         DeliveryState.QUEUED: "A worker writes it to Git.",
         DeliveryState.PUSHING: "A worker is writing it to Git.",
         DeliveryState.COMMITTED: "Nobody: it is in Git. The cluster's page shows what the hub makes of it.",
-        DeliveryState.IN_REVIEW: "Its pull request is merged in Git.",
+        DeliveryState.IN_REVIEW: "Somebody merges its pull request.",
+        DeliveryState.MERGED_DIFFERENTLY: "Somebody compares what was merged with the plan.",
         DeliveryState.FAILED: "Somebody looks at why the delivery failed.",
     }[DeliveryState(delivery.state)]
 
@@ -257,10 +261,11 @@ def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
         reason=row.reason,
         alarm=Alarm(row.alarm).word,
         advice=Alarm(row.alarm).advice or _advice(state),
-        commit=row.commit if state is DeliveryState.COMMITTED else "",
+        commit=row.commit if row.committed_at else "",
         branch=row.fleet.branch,
         since=row.committed_at or row.queued_at,
         next_try=row.due_at if state is DeliveryState.QUEUED and row.due_at > now else None,
+        request=_request(row),
         retry_url=reverse("change-retry", args=[row.change_id]) if may_retry else "",
         attempts=tuple(
             Attempt(
@@ -275,6 +280,35 @@ def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
             for attempt in row.attempts.order_by("-number")
         ),
     )
+
+
+def _request(row: DeliveryRow) -> Request | None:
+    """The pull request as the forge was last seen to tell it, and our own check first."""
+    found = PullRequest.objects.filter(delivery=row).first()
+    if found is None:
+        return None
+    ours = "Failed" if row.reason else "Works"
+    checks = [(STATUS_NAME, ours, "")] if found.posted else []
+    checks += [
+        (check["name"], _CHECK_WORDS.get(check["state"], "Unknown"), _address(check["url"]))
+        for check in found.checks
+    ]
+    return Request(
+        number=found.number,
+        url=_address(found.url),
+        state=found.state.capitalize(),
+        branch=found.branch,
+        waits_for=found.waits_for,
+        actor=found.actor,
+        acted_at=found.acted_at,
+        seen_at=found.seen_at,
+        checks=tuple(checks),
+    )
+
+
+def _address(url: str) -> str:
+    """An address that a forge told, where a browser may follow it."""
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 def _took(attempt: DeliveryAttempt) -> timedelta | None:

@@ -141,7 +141,15 @@ def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows) -> tuple[Stat
         Stat("Waits for approval", asked, asked_url, since=_first_asked(fleet)),
         Stat("On the way to Git", moving, moving_url),
         Stat("Failed deliveries", failed, failed_url, word="Failed" if failed else ""),
+        *_merged_differently(request, here),
     )
+
+
+def _merged_differently(request: HttpRequest, here: dict[str, list[str]]) -> tuple[Stat, ...]:
+    """The alarm about pull requests that brought something else than was approved, if there is one."""
+    state = DeliveryState.MERGED_DIFFERENTLY
+    number, url = tally(request, delivery=[state.value], **here)
+    return (Stat(state.word, number, url, word="Failed"),) if number else ()
 
 
 def _in_git(rows: StandingRows) -> str:

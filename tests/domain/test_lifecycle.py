@@ -34,6 +34,7 @@ MOVES = {
     (SUBMITTED, Act.WITHDRAW): WITHDRAWN,
     (APPROVED, Act.WITHDRAW): WITHDRAWN,
     (APPROVED, Act.LAPSE): LAPSED,
+    (APPROVED, Act.CLOSE): DecisionState.REJECTED,
     (LAPSED, Act.SUBMIT): SUBMITTED,
     (LAPSED, Act.EDIT): SUBMITTED,
     (LAPSED, Act.REJECT): REJECTED,
@@ -43,7 +44,7 @@ MOVES = {
 
 def person_for(act: Act) -> tuple[bool, frozenset[Right]]:
     """Somebody who may do this act wherever it exists."""
-    if act is Act.LAPSE:
+    if act in {Act.LAPSE, Act.CLOSE}:
         return False, frozenset()
     return act not in {Act.APPROVE, Act.REJECT}, EVERYTHING
 
@@ -88,6 +89,8 @@ def test_it_never_lets_an_author_decide_whatever_the_rights(state: DecisionState
         (SUBMITTED, Act.WITHDRAW, True, set(), "not_allowed"),
         (APPROVED, Act.LAPSE, False, {Right.ADMINISTER}, "not_allowed"),
         (APPROVED, Act.LAPSE, True, set(), "not_allowed"),
+        (APPROVED, Act.CLOSE, False, {Right.APPROVE}, "not_allowed"),
+        (APPROVED, Act.CLOSE, True, {Right.ADMINISTER}, "not_allowed"),
     ],
 )
 def test_it_refuses_people_without_the_right(
@@ -106,6 +109,7 @@ def test_it_refuses_people_without_the_right(
         (SUBMITTED, Act.EDIT, False, {Right.REQUEST}, SUBMITTED),
         (SUBMITTED, Act.WITHDRAW, False, {Right.ADMINISTER}, WITHDRAWN),
         (APPROVED, Act.LAPSE, False, set(), LAPSED),
+        (APPROVED, Act.CLOSE, False, set(), DecisionState.REJECTED),
     ],
 )
 def test_it_needs_no_more_than_the_one_right(
@@ -144,7 +148,7 @@ def test_it_says_who_acts_next(state: DecisionState) -> None:
     assert state.word[0].isupper()
 
 
-QUEUED, PUSHING, COMMITTED, IN_REVIEW, FAILED = DeliveryState
+QUEUED, PUSHING, COMMITTED, IN_REVIEW, MERGED_DIFFERENTLY, FAILED = DeliveryState
 DELIVERY_MOVES = {
     (QUEUED, PUSHING),
     (QUEUED, FAILED),
@@ -153,6 +157,7 @@ DELIVERY_MOVES = {
     (PUSHING, FAILED),
     (PUSHING, QUEUED),
     (IN_REVIEW, COMMITTED),
+    (IN_REVIEW, MERGED_DIFFERENTLY),
     (IN_REVIEW, FAILED),
     (FAILED, QUEUED),
 }

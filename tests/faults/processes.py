@@ -14,7 +14,8 @@ from pathlib import Path
 
 from django.db import connections
 
-from onboarding.models import Change, Delivery, DeliveryAttempt, WriterLease
+from onboarding.models import Change, Delivery, DeliveryAttempt, Fleet, WriterLease
+from onboarding.ports import Forge
 from onboarding.services import deliveries
 from tests.fakes import FakeClock, FakeQueue
 from tests.faults import invariants
@@ -116,6 +117,7 @@ class Worker:
                     queue=FakeQueue(),
                     worker=self._name,
                     push_seconds=push_seconds,
+                    forge=site.forge,
                 )
                 if not until_done or not site.open_deliveries():
                     break
@@ -132,6 +134,7 @@ class Site(Stage):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, WallClock())
+        self.forge: Callable[[Fleet], Forge] | None = None
         self.processes: list[Worker] = []
 
     def end(self) -> None:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from onboarding.adapters.git.address import parse_address
 from onboarding.adapters.git.folder import begin_repository
+from onboarding.adapters.git.objects import Identity
 from onboarding.adapters.git.process import GitRemote
-from onboarding.adapters.git.repository import GitRepository, Identity
+from onboarding.adapters.git.repository import GitRepository
+from onboarding.adapters.git.signing import SigningKey
 
-__all__ = ["GitRemote", "GitRepository", "Identity", "begin_repository", "parse_address"]
+__all__ = [
+    "GitRemote",
+    "GitRepository",
+    "Identity",
+    "SigningKey",
+    "begin_repository",
+    "parse_address",
+]

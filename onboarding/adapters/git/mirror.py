@@ -123,6 +123,42 @@ class Mirror:
         ):
             self.git(*task, timeout=timeout)
 
+    def bring(self, branch: str, *, timeout: float) -> tuple[GitOutcome, str]:
+        """Bring another branch than the fleet's own; the ref that then holds its tip."""
+        kept = f"refs/fleet/branch/{branch}"
+        outcome = self.git(
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
+            "--end-of-options", self._remote.url, f"+refs/heads/{branch}:{kept}",
+            timeout=timeout,
+        )  # fmt: skip
+        return outcome, kept
+
+    def send(
+        self, tip: str, branch: str, expected: str, *, timeout: float, not_after: float
+    ) -> GitOutcome | None:
+        """Push a commit to a branch that still stands at `expected` ("": that is not there yet).
+
+        None where it was too late to begin. Raises `OSError` or `pygit2.GitError` where the mirror
+        cannot be written.
+        """
+        repository = self.open()
+        # A bare SHA as source is pushed without a word about its fate; a ref is reported on.
+        source = f"refs/fleet/push-{int(time.time())}-{uuid4().hex}"
+        target = f"refs/heads/{branch}"
+        repository.references.create(source, tip)
+        try:
+            left = min(timeout, not_after - time.monotonic())
+            if left <= 0:
+                return None
+            return self.git(
+                "push", "--no-verify", "--no-follow-tags", "--no-signed",
+                f"--force-with-lease={target}:{expected}",
+                "--end-of-options", self._remote.url, f"{source}:{target}",
+                timeout=left,
+            )  # fmt: skip
+        finally:
+            repository.references.delete(source)
+
     def git(self, *arguments: str, timeout: float) -> GitOutcome:
         """Run git on this mirror."""
         return self.process.run(f"--git-dir={self.bare}", *arguments, timeout=timeout)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pygit2
 from pygit2.enums import FileMode
 
 from onboarding.domain.errors import Refused
-from onboarding.ports import CommitFacts, TreeEdit
+from onboarding.ports import CommitFacts, CommitRequest, TreeEdit
 
 _REGULAR = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
 _LONGEST_PATH = 1000
 _FOLDER = b"40000"
 # One entry of a tree object: kind in octal, blank, name, zero byte, id (20 bytes).
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who commits; the author of a commit is the person who asked for it."""
+
+    name: str = "Fleet UI"
+    email: str = "fleet-ui@localhost"
 
 
 def build_tree(
@@ -70,6 +80,29 @@ def changes_of(
     """Path -> (blob before, blob after) of one commit against its first parent."""
     parent = commit.parents[0].tree if commit.parent_ids else None
     return difference(repository, parent, commit.tree)
+
+
+def write_commit(
+    repository: pygit2.Repository,
+    request: CommitRequest,
+    committer: Identity,
+    tree: pygit2.Oid,
+    parents: list[pygit2.Oid],
+    *,
+    sign: Callable[[bytes], str] | None = None,
+) -> str:
+    """Keep a commit as an object, signed where `sign` gives a signature; return its SHA."""
+    arguments: Any = (
+        signature(request.author_name, request.author_email, request.when),
+        signature(committer.name, committer.email, request.when),
+        request.message,
+        tree,
+        parents,
+    )
+    if sign is None:
+        return str(repository.create_commit(None, *arguments))
+    text = str(repository.create_commit_string(*arguments))
+    return str(repository.create_commit_with_signature(text, sign(text.encode()), "gpgsig"))
 
 
 def facts_of(repository: pygit2.Repository, commit: pygit2.Commit) -> CommitFacts:
@@ -226,3 +259,14 @@ def _plain(text: str) -> str:
     return "".join(char for char in text if char.isprintable() and char not in "<>").strip(
         " .,:;'\"\\"
     )
+
+
+def check_message(message: str) -> None:
+    """Refuse a message that Git could not keep as it is."""
+    if not message.strip() or any(
+        not char.isprintable() and char not in "\n\t" for char in message
+    ):
+        raise Refused(
+            "The commit message is empty or holds characters that cannot be printed.",
+            code="message",
+        )

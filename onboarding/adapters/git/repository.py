@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from uuid import uuid4
 
 import pygit2
 from pygit2.enums import SortMode
 
 from onboarding.adapters.git import objects, proposals, words
 from onboarding.adapters.git.mirror import Mirror
+from onboarding.adapters.git.objects import Identity
 from onboarding.adapters.git.process import GitRemote
+from onboarding.adapters.git.signing import SigningKey
 from onboarding.adapters.git.snapshot import GitSnapshot
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.ports import CommitFacts, CommitRequest
@@ -26,20 +25,12 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 _LARGEST_FILE = 5 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who commits; the author of a commit is the person who asked for it."""
-
-    name: str = "Fleet UI"
-    email: str = "fleet-ui@localhost"
-
-
 class GitRepository:
     """`FleetRepository` kept by a real git.
 
     `folder` is the mirror's own (one per worker process, made when needed), `committer` the
     identity of the service, `timeout` the seconds for one talk with the remote, `largest_file` the
-    bytes above which a file is none.
+    bytes above which a file is none, `signing_key` what commits are signed with, if at all.
     """
 
     def __init__(
@@ -47,15 +38,17 @@ class GitRepository:
         *,
         folder: Path,
         remote: GitRemote,
-        committer: Identity = Identity(),
+        committer: Identity | None = None,
         timeout: float = 60.0,
         largest_file: int = _LARGEST_FILE,
+        signing_key: SigningKey | None = None,
     ) -> None:
         self._mirror = Mirror(folder.absolute(), remote)
         self._remote = remote
-        self._committer = committer
+        self._committer = committer or Identity()
         self._timeout = timeout
         self._largest = largest_file
+        self._sign = signing_key.sign if signing_key else None
 
     def fetch(self) -> str:
         """Bring the branch from the remote; return its tip ("" in a repository without a commit).
@@ -94,17 +87,12 @@ class GitRepository:
         def build(repository: pygit2.Repository) -> str:
             parent = _commit(repository, base) if base else None
             tree = objects.build_tree(repository, parent.tree if parent else None, request.edits)
-            built = repository.create_commit(
-                None,
-                objects.signature(request.author_name, request.author_email, request.when),
-                objects.signature(self._committer.name, self._committer.email, request.when),
-                request.message,
-                tree.id,
-                [parent.id] if parent else [],
+            parents = [parent.id] if parent else []
+            return objects.write_commit(
+                repository, request, self._committer, tree.id, parents, sign=self._sign
             )
-            return str(built)
 
-        _check_message(request.message)
+        objects.check_message(request.message)
         return self._sound(build)
 
     def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
@@ -120,27 +108,29 @@ class GitRepository:
                 f"Commit {tip[:10]} does not continue {base[:10]}; it is not pushed.",
                 code="not_descending",
             )
-        repository = self._mirror.open()
-        # A bare SHA as source is pushed without a word about its fate; a ref is reported on.
-        source = f"refs/fleet/push-{int(time.time())}-{uuid4().hex}"
-        target = f"refs/heads/{self._remote.branch}"
-        try:
-            repository.references.create(source, tip)
-        except (OSError, pygit2.GitError) as error:
-            raise self._no_room(error) from error
-        try:
-            left = min(timeout, not_after - time.monotonic())
-            if left <= 0:
-                return "The push was not begun: this worker slept through its time."
-            outcome = self._mirror.git(
-                "push", "--no-verify", "--no-follow-tags", "--no-signed",
-                f"--force-with-lease={target}:{base}",
-                "--end-of-options", self._remote.url, f"{source}:{target}",
-                timeout=left,
-            )  # fmt: skip
-        finally:
-            repository.references.delete(source)
-        return words.push_words(outcome)
+        return self._send(tip, self._remote.branch, base, timeout, not_after)
+
+    def fetch_branch(self, branch: str) -> str:
+        """Bring another branch of the remote; return its tip, or "" where there is no such branch.
+
+        Raises `Refused` or `Transient` as `fetch` does.
+        """
+        with self._mirror.locked(timeout=self._timeout):
+            outcome, kept = self._mirror.bring(branch, timeout=self._timeout)
+        if outcome.ok:
+            return self._sound(lambda repository: str(repository.references[kept].target))
+        if words.is_branch_missing(outcome.said):
+            return ""
+        raise words.failure(outcome, self._remote)
+
+    def push_branch(
+        self, branch: str, tip: str, *, timeout: float, not_after: float = float("inf")
+    ) -> str:
+        """Try to create a branch at `tip` on the remote; one that exists is left as it is.
+
+        Time and answer are as for `push`: what became of it is read with `fetch_branch`.
+        """
+        return self._send(tip, branch, "", timeout, not_after)
 
     def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
         """Commits in `since..tip` whose message carries the trailer with that value, newest first.
@@ -215,6 +205,11 @@ class GitRepository:
             lambda repository: objects.changes_of(repository, _commit(repository, commit))
         )
 
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """The commits that a commit continues, the one of its own branch first."""
+        found = self._sound(lambda repository: _commit(repository, commit).parent_ids)
+        return tuple(str(each) for each in found)
+
     def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
         """The newest commits that touched any of `paths` (files, folders), as last fetched."""
         tip = self._last_tip()
@@ -243,6 +238,8 @@ class GitRepository:
         Nothing is written. Raises `Refused` or `Transient` with the sentence about what is wrong.
         """
         tip = self.fetch()
+        if self._sign:
+            self._sign(b"A test of the signing key\n")
         where = f"Reached {self._remote.url}"
         if not tip:
             return f"{where}. It has no commit yet; the first change creates {self._remote.branch}."
@@ -265,6 +262,13 @@ class GitRepository:
             field="repository_url",
             code="not_writable",
         )
+
+    def _send(self, tip: str, branch: str, expected: str, timeout: float, not_after: float) -> str:
+        try:
+            outcome = self._mirror.send(tip, branch, expected, timeout=timeout, not_after=not_after)
+        except (OSError, pygit2.GitError) as error:
+            raise self._no_room(error) from error
+        return words.push_words(outcome) if outcome else words.OVERSLEPT
 
     def _bring(self) -> str:
         """Bring the branch into the mirror; raises `_Damaged` where the mirror is at fault."""
@@ -379,17 +383,6 @@ class GitRepository:
 
 class _Damaged(Exception):
     """The mirror, not the remote, is at fault."""
-
-
-def _check_message(message: str) -> None:
-    """Refuse a message that Git could not keep as it is."""
-    if not message.strip() or any(
-        not char.isprintable() and char not in "\n\t" for char in message
-    ):
-        raise Refused(
-            "The commit message is empty or holds characters that cannot be printed.",
-            code="message",
-        )
 
 
 def _is_known(repository: pygit2.Repository, sha: str) -> bool:

@@ -54,6 +54,9 @@ _MOVED_AWAY = re.compile(
 _TRANSPORT = re.compile(r"transport '[^']*' not allowed", re.I)
 
 
+OVERSLEPT = "The push was not begun: this worker slept through its time."
+
+
 def is_damaged(said: str) -> bool:
     """Whether git's words speak of a broken local copy rather than of the remote."""
     return bool(_DAMAGED.search(said)) and "does not appear to be a git repository" not in said

@@ -34,6 +34,7 @@ from onboarding.views.pages.changes import (
     Notice,
     Plan,
     Remark,
+    Request,
 )
 from onboarding.views.pages.clusters import (
     ApplicationRow,
@@ -187,6 +188,7 @@ __all__ = [
     "ReleaseListPage",
     "ReleaseRow",
     "Remark",
+    "Request",
     "SearchPage",
     "SettingRow",
     "Shadowed",

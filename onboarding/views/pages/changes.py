@@ -155,6 +155,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """The pull request that carries a delivery; `checks` are name, word and address."""
+
+    number: int
+    url: str
+    state: str
+    branch: str
+    waits_for: str = ""
+    actor: str = ""
+    acted_at: datetime | None = None
+    seen_at: datetime | None = None
+    checks: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of the approved change in Git."""
 
@@ -169,6 +184,7 @@ class Delivery:
     next_try: datetime | None = None
     attempts: tuple[Attempt, ...] = ()
     retry_url: str = ""
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
