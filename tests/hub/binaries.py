@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
 KUBERNETES_VERSION = "v1.34.4"
 ARGOCD_VERSION = "3.2.11"
+GITEA_VERSION = "1.25.1"
 GO_VERSION = "1.26"
 
 
@@ -115,6 +116,15 @@ RECIPES: Mapping[str, Recipe] = {
         {"github.com/argoproj/argo-cd/v3/common.version": ARGOCD_VERSION},
         source="github.com/argoproj/argo-cd/v3",
         manifests=("manifests/crds/*.yaml", "manifests/base/config/*.yaml"),
+    ),
+    "gitea": Recipe(
+        HERE / "build/gitea",
+        ".",
+        ("gitea",),
+        {"main.Version": GITEA_VERSION},
+        source="code.gitea.io/gitea",
+        # What a page, a repository and a message are made of; without them it does not start.
+        manifests=("templates/**/*.*", "options/**/*", "public/assets/img/*.svg"),
     ),
     "helm": Recipe(
         TESTS / "tools/helm",
@@ -227,7 +237,7 @@ def _build(name: str) -> None:
 def _keep_manifests(recipe: Recipe, into: Path) -> None:
     source = Path(run_go(recipe.module, "list", "-m", "-f", "{{.Dir}}", recipe.source).strip())
     for pattern in recipe.manifests:
-        for file in sorted(source.glob(pattern)):
+        for file in filter(Path.is_file, sorted(source.glob(pattern))):
             kept = into / file.relative_to(source)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(file.read_bytes())
