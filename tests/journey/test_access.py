@@ -89,7 +89,13 @@ def change(place: Place) -> Change:
 
 
 def test_every_address_is_in_the_table() -> None:
-    elsewhere = {"login", "logout", "styleguide", "metrics"}  # each with tests of its own
+    elsewhere = {
+        "login",
+        "logout",
+        "styleguide",
+        "metrics",
+        "forge-called",
+    }  # each with tests of its own
     nested = [part for part in get_resolver().url_patterns if hasattr(part, "url_patterns")]
     patterns = [one for part in nested for one in part.url_patterns if isinstance(one, URLPattern)]
     assert {one.name for one in patterns} - elsewhere == set(TABLE)
