@@ -13,6 +13,7 @@ from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
 from onboarding import wiring
+from onboarding.adapters.forge import gitea as gitea_adapter
 from onboarding.adapters.git import GitRemote, GitRepository
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.errors import Refused
@@ -96,7 +97,11 @@ class ForgeSite(Site):
 
 
 @pytest.fixture
-def site(transactional_db: None, tmp_path: Path, gitea: Gitea) -> Iterator[ForgeSite]:
+def site(
+    transactional_db: None, tmp_path: Path, gitea: Gitea, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ForgeSite]:
+    # How fast a forge on a busy machine answers is not what is tested.
+    monkeypatch.setattr(gitea_adapter, "SECONDS", 120.0)
     site = ForgeSite(tmp_path, gitea)
     yield site
     site.end()
@@ -252,11 +257,12 @@ def test_it_opens_one_request_though_workers_are_killed(site: ForgeSite, meddle:
     with pytest.raises(Refused, match="being written to Git"):
         changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
 
-    site.lease_ends()
-    site.work()
-    if state_of(change)[1] == DeliveryState.QUEUED.value:
+    for _ in range(4):  # a forge that is slow costs the worker its lease, and the next one goes on
+        site.lease_ends()
         site.all_is_due()
         site.work()
+        if state_of(change) == IN_REVIEW:
+            break
     assert state_of(change) == IN_REVIEW, delivery_of(change).reason
     (pull,) = project.pulls()
     assert project.branches() == {"main", pull["head"]["ref"]}
