@@ -36,7 +36,6 @@ TABLE = {
     "change-retry": ("/changes/{change}/retry/", POST_ONLY),
     "change-comment": ("/changes/{change}/comment/", POST_ONLY),
     "draft-discard": ("/changes/{change}/discard/", POST_ONLY),
-    "change-plan": ("/plan/", READ),
     "release-list": ("/releases/", READ),
     "tenant-list": ("/tenants/", READ),
     "tenant-detail": ("/tenants/tenant1/", READ),
