@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 from tests.hub.harness import Hub, runs_root
@@ -25,15 +23,16 @@ def start() -> tuple[subprocess.Popen[str], Path]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
-    deadline, said = time.monotonic() + SECONDS, ""
-    while "logs: " not in said:
-        ready, _, _ = select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))
-        line = process.stdout.readline() if ready else ""
-        assert line, f"the hub did not start: {said}"
+    said, late = "", threading.Timer(SECONDS, process.kill)
+    late.start()
+    for line in process.stdout:
         said += line
+        if line.startswith("logs: "):
+            break
+    late.cancel()
+    assert "logs: " in said, f"the hub did not start: {said}"
     return process, Path(said.partition("logs: ")[2].strip()).parent
 
 
@@ -63,7 +62,8 @@ def test_it_ends_what_a_killed_run_left_and_touches_no_other(hub: Hub) -> None:
         last = programs(folder)
     finally:
         after.terminate()
-        assert after.wait(60) == 0
+        ended = after.wait(60)
+    assert ended == 0
     assert not any(each.is_running() for each in last)
     assert [each for each in runs_root().glob("run-*") if each in (left, folder)] == []
     assert hub.kube.is_ready()
