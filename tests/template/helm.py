@@ -223,6 +223,15 @@ def merged(into: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     return {**into, **both}
 
 
+def without_nulls(values: Any) -> Any:
+    """Maps without keys that have no value, as Kubernetes keeps an object."""
+    if isinstance(values, list):
+        return [without_nulls(value) for value in values]
+    if not isinstance(values, Mapping):
+        return values
+    return {key: without_nulls(value) for key, value in values.items() if value is not None}
+
+
 def _texts(node: Any) -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, value in node.items():

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.agreement.rendered import without_nulls
-from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed
+from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed, without_nulls
 from tests.template.schemas import problems
 
 MEMBER = {
@@ -34,7 +33,6 @@ FIXED = {
     "enable_remote_addons": "false",
     "enable_remote_resources": "false",
 }
-EVALUATE = Path(__file__).parents[1] / "agreement/evaluate"
 LITERAL = re.compile(r'\{\{ "([^"\\{}]*)" \}\}')
 
 
@@ -424,8 +422,7 @@ def application(fleet: FleetCopy, member: dict[str, Any], **annotations: str) ->
         "layout": fleet.read("addons/bootstrap/layout.yaml")["layout"],
     }
     jobs = [{"values": {}, "templates": [registration()["spec"]["templatePatch"]]}]
-    (found,) = fleet.helm.template(EVALUATE, data={"parameters": parameters, "jobs": jobs})
-    (patch,) = json.loads(found["data"]["filled"])
+    (patch,) = fleet.helm.fill(parameters, jobs)
     helm: dict[str, Any] = json.loads(patch)["spec"]["sources"][0]["helm"]
     return helm | {"valuesObject": without_nulls(helm["valuesObject"])}
 
