@@ -74,6 +74,7 @@ FAULTS: Mapping[str, str] = {
 READY_TO_REGISTER = (
     "spoke-dev-workload3",
     "spoke-dev-workload4",
+    "spoke-dev-workload5",
     "spoke-prod-ap-1",
     "edge-prod-lisbon",
 )

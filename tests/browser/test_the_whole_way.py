@@ -72,14 +72,14 @@ def test_it_goes_the_whole_way(demo: Demo, sign_in: SignIn, picture: Callable[..
 
 def test_it_works_without_javascript(sign_in: SignIn) -> None:
     page = sign_in("requester", javascript=False)
-    fill_registration(page, cluster="spoke-dev-workload4", secret="fleet/spoke-dev-workload4")
+    fill_registration(page, cluster="spoke-dev-workload5", secret="fleet/spoke-dev-workload5")
     page.get_by_role("button", name="Update the preview").click()
     expect(page.locator("#preview-part")).to_contain_text(
-        "fleet-members/hub-cluster/spoke-dev-workload4.yaml"
+        "fleet-members/hub-cluster/spoke-dev-workload5.yaml"
     )
-    expect(page.get_by_label("Cluster name")).to_have_value("spoke-dev-workload4")
+    expect(page.get_by_label("Cluster name")).to_have_value("spoke-dev-workload5")
     page.get_by_role("button", name="Request approval").click()
-    expect(page.get_by_role("heading", name="Register spoke-dev-workload4")).to_be_visible()
+    expect(page.get_by_role("heading", name="Register spoke-dev-workload5")).to_be_visible()
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("Withdrawn").first).to_be_visible()
 
