@@ -134,6 +134,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
 }
 
+# All but the forge, which takes as long to build as all others together.
+OF_A_HUB = tuple(name for name in RECIPES if name != "gitea")
+
 
 def cache_root() -> Path:
     """Where built programs are kept: ``FLEETUI_CACHE``, or the user's cache folder."""
@@ -150,9 +153,9 @@ def is_built(name: str) -> bool:
     return folder(name).is_dir()
 
 
-def missing() -> list[str]:
-    """The programs that have still to be built."""
-    return [name for name in RECIPES if not is_built(name)]
+def missing(*wanted: str) -> list[str]:
+    """The programs that have still to be built: of all, or only of the wanted."""
+    return [name for name in wanted or RECIPES if not is_built(name)]
 
 
 def path(name: str) -> Path:
@@ -176,7 +179,7 @@ def ensure(*wanted: str) -> dict[str, float]:
     Raises GoMissing where something is missing and there is no Go, BuildFailed where Go fails.
     Safe to call from several processes at once: the second waits for the first.
     """
-    todo = [name for name in missing() if not wanted or name in wanted]
+    todo = missing(*wanted)
     if not todo:
         return {}
     if problem := go_problem():

@@ -56,7 +56,7 @@ def hub(measured: list[str]) -> Iterator[Hub]:
     Without Go to build it with: skipped, but never where the answer counts (CI).
     """
     try:
-        binaries.ensure()
+        binaries.ensure(*binaries.OF_A_HUB)
     except binaries.GoMissing as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))

@@ -31,9 +31,9 @@ def main() -> int:
     port = parser.parse_args().port
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        if missing := binaries.missing():
+        if missing := binaries.missing(*binaries.OF_A_HUB):
             say(f"Building {', '.join(missing)}: about 20 minutes, once …")
-        binaries.ensure()
+        binaries.ensure(*binaries.OF_A_HUB)
         _run(port)
     except KeyboardInterrupt:
         say("\nStopped. Nothing of it is kept.")

@@ -180,7 +180,7 @@ def real_hub() -> Iterator[Hub]:
         raise RuntimeError(
             "Start a hub in the main thread: its processes end with the thread that started them."
         )
-    binaries.ensure()
+    binaries.ensure(*binaries.OF_A_HUB)
     end_leftovers(runs_root())
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=runs_root()))
     processes = Processes(folder)
