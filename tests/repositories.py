@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+TEMPLATE = Path(__file__).parents[1] / "onboarding/fleet_template"
 Content = str | bytes | None
 """A file's content; None removes the file."""
 
@@ -170,3 +171,10 @@ def many_members(
         channel = "release1" if index % 4 == 0 else "default"
         files[own] = f'externalSecret:\n  labels:\n    addonsRelease: "{channel}"\n'
     return bare_repository(path, files)
+
+
+def line_of_members() -> int:
+    """Where the shipped registration says which files are members."""
+    registration = TEMPLATE / "fleet/fleet-bootstrap/fleet-hub-external-secrets.yaml"
+    lines = enumerate(registration.read_text().splitlines(), start=1)
+    return next(number for number, line in lines if "fleet-members/" in line)

@@ -115,6 +115,7 @@ class FleetForm(forms.Form):
         label="How changes are delivered",
         choices=Fleet.DeliveryMode.choices,
         initial=Fleet.DeliveryMode.DIRECT,
+        required=False,
         help_text="By pull request where the branch is protected.",
     )
     forge = forms.ChoiceField(
@@ -205,6 +206,10 @@ class FleetForm(forms.Form):
             project_of(data.get("repository_url", ""), data.get("forge_url", ""))
         except Refused as refused:
             self.add_error("repository_url", str(refused))
+
+    def clean_delivery_mode(self) -> str:
+        """Straight to the branch, where nothing else is said: commands say nothing of it."""
+        return self.cleaned_data["delivery_mode"] or Fleet.DeliveryMode.DIRECT.value
 
     def clean_forge_url(self) -> str:
         """The forge's address is https."""

@@ -16,7 +16,6 @@ from tests import repositories
 from tests.domain.test_layout_detection import MEMBER
 from tests.fakes import FakeClock
 from tests.journey.conftest import HUB, Place
-from tests.template.helm import TEMPLATE
 
 ASK = "/admin/fleets/adopt/"
 
@@ -42,13 +41,6 @@ def page(place: Place, adoption: Adoption) -> str:
     return place.get("administrator", f"{ASK}{adoption.pk}/").content.decode()
 
 
-def line_of_members() -> int:
-    """Where the registration says which files are members."""
-    registration = TEMPLATE / "fleet/fleet-bootstrap/fleet-hub-external-secrets.yaml"
-    lines = enumerate(registration.read_text().splitlines(), start=1)
-    return next(number for number, line in lines if "fleet-members/" in line)
-
-
 def test_it_shows_what_is_found_and_adopts_it_when_told_to(place: Place) -> None:
     member = f"fleet/fleet-bootstrap/fleet-members/{HUB}/spoke-a.yaml"
     repositories.commit(place.bare, {member: MEMBER})
@@ -59,7 +51,7 @@ def test_it_shows_what_is_found_and_adopts_it_when_told_to(place: Place) -> None
     tasks.adopt(adoption_id=adoption.pk)
     shown = page(place, adoption)
     assert "A fleet with 1 members. Nothing is adopted yet." in shown
-    assert f"fleet-hub-external-secrets.yaml:{line_of_members()}" in shown
+    assert f"fleet-hub-external-secrets.yaml:{repositories.line_of_members()}" in shown
     assert "tenant1" in shown
     assert "release1" in shown
     assert "Not understood" not in shown
@@ -171,13 +163,7 @@ class TestInOneLayout:
         saved = place.post(
             "administrator",
             f"/admin/fleets/{fleet.name}/",
-            form(
-                place,
-                name=fleet.name,
-                layout="own",
-                layout_text=str(data),
-                delivery_mode="direct",
-            ),
+            form(place, name=fleet.name, layout="own", layout_text=str(data)),
         )
         assert saved.status_code == 302
         fleet.refresh_from_db()

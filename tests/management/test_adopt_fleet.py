@@ -79,7 +79,7 @@ def test_it_adopts_a_fleet_in_either_layout(
     assert "Members by hub: hub-1 1, hub-2 1" in said
     assert "1 members cannot be read" in said
     assert "addons default, release1" in said
-    assert f"[{REGISTRATION}:44]" in said
+    assert f"[{REGISTRATION}:{repositories.line_of_members()}]" in said
     assert Event.objects.get().actor is None
 
 

@@ -198,7 +198,7 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
     change = stage.approved("spoke-a")
     repositories.commit(stage.bare, {member("spoke-a"): "tenant: theirs\n"})
     withdrawing, lapsing = threading.Event(), threading.Event()
-    stop, own = deliveries.stop_before_push, delivery_settling._own
+    stop, own = deliveries.stop_before_push, delivery_settling.own
 
     def stop_when_the_worker_is_at_it(**arguments: Any) -> None:
         withdrawing.set()
@@ -214,7 +214,7 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
         return found
 
     monkeypatch.setattr(deliveries, "stop_before_push", stop_when_the_worker_is_at_it)
-    monkeypatch.setattr(delivery_settling, "_own", own_and_say_so)
+    monkeypatch.setattr(delivery_settling, "own", own_and_say_so)
     at_once(withdraw(stage, change), lambda: stage.deliver(worker))
     change.refresh_from_db()
     assert change.state in {DecisionState.LAPSED.value, DecisionState.WITHDRAWN.value}
