@@ -177,4 +177,6 @@ def line_of_members() -> int:
     """Where the shipped registration says which files are members."""
     registration = TEMPLATE / "fleet/fleet-bootstrap/fleet-hub-external-secrets.yaml"
     lines = enumerate(registration.read_text().splitlines(), start=1)
-    return next(number for number, line in lines if "fleet-members/" in line)
+    return next(
+        number for number, line in lines if "- path: 'fleet/fleet-bootstrap/fleet-members/" in line
+    )
