@@ -36,6 +36,7 @@ from onboarding.views.pages import (
     OutcomeNote,
     Remark,
     Request,
+    RequestCheck,
     Tab,
 )
 from onboarding.views.plan_page import plan_from_record
@@ -288,9 +289,11 @@ def _request(row: DeliveryRow) -> Request | None:
     if found is None:
         return None
     ours = "Failed" if row.reason else "Works"
-    checks = [(STATUS_NAME, ours, "")] if found.posted else []
+    checks = [RequestCheck(STATUS_NAME, ours)] if found.posted else []
     checks += [
-        (check["name"], _CHECK_WORDS.get(check["state"], "Unknown"), _address(check["url"]))
+        RequestCheck(
+            check["name"], _CHECK_WORDS.get(check["state"], "Unknown"), _address(check["url"])
+        )
         for check in found.checks
     ]
     return Request(

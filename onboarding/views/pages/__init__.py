@@ -35,6 +35,7 @@ from onboarding.views.pages.changes import (
     Plan,
     Remark,
     Request,
+    RequestCheck,
 )
 from onboarding.views.pages.clusters import (
     ApplicationRow,
@@ -189,6 +190,7 @@ __all__ = [
     "ReleaseRow",
     "Remark",
     "Request",
+    "RequestCheck",
     "SearchPage",
     "SettingRow",
     "Shadowed",

@@ -155,8 +155,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCheck:
+    """One check of a pull request: its name, a word for its state, and where it tells more."""
+
+    name: str
+    state: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """The pull request that carries a delivery; `checks` are name, word and address."""
+    """The pull request that carries a delivery."""
 
     number: int
     url: str
@@ -166,7 +175,7 @@ class Request:
     actor: str = ""
     acted_at: datetime | None = None
     seen_at: datetime | None = None
-    checks: tuple[tuple[str, str, str], ...] = ()
+    checks: tuple[RequestCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
