@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 _MESSAGE = 2000
@@ -51,11 +51,11 @@ def as_list(value: object) -> Sequence[Any]:
 
 
 def moment(value: object) -> datetime | None:
-    """A time as text, with its zone, or None."""
+    """A time as text, with its zone, in UTC; None where it is no such time, or none in UTC."""
     if not isinstance(value, str):
         return None
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else None
