@@ -75,8 +75,8 @@ def application_facts(
         operation_message=_text(operation, "message"),
         operation_revisions=_revisions(_map(operation, "syncResult"))
         or _revisions(_map(_map(operation, "operation"), "sync")),
-        operation_finished_at=_time(operation.get("finishedAt")),
-        reconciled_at=_time(status.get("reconciledAt")),
+        operation_finished_at=moment(operation.get("finishedAt")),
+        reconciled_at=moment(status.get("reconciledAt")),
         conditions=tuple(
             Condition(_text(one, "type"), _text(one, "message"))
             for one in _maps(status.get("conditions"))
@@ -108,8 +108,8 @@ def _text(data: Mapping[str, object], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _time(value: object) -> datetime | None:
-    """An RFC 3339 time as Kubernetes writes it, in UTC; None where it is absent or says no zone."""
+def moment(value: object) -> datetime | None:
+    """An RFC 3339 time as Kubernetes writes it, in UTC; None where it is absent, says no zone or is none in UTC."""
     if not isinstance(value, str):
         return None
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 _MESSAGE = 2000
@@ -48,14 +47,3 @@ def as_map(value: object) -> Mapping[str, Any]:
 def as_list(value: object) -> Sequence[Any]:
     """The value where it is a list, else an empty one."""
     return value if isinstance(value, list) else ()
-
-
-def moment(value: object) -> datetime | None:
-    """A time as text, with its zone, in UTC; None where it is no such time, or none in UTC."""
-    if not isinstance(value, str):
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-        return found.astimezone(UTC) if found.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

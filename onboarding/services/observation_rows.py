@@ -14,11 +14,12 @@ from typing import Any
 
 from django.db import DatabaseError, models, transaction
 
+from onboarding.domain.applications import moment
 from onboarding.domain.live_sets import RESOURCES_FINALIZER
 from onboarding.domain.sync import ApplicationFacts, VerdictState, application_facts
 from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.ports import HubKind
-from onboarding.services.hub_text import as_list, as_map, clean, moment, text
+from onboarding.services.hub_text import as_list, as_map, clean, text
 from onboarding.services.verdicts import conclude
 
 UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."

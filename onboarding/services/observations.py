@@ -16,6 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
+from onboarding.domain.applications import moment
 from onboarding.domain.errors import FleetError, Transient
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import (
@@ -39,7 +40,7 @@ from onboarding.ports import (
 )
 from onboarding.services import observation_rows as rows
 from onboarding.services import verdicts
-from onboarding.services.hub_text import as_map, moment, text
+from onboarding.services.hub_text import as_map, text
 from onboarding.services.looking import tell_hub_of_change
 
 __all__ = [

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db.models import Q
 from django.db.models.fields.json import KT
 
+from onboarding.domain.applications import moment
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.progress import (
@@ -35,7 +36,7 @@ from onboarding.models import (
     HubWatch,
 )
 from onboarding.ports import Clock, HubKind
-from onboarding.services.hub_text import as_map, moment, text
+from onboarding.services.hub_text import as_map, text
 from onboarding.services.looking import HUB_TOLD
 
 REGISTRATION = "fleet-secret-"

@@ -15,8 +15,8 @@ from onboarding.domain.snapshot import SnapshotFile
 from onboarding.services.values import ClusterValues
 from tests.agreement.facts import REGION, REVISION, URL, Application, ClusterFacts
 from tests.agreement.situations import HUB, PROBE, Commit, text
+from tests.repositories import TEMPLATE
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
 PROBE_FILES = Path(__file__).parent / "probe"
 
 

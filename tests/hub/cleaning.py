@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.hub.harness import Hub, eventually
-from tests.hub.kube import KINDS, KubeApi
+from tests.hub.kube import KINDS, MERGE, KubeApi
 
 # What makes others comes before what is made.
 DELETED_FIRST = ("ApplicationSet", "Application", "ExternalSecret", "SecretStore", "AppProject")
@@ -78,9 +78,7 @@ def _sweep(kube: KubeApi, kind: str) -> int:
         if metadata.get("finalizers") and kind in DELETED_FIRST:
             nobody = {"metadata": {"finalizers": None}}
             # It may be gone in between.
-            kube.answer(
-                "PATCH", kube.path(kind, metadata["name"]), nobody, "application/merge-patch+json"
-            )
+            kube.answer("PATCH", kube.path(kind, metadata["name"]), nobody, MERGE)
         if "deletionTimestamp" not in metadata:
             kube.delete(kind, metadata["name"])
     return len(found)

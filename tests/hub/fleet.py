@@ -26,8 +26,8 @@ from tests.hub.cleaning import clean
 from tests.hub.controllers import REGION
 from tests.hub.harness import Hub, Spoke, eventually, load_manifests
 from tests.hub.kube import Manifest
+from tests.repositories import TEMPLATE
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "onboarding/fleet_template"
 BRANCH = "main"
 TENANTS = ("tenant1", "tenant2")
 REFRESH_SET = "argocd.argoproj.io/application-set-refresh"

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from onboarding.services.hub_text import as_list, as_map, clean, moment, text
+from onboarding.domain.applications import moment
+from onboarding.services.hub_text import as_list, as_map, clean, text
 
 
 @pytest.mark.parametrize(

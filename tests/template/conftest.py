@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.helm import TEMPLATE, FleetCopy, Helm, HelmMissing, find_helm
+from tests.repositories import TEMPLATE
+from tests.template.helm import FleetCopy, Helm, HelmMissing, find_helm
 
 
 @pytest.fixture(scope="session")

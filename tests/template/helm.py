@@ -17,7 +17,6 @@ import yaml
 from tests.hub import binaries
 
 HERE = Path(__file__).parent
-TEMPLATE = HERE.parents[1] / "onboarding/fleet_template"
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.template.helm import TEMPLATE, FleetCopy
+from tests.repositories import TEMPLATE
+from tests.template.helm import FleetCopy
 from tests.template.test_fleet_secret import MEMBER
 
 CHARTS = sorted(str(file.parent.relative_to(TEMPLATE)) for file in TEMPLATE.rglob("Chart.yaml"))

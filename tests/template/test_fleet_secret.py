@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed, without_nulls
+from tests.repositories import TEMPLATE
+from tests.template.helm import FleetCopy, RenderFailed, without_nulls
 from tests.template.schemas import problems
 
 MEMBER = {

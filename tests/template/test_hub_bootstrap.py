@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.template.helm import TEMPLATE
+from tests.repositories import TEMPLATE
 from tests.template.schemas import problems
 
 FILE = TEMPLATE / "hub-bootstrap.yaml"

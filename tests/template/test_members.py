@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.template.helm import TEMPLATE, FleetCopy, RenderFailed, applications
+from tests.repositories import TEMPLATE
+from tests.template.helm import FleetCopy, RenderFailed, applications
 from tests.template.schemas import problems
 
 INIT = "fleet/fleet-bootstrap/members-init-v2"

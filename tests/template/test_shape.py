@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from onboarding.domain import layout as layouts
-from tests.template.helm import TEMPLATE
+from tests.repositories import TEMPLATE
 from tests.template.schemas import VENDOR, problems
 
 GROUPS = ("addons", "resources", "monitoring", "fleet")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from onboarding.domain.servers import SERVER_TAG
-from tests.template.helm import TEMPLATE
+from tests.repositories import TEMPLATE
 
 TEXT = (TEMPLATE / "terraform/spoke-credentials/main.tf").read_text(encoding="utf-8")
 

@@ -87,6 +87,15 @@ class ForgeAccess:
             f"again; check that the forge's address is right."
         )
 
+    def may_not_write(self) -> Refused:
+        """The refusal of a token whose account may read the project only."""
+        return Refused(
+            f"{self.url} shows {self.project}, but the token's account may not write to it, so it "
+            f"cannot open pull requests. Give it the right to write.",
+            field="forge_token_file",
+            code="forbidden",
+        )
+
     def scrub(self, text: str) -> str:
         """What a forge said, fit for people: without the token, on one line, not too long."""
         try:

@@ -9,7 +9,6 @@ from urllib.parse import quote
 import requests
 
 from onboarding.adapters.forge.access import SECONDS, ForgeAccess, check_state, moment, one_line
-from onboarding.domain.errors import Refused
 from onboarding.domain.reviews import (
     STATUS_NAME,
     CheckFacts,
@@ -108,12 +107,7 @@ class Gitea:
         found = self._ask("GET", "", doing="read the project") or {}
         rights = found.get("permissions") or {}
         if not rights.get("push"):
-            raise Refused(
-                f"{self._access.url} shows {self._access.project}, but the token's account may not "
-                f"write to it, so it cannot open pull requests. Give it the right to write.",
-                field="forge_token_file",
-                code="forbidden",
-            )
+            raise self._access.may_not_write()
         return (
             f"Reached {self._access.project} on Gitea or Forgejo; the account may open pull "
             f"requests into {self._access.target}."

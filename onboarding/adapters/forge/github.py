@@ -10,7 +10,6 @@ from github import Auth, Github, GithubException
 from github.PullRequest import PullRequest
 
 from onboarding.adapters.forge.access import SECONDS, ForgeAccess, check_state, moment, one_line
-from onboarding.domain.errors import Refused
 from onboarding.domain.reviews import (
     STATUS_NAME,
     CheckFacts,
@@ -115,12 +114,7 @@ class GitHub:
         with self._talking("read the project"):
             may_write = bool(self._project.permissions.push)
         if not may_write:
-            raise Refused(
-                f"{self._access.url} shows {self._access.project}, but the token's account may not "
-                f"write to it, so it cannot open pull requests. Give it the right to write.",
-                field="forge_token_file",
-                code="forbidden",
-            )
+            raise self._access.may_not_write()
         return (
             f"Reached {self._access.project} on GitHub; the account may open pull requests into "
             f"{self._access.target}."
