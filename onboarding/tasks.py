@@ -13,14 +13,9 @@ from celery import shared_task
 from onboarding import wiring
 from onboarding.domain.errors import Transient
 from onboarding.models import Fleet
-from onboarding.services import (
-    adopting,
-    deliveries,
-    observations,
-    outcomes,
-    refreshing,
-    standings,
-)
+from onboarding.services import adopting, refreshing
+from onboarding.services.delivery import deliveries
+from onboarding.services.observing import observations, outcomes, standings
 
 
 @shared_task(

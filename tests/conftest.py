@@ -1,4 +1,4 @@
-"""On real engines (`./fleet test services`) only the tests that meet them are run."""
+"""In which order tests run, and which of them on real engines (`./fleet test services`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ import pytest
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "client", "admin_client"}
 
 
+@pytest.hookimpl(trylast=True)  # after the plugins that put items into an order of their own
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what neither touches the database nor is marked `services`: nothing new is seen."""
+    """Put the browser last: from its first page on a loop runs, in which Django refuses the database.
+
+    On real engines, leave out what neither touches the database nor is marked `services`: nothing new
+    is seen there.
+    """
+    items.sort(key=lambda item: bool(item.get_closest_marker("browser")))
     if "TEST_DATABASE_URL" not in os.environ:
         return
     kept = [item for item in items if _meets_an_engine(item)]

@@ -17,7 +17,8 @@ from onboarding.domain.planner import EditCluster, RegisterCluster
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Delivery, Fleet, Hub
 from onboarding.ports import CommitFacts, CommitRequest
-from onboarding.services import approvals, changes, deliveries
+from onboarding.services import approvals, changes
+from onboarding.services.delivery import deliveries
 from tests import repositories
 from tests.fakes import FakeClock, FakeQueue, FakeSecrets
 

@@ -20,7 +20,8 @@ from onboarding.domain.names import ClusterName, Environment, HubName, TenantNam
 from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
 from onboarding.models import Change, Fleet
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
-from onboarding.services import approvals, changes, deliveries
+from onboarding.services import approvals, changes
+from onboarding.services.delivery import deliveries
 
 WAITING, DRAFT, LAPSED = "spoke-prod-ap-1", "edge-prod-lisbon", "edge-staging"
 

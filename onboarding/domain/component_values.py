@@ -26,10 +26,10 @@ from onboarding.domain.layering import (
     placed_by,
 )
 from onboarding.domain.layout import FleetLayout, LayerPath, Placement
-from onboarding.domain.located import Located
 from onboarding.domain.member import FleetMember
-from onboarding.domain.parsed import located_map
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
+from onboarding.domain.yaml.located import Located
+from onboarding.domain.yaml.parsed import located_map
 
 NO_EDITS: Mapping[str, SnapshotFile] = MappingProxyType({})
 

@@ -15,12 +15,12 @@ from typing import Any
 import json_merge_patch
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.goyaml import go_text
 from onboarding.domain.labels import reserved
 from onboarding.domain.layout import FleetLayout
-from onboarding.domain.parsed import located_map
 from onboarding.domain.releases import ReleaseEntry, Releases, group_asked_for
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
+from onboarding.domain.yaml.goyaml import go_text
+from onboarding.domain.yaml.parsed import located_map
 
 _FLAG_PREFIX = "enable_"
 _MODEL_PREFIX = "enable_remote_"

@@ -8,8 +8,8 @@ from typing import Any
 
 from onboarding.domain.layering import Branch, Leaf, Origin, lay, leaves, placed_by
 from onboarding.domain.layout import LayerPath
-from onboarding.domain.parsed import located_map
 from onboarding.domain.snapshot import SnapshotFile
+from onboarding.domain.yaml.parsed import located_map
 
 __all__ = ["Leaf", "Origin", "Resolved", "lay_files", "resolve"]
 

@@ -12,7 +12,7 @@ from onboarding.domain.member import FleetMember, check_member
 from onboarding.domain.names import LabelKey, LabelValue, SecretName
 from onboarding.domain.plans import Neighbours
 from onboarding.domain.releases import RELEASE_LABELS, Releases
-from onboarding.domain.yamltext import safe_scalar
+from onboarding.domain.yaml.yamltext import safe_scalar
 
 _ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[^:]*:[^:]*:secret:(?P<name>.+)")
 _ARN_ENDING = re.compile(r"-[A-Za-z0-9]{6}$")

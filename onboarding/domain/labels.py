@@ -19,7 +19,7 @@ from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import FleetMember, check_member
 from onboarding.domain.names import HubName, LabelKey, LabelValue
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
-from onboarding.domain.yamltext import remove_value, safe_scalar, set_value
+from onboarding.domain.yaml.yamltext import remove_value, safe_scalar, set_value
 
 LABELS_KEYS = ("externalSecret", "labels")
 ANNOTATIONS_KEYS = ("externalSecret", "annotations")

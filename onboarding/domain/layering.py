@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from onboarding.domain.layout import LayerName
-from onboarding.domain.located import Located
+from onboarding.domain.yaml.located import Located
 
 
 class Origin(NamedTuple):

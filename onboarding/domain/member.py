@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import TypeVar
 
 from onboarding.domain.errors import Refusal, Refused
-from onboarding.domain.goyaml import go_text
 from onboarding.domain.layout import Placement
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
 from onboarding.domain.snapshot import SnapshotFile
-from onboarding.domain.yamltext import (
+from onboarding.domain.yaml.goyaml import go_text
+from onboarding.domain.yaml.yamltext import (
     Located,
     MalformedYaml,
     YamlProblem,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from onboarding.domain.goyaml import go_text
-from onboarding.domain.located import Located
 from onboarding.domain.snapshot import SnapshotFile
-from onboarding.domain.yamlread import MalformedYaml, YamlProblem, load_located
+from onboarding.domain.yaml.goyaml import go_text
+from onboarding.domain.yaml.located import Located
+from onboarding.domain.yaml.yamlread import MalformedYaml, YamlProblem, load_located
 
 RELEASE_LABELS: Mapping[str, str] = MappingProxyType(
     {

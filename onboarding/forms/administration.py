@@ -14,7 +14,7 @@ from onboarding.domain.layout import LAYOUTS, FleetLayout
 from onboarding.domain.layout_detection import OWN
 from onboarding.domain.names import AWS_REGION, GitRef, HubName
 from onboarding.domain.reviews import ForgeKind, project_of
-from onboarding.domain.yamlread import load
+from onboarding.domain.yaml.yamlread import load
 from onboarding.models import Fleet, Hub
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}")

@@ -14,7 +14,8 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import Clock, FleetRepository, SpokeCredentials
-from onboarding.services import deliveries, events, indexing, plan_records, previews, servers
+from onboarding.services import events, indexing, plan_records, previews, servers
+from onboarding.services.delivery import deliveries
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from django.db.models import Q
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import FleetLayout, LayerName, LayerScope
 from onboarding.domain.lint.rules import VALUES_NOBODY
-from onboarding.domain.parsed import located_map
 from onboarding.domain.snapshot import Snapshot
+from onboarding.domain.yaml.parsed import located_map
 from onboarding.models import Fleet, LintFinding
 from onboarding.services.layouts import layout_of
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import Change, Delivery, DeliveryAttempt, Fleet, Heartbeat
-from onboarding.services import writer_lease
+from onboarding.services.delivery import writer_lease
 
 _OPEN = (DeliveryState.QUEUED.value, DeliveryState.PUSHING.value)
 

@@ -6,7 +6,8 @@ from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import Change, Fleet, Heartbeat
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import changes, delivery_alarms, indexing, linting
+from onboarding.services import changes, indexing, linting
+from onboarding.services.delivery import lost_commits
 
 
 def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
@@ -17,7 +18,7 @@ def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
     """
     try:
         tip = repository.fetch()
-        delivery_alarms.watch_history(fleet=fleet, tip=tip, repository=repository, clock=clock)
+        lost_commits.watch_history(fleet=fleet, tip=tip, repository=repository, clock=clock)
         indexing.index(fleet=fleet, repository=repository, clock=clock)
     except FleetError as error:
         Fleet.objects.filter(pk=fleet.pk).update(index_problem=str(error))

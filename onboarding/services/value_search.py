@@ -12,9 +12,9 @@ from onboarding.domain.components import Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refused
 from onboarding.domain.layering import Branch, Leaf, Origin, lay, leaves, placed_by
 from onboarding.domain.layout import FleetLayout, LayerName, LayerScope
-from onboarding.domain.parsed import located_map
 from onboarding.domain.releases import RELEASE_LABELS, parse_releases
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
+from onboarding.domain.yaml.parsed import located_map
 from onboarding.models import Cluster, Fleet
 from onboarding.services.layouts import layout_of
 

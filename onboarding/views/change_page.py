@@ -20,7 +20,7 @@ from onboarding.domain.lifecycle import (
 from onboarding.domain.reviews import STATUS_NAME
 from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant, PullRequest
 from onboarding.models import Delivery as DeliveryRow
-from onboarding.services import outcomes
+from onboarding.services.observing import outcomes
 from onboarding.services.rights import rights_of
 from onboarding.views.pages import (
     Attempt,

@@ -15,7 +15,8 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Delivery
-from onboarding.services import approvals, changes, deliveries
+from onboarding.services import approvals, changes
+from onboarding.services.delivery import deliveries
 from onboarding.views import access, interruptions
 from onboarding.views.change_list_page import change_list_page
 from onboarding.views.change_page import change_page

@@ -25,8 +25,9 @@ from onboarding.models import (
     Hub,
 )
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import outcomes, stories, values
+from onboarding.services import values
 from onboarding.services.layouts import layout_of
+from onboarding.services.observing import outcomes, stories
 from onboarding.services.rights import rights_of
 from onboarding.views.change_page import outcome_note
 from onboarding.views.change_page import row_of as change_row

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from onboarding import wiring
 from onboarding.domain.errors import Refused
 from onboarding.models import Fleet
-from onboarding.services import forge_calls
+from onboarding.services.delivery import forge_calls
 
 
 @csrf_exempt

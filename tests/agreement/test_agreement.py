@@ -7,7 +7,7 @@ import random
 import pytest
 
 from onboarding.domain.impact import Forecaster
-from onboarding.domain.yamlread import load
+from onboarding.domain.yaml.yamlread import load
 from tests.agreement.facts import Application, ClusterFacts, differences
 from tests.agreement.offline import misses, report
 from tests.agreement.shrinking import shrink

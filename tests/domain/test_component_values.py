@@ -12,7 +12,7 @@ from onboarding.domain.layout import TENANTS_LAYOUT
 from onboarding.domain.member import DeploymentModel, FleetMember
 from onboarding.domain.names import SecretName
 from onboarding.domain.releases import parse_releases
-from onboarding.domain.yamlread import MalformedYaml
+from onboarding.domain.yaml.yamlread import MalformedYaml
 from tests.domain.fleet_files import VERSIONS, Repository, placement
 
 PLACE = placement()

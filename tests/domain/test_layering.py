@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from onboarding.domain.layering import Branch, Origin, coalesce, lay, leaves, placed_by
-from onboarding.domain.yamlread import load_located
+from onboarding.domain.yaml.yamlread import load_located
 
 
 def laid(*files: tuple[str, str]) -> Branch:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onboarding.domain.layout import ENVIRONMENTS_LAYOUT, LAYOUTS, TENANTS_LAYOUT, FleetLayout
 from onboarding.domain.lint import RULES, Report, Severity, lint
 from onboarding.domain.lint.words import nearest
-from onboarding.domain.yamlread import MAX_BYTES
+from onboarding.domain.yaml.yamlread import MAX_BYTES
 from tests.domain.fleet_files import Repository
 from tests.lint_faults import FAULTS, SOUND, Fault, fleet_with, template
 

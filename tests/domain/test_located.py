@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from onboarding.domain.located import Located, LocatedLeaf
-from onboarding.domain.yamlread import load_located
+from onboarding.domain.yaml.located import Located, LocatedLeaf
+from onboarding.domain.yaml.yamlread import load_located
 
 TEXT = """\
 # The fleet's labels

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from onboarding.domain import parsed
 from onboarding.domain.snapshot import SnapshotFile
-from onboarding.domain.yamlread import MalformedYaml
+from onboarding.domain.yaml import parsed
+from onboarding.domain.yaml.yamlread import MalformedYaml
 
 TEXT = "a:\n  b: 1\n"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from onboarding.domain import yamlread
-from onboarding.domain.located import Located, Mark
-from onboarding.domain.plainyaml import read_plain_map
+from onboarding.domain.yaml import yamlread
+from onboarding.domain.yaml.located import Located, Mark
+from onboarding.domain.yaml.plainyaml import read_plain_map
 from onboarding.services.initializing import TEMPLATE
 
 MEMBER = """\

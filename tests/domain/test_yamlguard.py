@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onboarding.domain.yamlguard import Body, EditFailed, same
+from onboarding.domain.yaml.yamlguard import Body, EditFailed, same
 
 TEXT = "# top\na: 1 # one\nb:\n  c: 2\n"
 

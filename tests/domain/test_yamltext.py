@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.goyaml import go_text
-from onboarding.domain.yamltext import (
+from onboarding.domain.yaml.goyaml import go_text
+from onboarding.domain.yaml.yamltext import (
     EditFailed,
     MalformedYaml,
     is_plain_key,

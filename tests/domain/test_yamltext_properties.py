@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from onboarding.domain.yamltext import load, remove_value, set_value
+from onboarding.domain.yaml.yamltext import load, remove_value, set_value
 
 KEYS = st.sampled_from(["a", "b", "labels", "enable_x", "on", "y", "k-1", "x.y/z"])
 VALUES = st.text(st.sampled_from("abcyn019.:-_/# ,[]&*!|>%@~="), max_size=12)

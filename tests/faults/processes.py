@@ -16,7 +16,7 @@ from django.db import connections
 
 from onboarding.models import Change, Delivery, DeliveryAttempt, Fleet, WriterLease
 from onboarding.ports import Forge
-from onboarding.services import deliveries
+from onboarding.services.delivery import deliveries
 from tests.fakes import FakeClock, FakeQueue
 from tests.faults import invariants
 from tests.stage import Meddled, Stage

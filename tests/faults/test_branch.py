@@ -7,7 +7,8 @@ import pytest
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.planner import EditCluster
 from onboarding.models import Change, Event, Fleet
-from onboarding.services import deliveries, indexing, refreshing
+from onboarding.services import indexing, refreshing
+from onboarding.services.delivery import deliveries
 from tests import repositories
 from tests.faults.processes import Site, Worker, at, pause
 from tests.stage import (

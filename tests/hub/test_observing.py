@@ -16,7 +16,7 @@ from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.models import Fleet as FleetRow
 from onboarding.models import Hub as HubRow
 from onboarding.ports import HubEvent, HubKind, ListExpired
-from onboarding.services import observations
+from onboarding.services.observing import observations
 from tests.hub.account import Account, service_account_token
 from tests.hub.fleet import REFRESH_SET, REGISTRATION, Fleet, is_synced, member_text
 from tests.hub.harness import Hub, eventually

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from onboarding.models import Change, Hub
 from onboarding.models import Fleet as FleetRow
 from onboarding.ports import HubKind
-from onboarding.services import looking, observations
+from onboarding.services.observing import looking, observations
 from tests.hub.fleet import config_data, describe_set, layers_of, own_labels
 from tests.hub.harness import Spoke, eventually
 from tests.hub.product import House

@@ -19,8 +19,9 @@ from onboarding.domain.alarms import Alarm
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Change, Delivery, Event, Fleet, PullRequest
-from onboarding.services import changes, delivery_merging
-from onboarding.services.deliveries import DeliveryReport
+from onboarding.services import changes
+from onboarding.services.delivery import merging
+from onboarding.services.delivery.deliveries import DeliveryReport
 from tests.fakes import FakeQueue
 from tests.faults.processes import Site, Worker, die
 from tests.faults.test_workers import SIGKILLED, at
@@ -238,7 +239,7 @@ def test_an_approval_lapses_where_the_plan_moves(site: ForgeSite) -> None:
 
 def before_it_is_written_down(_: Meddled) -> None:
     """Die when the pull request is open and no row says so."""
-    delivery_merging.begin_review = lambda **_: die()  # type: ignore[assignment]
+    merging.begin_review = lambda **_: die()  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from onboarding.models import (
     Participant,
     Standing,
 )
-from onboarding.services import standings
+from onboarding.services.observing import standings
 from tests.fakes import MemoryRemote, MemoryRepository
 from tests.journey import reading
 from tests.journey.conftest import people, signed_in

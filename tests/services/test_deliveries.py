@@ -13,7 +13,8 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.planner import EditCluster
 from onboarding.models import Change, Delivery, Event, Fleet, Participant, WriterLease
 from onboarding.ports import CommitRequest
-from onboarding.services import approvals, changes, deliveries, events, indexing, writer_lease
+from onboarding.services import approvals, changes, events, indexing
+from onboarding.services.delivery import deliveries, writer_lease
 from tests import repositories
 from tests.stage import (
     COMMITTED,

@@ -6,13 +6,13 @@ import pytest
 
 from onboarding.domain.alarms import Alarm
 from onboarding.models import Change, Event
-from onboarding.services import delivery_alarms
+from onboarding.services.delivery import lost_commits
 from tests import repositories
 from tests.stage import COMMITTED, Stage, delivery_of, state_of
 
 
 def watch(stage: Stage) -> int:
-    return delivery_alarms.watch_history(
+    return lost_commits.watch_history(
         fleet=stage.fleet,
         tip=stage.repository.fetch(),
         repository=stage.repository,

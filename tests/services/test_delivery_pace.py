@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from onboarding.models import DeliveryAttempt, Fleet
-from onboarding.services.delivery_pace import next_turn
+from onboarding.services.delivery.pace import next_turn
 from tests.fakes import START
 from tests.stage import Stage, delivery_of
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from onboarding.domain.applications import moment
-from onboarding.services.hub_text import as_list, as_map, clean, text
+from onboarding.services.observing.hub_text import as_list, as_map, clean, text
 
 
 @pytest.mark.parametrize(

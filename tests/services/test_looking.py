@@ -19,8 +19,8 @@ from onboarding.models import (
     Hub,
     HubObject,
 )
-from onboarding.services import observations
-from onboarding.services.looking import Lookers, try_unreachable_again, who_looks
+from onboarding.services.observing import observations
+from onboarding.services.observing.looking import Lookers, try_unreachable_again, who_looks
 from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.db import DataError
 
 from onboarding.models import ApplicationStatus, ClusterStatus, Fleet, Hub, HubObject
 from onboarding.ports import HubKind
-from onboarding.services import observation_rows as rows
+from onboarding.services.observing import observation_rows as rows
 from tests.fakes import START
 
 pytestmark = pytest.mark.django_db

@@ -30,10 +30,10 @@ from onboarding.ports import (
     ListExpired,
     RegisteredCluster,
 )
-from onboarding.services import observations
-from onboarding.services.observation_rows import UNREADABLE
-from onboarding.services.observations import Listing, LostWatch, Watch
-from onboarding.services.verdicts import facts_of
+from onboarding.services.observing import observations
+from onboarding.services.observing.observation_rows import UNREADABLE
+from onboarding.services.observing.observations import Listing, LostWatch, Watch
+from onboarding.services.observing.verdicts import facts_of
 from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,8 @@ from onboarding.models import (
     HubWatch,
     Outcome,
 )
-from onboarding.services import approvals, outcomes
+from onboarding.services import approvals
+from onboarding.services.observing import outcomes
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,14 +14,8 @@ from django.db import connections
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Approval, Change, Delivery, Event, WriterLease
-from onboarding.services import (
-    approvals,
-    changes,
-    deliveries,
-    delivery_settling,
-    events,
-    writer_lease,
-)
+from onboarding.services import approvals, changes, events
+from onboarding.services.delivery import deliveries, settling, writer_lease
 from tests import repositories
 from tests.stage import COMMITTED, Stage, delivery_of, member, outcomes, state_of
 
@@ -198,7 +192,7 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
     change = stage.approved("spoke-a")
     repositories.commit(stage.bare, {member("spoke-a"): "tenant: theirs\n"})
     withdrawing, lapsing = threading.Event(), threading.Event()
-    stop, own = deliveries.stop_before_push, delivery_settling.own
+    stop, own = deliveries.stop_before_push, settling.own
 
     def stop_when_the_worker_is_at_it(**arguments: Any) -> None:
         withdrawing.set()
@@ -214,7 +208,7 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
         return found
 
     monkeypatch.setattr(deliveries, "stop_before_push", stop_when_the_worker_is_at_it)
-    monkeypatch.setattr(delivery_settling, "own", own_and_say_so)
+    monkeypatch.setattr(settling, "own", own_and_say_so)
     at_once(withdraw(stage, change), lambda: stage.deliver(worker))
     change.refresh_from_db()
     assert change.state in {DecisionState.LAPSED.value, DecisionState.WITHDRAWN.value}

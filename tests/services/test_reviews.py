@@ -16,7 +16,8 @@ from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.reviews import CheckFacts, CheckState, PullRequestFacts, PullRequestState
 from onboarding.models import Change, Delivery, Fleet, PullRequest
-from onboarding.services import changes, configuration, deliveries
+from onboarding.services import changes, configuration
+from onboarding.services.delivery import deliveries
 from tests import repositories
 from tests.fakes import FakeQueue
 from tests.stage import COMMITTED, LAPSED, Stage, delivery_of, member, outcomes, state_of

@@ -6,8 +6,8 @@ import pytest
 
 from onboarding.domain.credentials import SecretPresence
 from onboarding.models import Fleet, Hub, HubObject
-from onboarding.services import observations, secret_questions
-from onboarding.services.observations import LostWatch, Watch
+from onboarding.services.observing import observations, secret_questions
+from onboarding.services.observing.observations import LostWatch, Watch
 from tests.fakes import FakeClock, FakeSecrets
 
 pytestmark = pytest.mark.django_db

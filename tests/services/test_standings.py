@@ -17,7 +17,7 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import HubKind
-from onboarding.services import standings, stories
+from onboarding.services.observing import standings, stories
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db

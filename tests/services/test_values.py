@@ -6,7 +6,7 @@ import pytest
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.planner import EditCluster
-from onboarding.domain.yamlread import MalformedYaml
+from onboarding.domain.yaml.yamlread import MalformedYaml
 from onboarding.models import Change, Cluster
 from onboarding.services import indexing, values
 from onboarding.services.values import ClusterValues

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from onboarding.models import ApplicationStatus, Fleet, Hub
-from onboarding.services import verdicts
+from onboarding.services.observing import verdicts
 from tests.fakes import START
 
 LATER = START + timedelta(seconds=60)

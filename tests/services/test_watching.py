@@ -17,8 +17,8 @@ from onboarding.adapters.kubernetes_hub import KubernetesHub
 from onboarding.domain.errors import Refused
 from onboarding.models import ApplicationStatus, Fleet, Hub, HubWatch
 from onboarding.ports import HubEvent, HubEventType, HubKind, ListExpired
-from onboarding.services import observations, watching
-from onboarding.services.watching import (
+from onboarding.services.observing import observations, watching
+from onboarding.services.observing.watching import (
     Backoff,
     ClustersLoop,
     EventPump,

@@ -8,8 +8,8 @@ import pytest
 from django.db.models import F
 
 from onboarding.models import Fleet, WriterLease
-from onboarding.services import writer_lease
-from onboarding.services.writer_lease import Lease, LeaseLost
+from onboarding.services.delivery import writer_lease
+from onboarding.services.delivery.writer_lease import Lease, LeaseLost
 
 pytestmark = pytest.mark.django_db
 

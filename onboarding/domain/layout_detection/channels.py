@@ -11,7 +11,7 @@ from onboarding.domain.layout_detection.notes import Notes
 from onboarding.domain.layout_detection.patterns import is_plain
 from onboarding.domain.layout_detection.sets import SetPath, SetText
 from onboarding.domain.snapshot import Snapshot
-from onboarding.domain.yamlread import load
+from onboarding.domain.yaml.yamlread import load
 
 
 def find_channels(

@@ -18,10 +18,10 @@ from onboarding.domain.layout_detection.patterns import (
     shared_folder,
 )
 from onboarding.domain.layout_detection.sets import UNKNOWN, SetPath, SetText
-from onboarding.domain.located import Located
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.domain.snapshot import Snapshot
-from onboarding.domain.yamlread import load_located
+from onboarding.domain.yaml.located import Located
+from onboarding.domain.yaml.yamlread import load_located
 
 DECLARED = "addons/bootstrap/layout.yaml"
 _COMPONENT_NAME = re.compile(r'replace "\{component\}" "([^"]+)"')

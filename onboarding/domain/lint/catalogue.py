@@ -9,13 +9,13 @@ from typing import Any
 
 from onboarding.domain.components import Component
 from onboarding.domain.errors import Refused
-from onboarding.domain.goyaml import go_text
 from onboarding.domain.lint import rules
 from onboarding.domain.lint.facts import ChannelCatalogue, Facts
 from onboarding.domain.lint.findings import Finding
 from onboarding.domain.lint.words import sentence
 from onboarding.domain.names import LabelValue
 from onboarding.domain.releases import RELEASE_LABELS, ReleaseEntry
+from onboarding.domain.yaml.goyaml import go_text
 
 # Applications that the repository itself makes are called by these names and a cluster's.
 _OWN_NAMES = ("bootstrap", "fleet-root", "fleet-secret")

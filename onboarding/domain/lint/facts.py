@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from onboarding.domain import parsed
 from onboarding.domain.components import Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.layout import LABELS_GROUP, FleetLayout, Placement
 from onboarding.domain.lint import rules
 from onboarding.domain.lint.findings import Finding
-from onboarding.domain.located import Located, Mark
 from onboarding.domain.member import BASE_PATH_GROUPS, FleetMember, parse_member
 from onboarding.domain.releases import ReleaseEntry, Releases, parse_releases
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
-from onboarding.domain.yamlread import MalformedYaml, load_located
+from onboarding.domain.yaml import parsed
+from onboarding.domain.yaml.located import Located, Mark
+from onboarding.domain.yaml.yamlread import MalformedYaml, load_located
 
 YAML = (".yaml", ".yml")
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)

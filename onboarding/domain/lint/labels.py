@@ -14,8 +14,8 @@ from onboarding.domain.lint import rules
 from onboarding.domain.lint.facts import Facts
 from onboarding.domain.lint.findings import Finding
 from onboarding.domain.lint.words import count_of, nearest, sentence
-from onboarding.domain.located import Located
 from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.domain.yaml.located import Located
 
 _CHART_KEYS = frozenset({"externalSecret", "secretStore", "refreshInterval"})
 _GROUPS = {label: group for group, label in RELEASE_LABELS.items()}

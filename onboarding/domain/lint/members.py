@@ -6,7 +6,6 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
-from onboarding.domain.goyaml import go_text
 from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.labels import STATE_LABELS
 from onboarding.domain.lint import rules
@@ -18,6 +17,7 @@ from onboarding.domain.member import (
     FleetMember,
     check_member,
 )
+from onboarding.domain.yaml.goyaml import go_text
 
 _KNOWN = (*MEMBER_KEYS, *STATE_LABELS)
 _CODES = {"required": rules.MEMBER_KEY_MISSING, "template": rules.TEMPLATE_INJECTION}

@@ -13,7 +13,7 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import LAYOUTS, FleetLayout
 from onboarding.domain.layout_detection import Evidence
-from onboarding.domain.yamlread import load
+from onboarding.domain.yaml.yamlread import load
 from onboarding.forms.administration import FleetForm
 from onboarding.management.git_options import add_credentials, connection_of, fleet_of
 from onboarding.services import adopting, indexing

@@ -17,7 +17,7 @@ from onboarding.domain.layout_detection import detect
 from onboarding.domain.lint import VERSION, Report, Severity, lint
 from onboarding.domain.lint.formats import to_data, to_sarif, to_text
 from onboarding.domain.snapshot import Snapshot
-from onboarding.domain.yamlread import load
+from onboarding.domain.yaml.yamlread import load
 from onboarding.models import Fleet
 from onboarding.services.layouts import layout_of
 

@@ -16,7 +16,7 @@ from onboarding.domain.fleet_plan_text import fleet_plan_text
 from onboarding.domain.intents import FORMAT, intent_from_data
 from onboarding.domain.plan_text import plan_text
 from onboarding.domain.plans import Plan
-from onboarding.domain.yamlread import load
+from onboarding.domain.yaml.yamlread import load
 from onboarding.models import Change, Fleet
 from onboarding.services import fleet_plans, plan_records, previews
 

@@ -21,7 +21,7 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError
 from onboarding.models import Hub
 from onboarding.ports import HubKind, HubReader
-from onboarding.services import observations, watching
+from onboarding.services.observing import observations, watching
 
 _LOG = logging.getLogger(__name__)
 # How often new, changed and taken-over hubs are looked for.

@@ -24,8 +24,8 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import Clock
-from onboarding.services.looking import HUB_TOLD
-from onboarding.services.stories import HubView, Story, tell
+from onboarding.services.observing.looking import HUB_TOLD
+from onboarding.services.observing.stories import HubView, Story, tell
 
 _TOLD_LATELY = timedelta(minutes=30)
 """How long after its commit it still matters whether the hub was told of a change."""

@@ -19,8 +19,8 @@ from onboarding.domain.live_sets import RESOURCES_FINALIZER
 from onboarding.domain.sync import ApplicationFacts, VerdictState, application_facts
 from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.ports import HubKind
-from onboarding.services.hub_text import as_list, as_map, clean, text
-from onboarding.services.verdicts import conclude
+from onboarding.services.observing.hub_text import as_list, as_map, clean, text
+from onboarding.services.observing.verdicts import conclude
 
 UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from onboarding.domain.goyaml import read_key, read_plain
-from onboarding.domain.located import Mark
+from onboarding.domain.yaml.goyaml import read_key, read_plain
+from onboarding.domain.yaml.located import Mark
 
 _PRINTABLE = re.compile(r"[\n -~]*")
 _LINE = re.compile(

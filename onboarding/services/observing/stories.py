@@ -36,8 +36,8 @@ from onboarding.models import (
     HubWatch,
 )
 from onboarding.ports import Clock, HubKind
-from onboarding.services.hub_text import as_map, text
-from onboarding.services.looking import HUB_TOLD
+from onboarding.services.observing.hub_text import as_map, text
+from onboarding.services.observing.looking import HUB_TOLD
 
 REGISTRATION = "fleet-secret-"
 """The registration Application of a cluster is called this and the cluster's name."""

@@ -21,10 +21,9 @@ from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.reviews import PullRequestFacts, PullRequestState
 from onboarding.models import Change, Delivery, PullRequest
 from onboarding.ports import Forge
-from onboarding.services import delivery_merging as merging
-from onboarding.services import delivery_settling as settling
-from onboarding.services.delivery_plans import check, expected_changes
-from onboarding.services.delivery_writing import Writer
+from onboarding.services.delivery import merging, settling
+from onboarding.services.delivery.replanning import check, expected_changes
+from onboarding.services.delivery.writing import Writer
 
 LOOK_EVERY = timedelta(seconds=30)
 """How often an open pull request is looked at where no webhook calls."""

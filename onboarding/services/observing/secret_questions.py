@@ -10,8 +10,8 @@ from django.db.models import F
 
 from onboarding.models import HubObject
 from onboarding.ports import Clock, HubKind, SpokeCredentials
-from onboarding.services.hub_text import text
-from onboarding.services.observations import Watch, writing
+from onboarding.services.observing.hub_text import text
+from onboarding.services.observing.observations import Watch, writing
 
 # At most so many in one round: AWS throttles an account as a whole.
 MOST_SECRETS = 20

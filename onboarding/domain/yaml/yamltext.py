@@ -18,9 +18,9 @@ from typing import Any
 import yaml_edit
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.located import Located, LocatedLeaf, Mark
-from onboarding.domain.yamlguard import THE_FILE, Body, EditFailed, same
-from onboarding.domain.yamlread import MalformedYaml, YamlProblem, load, load_located
+from onboarding.domain.yaml.located import Located, LocatedLeaf, Mark
+from onboarding.domain.yaml.yamlguard import THE_FILE, Body, EditFailed, same
+from onboarding.domain.yaml.yamlread import MalformedYaml, YamlProblem, load, load_located
 
 __all__ = [
     "EditFailed",

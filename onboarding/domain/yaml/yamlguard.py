@@ -9,7 +9,7 @@ from itertools import takewhile
 import yaml_edit
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.yamlread import MalformedYaml, load, load_located
+from onboarding.domain.yaml.yamlread import MalformedYaml, load, load_located
 
 THE_FILE = "the file"
 _BOM = "\ufeff"

@@ -16,10 +16,10 @@ from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import Delivery, Fleet
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import delivery_settling as settling
-from onboarding.services import indexing, writer_lease
-from onboarding.services.delivery_pace import next_turn
-from onboarding.services.delivery_plans import Checked, Prepared, build, check
+from onboarding.services import indexing
+from onboarding.services.delivery import settling, writer_lease
+from onboarding.services.delivery.pace import next_turn
+from onboarding.services.delivery.replanning import Checked, Prepared, build, check
 from onboarding.services.layouts import layout_of
 
 _log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decid
 from onboarding.models import Change, Delivery, DeliveryAttempt, Event
 from onboarding.ports import FleetRepository
 from onboarding.services import events
-from onboarding.services.delivery_plans import Prepared, expected_changes
-from onboarding.services.writer_lease import Lease
+from onboarding.services.delivery.replanning import Prepared, expected_changes
+from onboarding.services.delivery.writer_lease import Lease
 
 LATE_ARRIVAL = 15
 """Seconds for which a push that ended without a trace may still arrive at the remote."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from onboarding.domain.applications import moment
 from onboarding.domain.sync import ApplicationFacts, Condition, VerdictState, verdict
 from onboarding.models import ApplicationStatus
-from onboarding.services.hub_text import text
+from onboarding.services.observing.hub_text import text
 
 STALE_AFTER = timedelta(minutes=3)
 """How long an observation counts: several times the longest silence of a watch that works."""

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from dataclasses import replace
 from threading import Lock
 
-from onboarding.domain.located import Located
 from onboarding.domain.snapshot import SnapshotFile
-from onboarding.domain.yamlread import MalformedYaml, YamlProblem, load_located
+from onboarding.domain.yaml.located import Located
+from onboarding.domain.yaml.yamlread import MalformedYaml, YamlProblem, load_located
 
 KEPT_BYTES = 4 * 1024 * 1024
 """How much text may stand behind what is kept; read YAML takes some twenty times as much memory."""

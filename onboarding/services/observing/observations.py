@@ -38,10 +38,10 @@ from onboarding.ports import (
     ListExpired,
     RegisteredCluster,
 )
-from onboarding.services import observation_rows as rows
-from onboarding.services import verdicts
-from onboarding.services.hub_text import as_map, text
-from onboarding.services.looking import tell_hub_of_change
+from onboarding.services.observing import observation_rows as rows
+from onboarding.services.observing import verdicts
+from onboarding.services.observing.hub_text import as_map, text
+from onboarding.services.observing.looking import tell_hub_of_change
 
 __all__ = [
     "Listing",

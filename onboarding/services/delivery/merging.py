@@ -15,8 +15,8 @@ from onboarding.domain.reviews import CheckFacts, PullRequestFacts, PullRequestS
 from onboarding.models import Change, Delivery, DeliveryAttempt, PullRequest
 from onboarding.ports import FleetRepository
 from onboarding.services import events
-from onboarding.services.delivery_settling import lock_changes, own
-from onboarding.services.writer_lease import Lease
+from onboarding.services.delivery.settling import lock_changes, own
+from onboarding.services.delivery.writer_lease import Lease
 
 _NAMED = 5
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from onboarding.domain.errors import Refusal, Refused
-from onboarding.domain.goyaml import Scalar, read_key, read_plain
-from onboarding.domain.located import Located, Mark
-from onboarding.domain.plainyaml import read_plain_map
+from onboarding.domain.yaml.goyaml import Scalar, read_key, read_plain
+from onboarding.domain.yaml.located import Located, Mark
+from onboarding.domain.yaml.plainyaml import read_plain_map
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50

@@ -1,7 +1,7 @@
 """Deliveries: bring what is approved to the fleet's branch, once, and say what became of it.
 
 The rows are the queue. One worker at a time writes to a branch (`writer_lease`); what a push did is
-asked of the remote (`delivery_settling`), so a worker may die at any step and the next one goes on.
+asked of the remote (`settling`), so a worker may die at any step and the next one goes on.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right, may_stop_delivery
 from onboarding.models import Change, Delivery, Fleet, Heartbeat
 from onboarding.ports import Clock, FleetRepository, Forge, WorkQueue
-from onboarding.services import delivery_settling, events, writer_lease
-from onboarding.services.delivery_reviews import Reviewer
-from onboarding.services.delivery_writing import Writer
+from onboarding.services import events
+from onboarding.services.delivery import settling, writer_lease
+from onboarding.services.delivery.pull_requests import Reviewer
+from onboarding.services.delivery.writing import Writer
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:
@@ -153,10 +154,10 @@ def stop_before_push(*, change: Change, at: datetime) -> None:
                 "The change is being written to Git at this moment. Look again in a few seconds.",
                 code="delivery_under_way",
             )
-        if delivery_settling.may_still_arrive(delivery=delivery, now=at):
+        if settling.may_still_arrive(delivery=delivery, now=at):
             raise Refused(
                 f"A push of this change ended only seconds ago and may still arrive. "
-                f"Try again in {delivery_settling.LATE_ARRIVAL} seconds.",
+                f"Try again in {settling.LATE_ARRIVAL} seconds.",
                 code="delivery_under_way",
             )
         stopped = Delivery.objects.filter(pk=delivery.pk, state=delivery.state).update(
@@ -218,8 +219,8 @@ def _strategy(fleet: Fleet, forge: Callable[[Fleet], Forge] | None) -> Callable[
 def _due(now: datetime) -> QuerySet[Delivery]:
     """The deliveries that a worker should look at now."""
     return Delivery.objects.filter(
-        delivery_settling.is_due(now),
-        state__in=[state.value for state in delivery_settling.UNSETTLED],
+        settling.is_due(now),
+        state__in=[state.value for state in settling.UNSETTLED],
     )
 
 

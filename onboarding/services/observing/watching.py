@@ -29,8 +29,8 @@ from onboarding.ports import (
     ListExpired,
     SpokeCredentials,
 )
-from onboarding.services import looking, observations, secret_questions
-from onboarding.services.observations import Listing, LostWatch, Watch
+from onboarding.services.observing import looking, observations, secret_questions
+from onboarding.services.observing.observations import Listing, LostWatch, Watch
 
 _LOG = logging.getLogger(__name__)
 # Short, so that a hub with nothing to say is still heard of every few seconds.

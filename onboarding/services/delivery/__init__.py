@@ -1,0 +1,1 @@
+"""Delivery: bring what is approved to Git once, and say what became of it."""
