@@ -66,10 +66,14 @@ def adopt(*, adoption_id: int, **_: Any) -> None:
 
 
 @shared_task(name="onboarding.tell_hub")
-def tell_hub(*, change_id: int, **_: Any) -> None:
+def tell_hub(*, change_id: int, again: bool = False, **_: Any) -> None:
     """Tell the hub of a delivered change to look at Git now instead of at its next poll."""
     observations.tell_hub_of_change(
-        change_id=change_id, reader=wiring.hub_reader, argocd=wiring.argocd, clock=wiring.clock()
+        change_id=change_id,
+        reader=wiring.hub_reader,
+        argocd=wiring.argocd,
+        clock=wiring.clock(),
+        again=again,
     )
 
 
@@ -84,9 +88,12 @@ def refresh_fleets(**_: Any) -> None:
 @shared_task(name="onboarding.refresh_standings")
 def refresh_standings(**_: Any) -> None:
     """Compose anew how every cluster stands, and hold what was foreseen against what the hub did."""
+    queue = wiring.queue()
     for fleet in Fleet.objects.all():
         standings.recompute(fleet=fleet, clock=wiring.clock())
         outcomes.check(fleet=fleet, clock=wiring.clock())
+        for change_id in outcomes.unheard(fleet=fleet, clock=wiring.clock()):
+            queue.wake("onboarding.tell_hub", change_id=change_id, again=True)
 
 
 @shared_task(name="onboarding.sweep")

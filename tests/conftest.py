@@ -13,15 +13,21 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "client", "admin_
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the browser last: from its first page on a loop runs, in which Django refuses the database.
 
-    On real engines, leave out what neither touches the database nor is marked `services`: nothing new
-    is seen there.
+    What runs on a real hub stays together by module, each of which starts the whole product once.
+    On real engines, leave out what neither touches the database nor is marked `services`: nothing
+    new is seen there.
     """
-    items.sort(key=lambda item: bool(item.get_closest_marker("browser")))
+    items.sort(key=_turn)
     if "TEST_DATABASE_URL" not in os.environ:
         return
     kept = [item for item in items if _meets_an_engine(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
+
+
+def _turn(item: pytest.Item) -> tuple[bool, str]:
+    of_the_hub = item.get_closest_marker("hub") is not None
+    return item.get_closest_marker("browser") is not None, str(item.path) if of_the_hub else ""
 
 
 def _meets_an_engine(item: pytest.Item) -> bool:

@@ -9,7 +9,10 @@ from onboarding.models.delivery import Delivery
 
 
 class Outcome(models.Model):
-    """The comparison of one delivered plan with its hub; `since` is when its state was reached."""
+    """The comparison of one delivered plan with its hub; `since` is when its state was reached.
+
+    `tellings` counts how often the hub was told to look once more, at `told_at` the last time.
+    """
 
     delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="outcome")
     state = models.CharField(
@@ -20,6 +23,8 @@ class Outcome(models.Model):
     differences = models.JSONField(default=list, blank=True)
     since = models.DateTimeField()
     checked_at = models.DateTimeField()
+    tellings = models.PositiveSmallIntegerField(default=0)
+    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["state"])]

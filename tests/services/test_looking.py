@@ -15,6 +15,7 @@ from onboarding.models import (
     Change,
     ClusterStatus,
     Delivery,
+    Event,
     Fleet,
     Hub,
     HubObject,
@@ -135,13 +136,14 @@ class Told:
         self.reader, self.argocd, self.clock = FakeHub(), FakeArgoCD(), clock
         self.pauses: list[float] = []
 
-    def __call__(self, change: Change) -> Any:
+    def __call__(self, change: Change, *, again: bool = False) -> Any:
         return observations.tell_hub_of_change(
             change_id=change.pk,
             reader=lambda _: self.reader,
             argocd=lambda _: self.argocd,
             clock=self.clock,
             pause=self.pauses.append,
+            again=again,
         )
 
 
@@ -236,3 +238,15 @@ def test_a_refusal_to_try_again_is_no_failure_of_looking(hub: Hub) -> None:
     connections(hub, spoke_dev="Failed")
     argocd = FakeArgoCD(failing=Refused("It may not."))
     assert try_unreachable_again(hub=hub, argocd=argocd, pause=lambda _: None) == 1
+
+
+def test_it_tells_once_more_whom_it_told_but_not_all_for_each_change(hub: Hub, tell: Told) -> None:
+    first, second = change(hub, MEMBER), change(hub, MEMBER)
+    tell(first)
+    tell.clock.advance(10)
+    tell(first, again=True)
+    assert tell.reader.asked == ["registration"] * 2
+    assert tell(second, again=True).skipped == 1
+    assert (
+        Event.objects.latest("pk").message == "Hub hub-cluster was told once more to look at Git."
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from onboarding import wiring
+from onboarding import tasks, wiring
 from onboarding.domain.errors import Refused
 from onboarding.domain.outcome import PATIENCE
 from onboarding.models import (
@@ -182,3 +182,39 @@ def approve(stage: Stage, change: Change, reason: str, confirmed: str) -> None:
         reason=reason,
         confirmed=confirmed,
     )
+
+
+def test_a_hub_that_shows_nothing_of_a_commit_is_told_of_it_once_more_ever_more_rarely(
+    stage: Stage, delivered: Change
+) -> None:
+    told = list[int]()
+    for second in range(0, int(PATIENCE.total_seconds()) + 20, 5):
+        checked(stage, delivered)
+        if outcomes.unheard(fleet=stage.fleet, clock=stage.clock):
+            told.append(second)
+        stage.clock.advance(5)
+    assert told == [10, 30, 70, 150, 310]
+
+
+def test_a_hub_that_did_what_was_foreseen_is_not_told_again(
+    stage: Stage, delivered: Change
+) -> None:
+    stage.clock.advance(60)
+    seen(stage, delivered, "fleet-secret-spoke-1")
+    assert checked(stage, delivered).state == "agrees"
+    assert outcomes.unheard(fleet=stage.fleet, clock=stage.clock) == ()
+
+
+def test_it_is_told_through_the_queue(
+    stage: Stage, delivered: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "clock", lambda: stage.clock)
+    monkeypatch.setattr(wiring, "queue", lambda: stage.queue)
+    tasks.refresh_standings()
+    stage.clock.advance(11)
+    stage.queue.woken.clear()
+    tasks.refresh_standings()
+    tasks.refresh_standings()
+    assert stage.queue.woken == [
+        ("onboarding.tell_hub", {"change_id": delivered.pk, "again": True})
+    ]

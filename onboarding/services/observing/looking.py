@@ -33,6 +33,8 @@ REGISTRATION = "fleet-hub-external-secrets"
 _MOST_APPLICATIONS = 50
 _SECONDS_BETWEEN = 0.05
 _REMEMBERED_SECONDS = 300
+# Told once more for one change, a looker has been told for all others that still wait for it.
+_TOLD_FOR_ALL_SECONDS = 5
 # How often, and of how many clusters at once, Argo CD is asked to try again what it could not reach.
 _TRY_AGAIN_SECONDS = 20
 _MOST_TRIED_AT_ONCE = 20
@@ -61,12 +63,14 @@ def tell_hub_of_change(
     reader: Callable[[Hub], HubReader],
     argocd: Callable[[Hub], ArgoCD],
     clock: Clock,
+    again: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Told:
     """Ask all that a delivered change concerns to look now; failures are noted, none is raised.
 
-    A looker that was told after the change's commit is not told again, so that a batch of many
-    changes costs one look. What is not told is found by the hub's own poll.
+    A looker that was told after the change's commit is not told anew, so that a batch of many
+    changes costs one look; with `again`, it is, unless that was a moment ago. What is not told is
+    found by the hub's own poll.
     """
     change = Change.objects.select_related("hub", "fleet").filter(pk=change_id).first()
     if change is None or change.hub is None:
@@ -79,6 +83,8 @@ def tell_hub_of_change(
         .first()
     )
     since = (committed or clock.now()).timestamp()
+    if again:
+        since = clock.now().timestamp() - _TOLD_FOR_ALL_SECONDS
     ask_set, ask_application = _askers(change.hub, reader, argocd)
     problems: list[str] = []
     skipped = 0
@@ -100,7 +106,7 @@ def tell_hub_of_change(
     if not problems and (lookers.application_sets or lookers.applications):
         events.record(
             verb=HUB_TOLD,
-            message=f"Hub {change.hub.name} was told to look at Git.",
+            message=f"Hub {change.hub.name} was told {'once more ' if again else ''}to look at Git.",
             at=clock.now(),
             change=change,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
 
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.outcome import (
+    PATIENCE,
     Expected,
     OutcomeState,
     Seen,
@@ -23,6 +24,10 @@ from onboarding.services.observing.stories import REGISTRATION
 
 _OPEN = (OutcomeState.WAITING.value, OutcomeState.DIFFERS.value)
 _MOST = 500
+# A hub that shows nothing of a commit is told of it once more, each time after twice as long.
+_TOLD_AGAIN_AFTER = timedelta(seconds=10)
+_MOST_TELLINGS = 5
+_MOST_TOLD_AT_ONCE = 20
 
 
 def check(*, fleet: Fleet, clock: Clock) -> int:
@@ -46,6 +51,36 @@ def check(*, fleet: Fleet, clock: Clock) -> int:
         _check(delivery, now, superseded=about in newest or _has_newer(delivery))
         newest.add(about)
     return len(rows)
+
+
+def unheard(*, fleet: Fleet, clock: Clock) -> tuple[int, ...]:
+    """Changes of which the hub shows nothing and is to be told once more; each counts as told.
+
+    What told it the first time may have been lost: with the broker, or in Argo CD, which takes the
+    mark of a request away when a comparison ends that read Git before the commit. It would look by
+    itself at its next poll, minutes later.
+    """
+    now = clock.now()
+    waiting = Outcome.objects.filter(
+        delivery__fleet=fleet,
+        delivery__committed_at__gt=now - PATIENCE,
+        delivery__committed_at__lte=now - _TOLD_AGAIN_AFTER,
+        state=OutcomeState.WAITING.value,
+        tellings__lt=_MOST_TELLINGS,
+    )
+    rows = waiting.select_related("delivery").order_by("delivery__committed_at", "pk")[:_MOST]
+    due = [row for row in rows if _is_due(row, now)][:_MOST_TOLD_AT_ONCE]
+    return tuple(
+        row.delivery.change_id
+        for row in due
+        if Outcome.objects.filter(pk=row.pk, tellings=row.tellings).update(
+            tellings=row.tellings + 1, told_at=now
+        )
+    )
+
+
+def _is_due(row: Outcome, now: datetime) -> bool:
+    return row.told_at is None or now - row.told_at >= _TOLD_AGAIN_AFTER * 2**row.tellings
 
 
 def outcome_of(*, delivery: Delivery | None) -> Outcome | None:
