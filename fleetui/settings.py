@@ -33,6 +33,8 @@ REPOSITORIES_FOLDER = DATA_FOLDER / "repositories"
 FLEETUI_ALLOW_LOCAL_REPOSITORIES: bool = env.bool(
     "FLEETUI_ALLOW_LOCAL_REPOSITORIES", default=EMBEDDED
 )
+# The Helm that renders a fleet's own charts for plans: a name on PATH, or a path; empty for none.
+HELM_COMMAND: str = env.str("FLEETUI_HELM", default="helm")
 
 # --- Who may talk to us ---------------------------------------------------------------------
 

@@ -289,6 +289,24 @@ class Forge(Protocol):
         ...
 
 
+class ChartRenderer(Protocol):
+    """An engine that evaluates charts and Go templates; it asks neither a network nor a cluster."""
+
+    def engine(self) -> str:
+        """What renders, by name and version ("Helm 3.18.4"); "" where nothing does."""
+        ...
+
+    def render(
+        self, chart: Mapping[str, bytes], values: Sequence[bytes]
+    ) -> tuple[Mapping[str, Any], ...]:
+        """The objects that a chart makes: its files by their path in it, values files lowest first.
+
+        `Refused` where it does not render (code `chart_fails`, with what the engine said) and where
+        there is no engine (`no_renderer`); `Transient` where it takes too long.
+        """
+        ...
+
+
 class WorkQueue(Protocol):
     """The bell that wakes a worker. The work itself is rows; a lost bell costs seconds, not work."""
 

@@ -6,6 +6,7 @@ Services get ports; tests replace the functions of this module, never what is be
 from __future__ import annotations
 
 import fcntl
+import functools
 import itertools
 import tempfile
 import threading
@@ -24,6 +25,7 @@ from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Fleet, Hub
 from onboarding.ports import (
     ArgoCD,
+    ChartRenderer,
     Clock,
     CommitRequest,
     FleetRepository,
@@ -247,6 +249,21 @@ def credentials(hub: Hub) -> SpokeCredentials:
             endpoint_url=hub.aws_endpoint_url,
         )
     )
+
+
+def renderer() -> ChartRenderer:
+    """What evaluates charts and Go templates: Helm where it is on PATH, else nothing, which says so.
+
+    One serves the whole process, for it remembers what it rendered.
+    """
+    return _renderer(settings.HELM_COMMAND)
+
+
+@functools.cache
+def _renderer(command: str) -> ChartRenderer:
+    from onboarding.adapters.helm_cli import HelmCli
+
+    return HelmCli(command)
 
 
 def _mirror_folder(fleet: Fleet) -> Path:
