@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
-from onboarding.domain.reasons import SecretProblem, Why, secret_problem, why_not
+from onboarding.domain.reasons import why_not
 from onboarding.domain.stages import (
     ExternalSecretFacts,
     Facts,
@@ -20,6 +21,7 @@ from onboarding.domain.stages import (
     Stage,
     Step,
     StepState,
+    Why,
 )
 from onboarding.domain.sync import VerdictState, duration
 
@@ -28,12 +30,10 @@ __all__ = [
     "ExternalSecretFacts",
     "Facts",
     "LabelDifference",
-    "SecretProblem",
     "Stage",
     "Step",
     "StepState",
     "Timeline",
-    "secret_problem",
     "timeline",
 ]
 
@@ -94,24 +94,19 @@ class Timeline:
         return None
 
 
-_USUAL: Mapping[Stage, timedelta] = {
-    Stage.COMMITTED: timedelta(seconds=10),
-    Stage.NOTICED: timedelta(minutes=3),
-    Stage.SECRET: timedelta(seconds=30),
-    Stage.REGISTERED: timedelta(seconds=30),
-    Stage.MATCHED: timedelta(seconds=30),
-    Stage.SYNCED: timedelta(minutes=2),
-    Stage.HEALTHY: timedelta(minutes=5),
-}
+_NO_HISTORY: Mapping[Stage, timedelta] = MappingProxyType({})
 
 
-def timeline(facts: Facts, *, now: datetime) -> Timeline:
+def timeline(
+    facts: Facts, *, now: datetime, usual: Mapping[Stage, timedelta] = _NO_HISTORY
+) -> Timeline:
     """Tell the way of one cluster from what was seen of it.
 
+    `usual` is how long each stage took others; a stage that is not in it has no history yet.
     Returns all eight steps in order, the cluster's state and one sentence. Facts that are absent
     make a step wait; they never make it done.
     """
-    steps = _steps(facts, now)
+    steps = _steps(facts, now, usual)
     state, sentence = _state(facts, steps, now)
     told = Timeline(steps, state, sentence)
     remedy = told.current.remedy if told.current else ""
@@ -148,7 +143,7 @@ def _observed(facts: Facts, now: datetime) -> Mapping[Stage, bool]:
         Stage.REGISTERED: facts.registered_at is not None
         and not facts.label_differences
         and not facts.same_server,
-        Stage.MATCHED: bool(facts.matched),
+        Stage.MATCHED: bool(facts.matched) and not facts.set_problems,
         Stage.SYNCED: apps is not None and 0 < apps.total == apps.synced,
         Stage.HEALTHY: apps is not None and 0 < apps.total == apps.healthy,
     }
@@ -167,7 +162,7 @@ def _reached_at(facts: Facts) -> Mapping[Stage, datetime | None]:
     }
 
 
-def _steps(facts: Facts, now: datetime) -> tuple[Step, ...]:
+def _steps(facts: Facts, now: datetime, usual: Mapping[Stage, timedelta]) -> tuple[Step, ...]:
     observed, times = _observed(facts, now), _reached_at(facts)
     last = max((number for number, stage in enumerate(Stage) if observed[stage]), default=-1)
     steps: list[Step] = []
@@ -175,7 +170,10 @@ def _steps(facts: Facts, now: datetime) -> tuple[Step, ...]:
     for number, stage in enumerate(Stage):
         title, at = stage.words, times[stage]
         if observed[stage]:
-            steps.append(Step(stage, title, StepState.DONE, at=at))
+            took = max(at - since, timedelta()) if at and since else None
+            steps.append(
+                Step(stage, title, StepState.DONE, at=at, took=took, usual=usual.get(stage))
+            )
             # A step waits from when all before it were reached, in whatever order they were seen.
             since = max(at, since) if at and since else at or since
             continue
@@ -195,7 +193,7 @@ def _steps(facts: Facts, now: datetime) -> tuple[Step, ...]:
                 reason=why.reason,
                 remedy=why.remedy,
                 since=since if waits else None,
-                usual=_USUAL.get(stage),
+                usual=usual.get(stage),
             )
         )
     return tuple(steps)
@@ -326,7 +324,9 @@ def _state_of_applications(
         case VerdictState.PROGRESSING | VerdictState.SUSPENDED:
             return ClusterState.DEPLOYING, apps.sentence
         case VerdictState.UNKNOWN:
-            return (ClusterState.DEPLOYING if new else ClusterState.STALE), apps.sentence
+            synced = steps[list(Stage).index(Stage.SYNCED)]
+            said = synced.reason if synced.state is StepState.WAITING else apps.sentence
+            return (ClusterState.DEPLOYING if new else ClusterState.STALE), said
         case VerdictState.OUT_OF_SYNC | VerdictState.MISSING:
             if new:
                 return ClusterState.DEPLOYING, apps.sentence

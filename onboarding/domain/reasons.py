@@ -4,93 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
-from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
-from onboarding.domain.stages import ExternalSecretFacts, Facts, Stage, StepState
+from onboarding.domain.secret_reasons import secret_reason
+from onboarding.domain.stages import Facts, Stage, StepState, Why, is_overdue
 from onboarding.domain.sync import VerdictState, duration
 
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """How a stage that is not reached stands, the reason, and the remedy."""
-
-    state: StepState
-    reason: str
-    remedy: str = ""
-
-
-class SecretProblem(StrEnum):
-    """The kinds of trouble that the External Secrets Operator reports."""
-
-    ACCESS_DENIED = "access_denied"
-    SECRET_MISSING = "secret_missing"  # noqa: S105 -- the name of a trouble, no secret
-    KEY_MISSING = "key_missing"
-    STORE_NOT_READY = "store_not_ready"
-    UNUSABLE = "unusable"
-    OTHER = "other"
-
-
-# Asked in this order: AWS names the denied call's secret, so "denied" goes before "not found".
-_SECRET_WORDS: tuple[tuple[SecretProblem, re.Pattern[str]], ...] = (
-    (
-        SecretProblem.ACCESS_DENIED,
-        re.compile(r"access ?denied|not authorized|forbidden|unrecognizedclient", re.I),
-    ),
-    (
-        SecretProblem.STORE_NOT_READY,
-        re.compile(
-            r"store\b.*\b(not ready|not found|unable to validate)|could not get .*store", re.I
-        ),
-    ),
-    (
-        SecretProblem.KEY_MISSING,
-        re.compile(
-            r"\b(key|property)\b.*\b(not exist|not found|missing|no entry)|map has no entry", re.I
-        ),
-    ),
-    (
-        SecretProblem.SECRET_MISSING,
-        re.compile(r"resourcenotfound|secret does not exist|can't find the specified secret", re.I),
-    ),
+_TWICE = re.compile(r"contains applications with duplicate name: (?P<name>\S+)")
+_OWNED = re.compile(
+    r"Object \S+/(?P<name>\S+) is already owned by another \w+ controller (?P<owner>\S+)"
 )
-
-_SECRET_ANSWERS: Mapping[SecretProblem, tuple[str, str]] = {
-    SecretProblem.ACCESS_DENIED: (
-        "AWS denies the hub's External Secrets Operator access to the credentials.",
-        "Allow its role to read this secret (GetSecretValue, and Decrypt of its key).",
-    ),
-    SecretProblem.SECRET_MISSING: (
-        "The credentials' secret does not exist in Secrets Manager.",
-        "Create it, or correct the secret name of this cluster.",
-    ),
-    SecretProblem.KEY_MISSING: (
-        "The credentials' secret lacks a key that the registration needs.",
-        "Write server and config into it.",
-    ),
-    SecretProblem.STORE_NOT_READY: (
-        "The hub's SecretStore is not ready, so no credentials can be fetched.",
-        "Look at the SecretStore on the hub: its role, region and address.",
-    ),
-    SecretProblem.UNUSABLE: (
-        "The credentials' secret exists, but the External Secrets Operator cannot use it.",
-        "Check that it is JSON with the keys server and config, and that the operator's role may "
-        "read it (GetSecretValue, and Decrypt of its key).",
-    ),
-    SecretProblem.OTHER: (
-        "The External Secrets Operator cannot fetch the credentials.",
-        "Look at the ExternalSecret on the hub.",
-    ),
-}
-
-
-def secret_problem(message: str, *, reason: str = "") -> SecretProblem:
-    """Which kind of trouble an ExternalSecret's condition tells of; OTHER where it is not known."""
-    text = f"{reason} {message}"
-    return next((kind for kind, words in _SECRET_WORDS if words.search(text)), SecretProblem.OTHER)
 
 
 def why_not(stage: Stage, facts: Facts, *, now: datetime) -> Why:
@@ -174,11 +98,7 @@ def _committed(facts: Facts, _now: datetime) -> Why:
 
 def _noticed(facts: Facts, now: datetime) -> Why:
     if facts.registration_problem:
-        return Why(
-            StepState.FAILED,
-            f"The hub's registration ApplicationSet reports: {facts.registration_problem}",
-            "Mend what it names; other clusters of this hub wait for it too.",
-        )
+        return _stopped_registration(facts)
     if facts.committed_at is None:
         return Why(StepState.WAITING, "The hub has not noticed it in Git yet.")
     due = facts.committed_at + facts.poll_interval
@@ -186,55 +106,46 @@ def _noticed(facts: Facts, now: datetime) -> Why:
         return Why(
             StepState.WAITING,
             f"The hub should have noticed it by {_clock(due)} and did not.",
-            "Check that the registration ApplicationSet reads this branch and this hub's folder.",
+            "Check that Argo CD's ApplicationSet controller runs, and that the registration "
+            "ApplicationSet reads this branch and this hub's folder.",
         )
     if facts.webhook:
+        if is_overdue(facts.committed_at, now):
+            return Why(
+                StepState.WAITING,
+                f"The hub was told of the commit {duration(now - facts.committed_at)} ago and has "
+                "not answered: its ApplicationSet controller may not be running.",
+                f"Look at argocd-applicationset-controller on the hub. By itself it looks at Git "
+                f"by {_clock(due)}.",
+            )
         return Why(StepState.WAITING, "The hub was told of the commit and has not answered yet.")
     return Why(
         StepState.WAITING,
-        f"No webhook told the hub. It looks at Git again within {duration(facts.poll_interval)}, "
+        f"No webhook told the hub. Its next poll of Git comes in {duration(due - now)}, "
         f"by {_clock(due)}.",
+        "Wait for it, or let the Git host call Argo CD's webhook, which makes it look at once.",
+    )
+
+
+def _stopped_registration(facts: Facts) -> Why:
+    said = f"The hub's registration ApplicationSet reports: {facts.registration_problem}"
+    if not facts.broken_members:
+        return Why(
+            StepState.FAILED,
+            said,
+            "Mend what it names; other clusters of this hub wait for it too.",
+        )
+    shown = ", ".join(facts.broken_members[:3])
+    more = f" and {len(facts.broken_members) - 3} more" if len(facts.broken_members) > 3 else ""
+    return Why(
+        StepState.FAILED,
+        f"Another member file breaks the registration of all: {shown}{more} cannot be read. {said}",
+        "Mend or remove that file in Git; this cluster goes on by itself then.",
     )
 
 
 def _clock(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%H:%M:%S UTC")
-
-
-def _secret(facts: Facts, _now: datetime) -> Why:
-    found = facts.external_secret
-    if found is None:
-        return Why(StepState.WAITING, "The hub has no ExternalSecret for it yet.")
-    said = f" It says: {found.message}" if found.message else ""
-    if found.store_ready is False:
-        reason, remedy = _SECRET_ANSWERS[SecretProblem.STORE_NOT_READY]
-        detail = f" It says: {found.store_message}" if found.store_message else ""
-        return Why(StepState.FAILED, reason + detail, remedy)
-    if found.ready is False:
-        problem = _asked(found, secret_problem(found.message, reason=found.reason))
-        reason, remedy = _SECRET_ANSWERS[problem]
-        missing = problem is SecretProblem.SECRET_MISSING
-        return Why(StepState.FAILED, reason + said, (missing and found.presence_detail) or remedy)
-    return Why(
-        StepState.WAITING, "The External Secrets Operator has not fetched the credentials yet."
-    )
-
-
-def _asked(found: ExternalSecretFacts, said: SecretProblem) -> SecretProblem:
-    """What Secrets Manager says itself decides where the operator does not say what is wrong.
-
-    Source: since 0.10 the operator's conditions say "could not get secret data from provider" of
-    every failure; the reason stands in its Events alone.
-    """
-    if said is not SecretProblem.OTHER:
-        return said
-    match found.presence:
-        case SecretPresence.ABSENT | SecretPresence.PENDING_DELETION:
-            return SecretProblem.SECRET_MISSING
-        case SecretPresence.PRESENT:
-            return SecretProblem.UNUSABLE
-        case _:
-            return said
 
 
 def _registered(facts: Facts, _now: datetime) -> Why:
@@ -257,7 +168,49 @@ def _registered(facts: Facts, _now: datetime) -> Why:
     )
 
 
+def name_taken(message: str) -> tuple[str, str] | None:
+    """The Application whose name is taken and the ApplicationSet that has it ("" where it is the
+    same set); None where an ApplicationSet's condition tells of something else.
+
+    Source: `validateGeneratedApplications` of Argo CD 3.2 (two of one set), and the
+    AlreadyOwnedError of controller-runtime 0.21 (another set's).
+    """
+    if twice := _TWICE.search(message):
+        return twice["name"], ""
+    if owned := _OWNED.search(message):
+        return owned["name"], owned["owner"]
+    return None
+
+
+def _set_problem(facts: Facts) -> Why:
+    """What keeps an ApplicationSet that selects the cluster from making its Application."""
+    name, message = facts.set_problems[0]
+    rest = len(facts.set_problems) - 1
+    more = f" {_sets(rest)} more cannot either." if rest else ""
+    taken = name_taken(message)
+    if taken is None:
+        return Why(
+            StepState.FAILED,
+            f"ApplicationSet {name} selects it and cannot make its Application: {message}{more}",
+            "Mend what it names, in the set or in the values that it reads.",
+        )
+    application, owner = taken
+    holder = f"ApplicationSet {owner} has it" if owner else f"{name} makes two of that name"
+    return Why(
+        StepState.FAILED,
+        f"The Application name {application} is taken: {holder}, so ApplicationSet {name} cannot "
+        f"make its own.{more}",
+        "Give one of the two another name in its set's template, or disable one of the components.",
+    )
+
+
+def _sets(number: int) -> str:
+    return "One set" if number == 1 else f"{number} sets"
+
+
 def _matched(facts: Facts, _now: datetime) -> Why:
+    if facts.set_problems:
+        return _set_problem(facts)
     if facts.matched is None:
         return Why(StepState.WAITING, "Which ApplicationSets select it has not been observed yet.")
     return Why(
@@ -267,7 +220,7 @@ def _matched(facts: Facts, _now: datetime) -> Why:
     )
 
 
-def _applications(facts: Facts, word: str) -> Why:
+def _applications(facts: Facts, word: str, now: datetime) -> Why:
     found = facts.applications
     if found is None:
         return Why(StepState.WAITING, "Its Applications have not been observed yet.")
@@ -281,6 +234,14 @@ def _applications(facts: Facts, word: str) -> Why:
             StepState.FAILED,
             f"{_count(len(facts.failures))} failed. {shown}{more}",
             "Open it in Argo CD, mend the cause, and sync again.",
+        )
+    if facts.uncompared == found.total and is_overdue(facts.matched_at, now):
+        return Why(
+            StepState.WAITING,
+            f"Argo CD has compared none of its Applications with Git for "
+            f"{duration(now - (facts.matched_at or now))}: its application controller may not be "
+            "running.",
+            "Look at argocd-application-controller on the hub, and at the shard of this cluster.",
         )
     bad = {VerdictState.FAILED, VerdictState.DEGRADED}
     state = StepState.FAILED if found.worst in bad else StepState.ACTIVE
@@ -297,9 +258,9 @@ _REASONS: Mapping[Stage, Callable[[Facts, datetime], Why]] = {
     Stage.APPROVED: _approved,
     Stage.COMMITTED: _committed,
     Stage.NOTICED: _noticed,
-    Stage.SECRET: _secret,
+    Stage.SECRET: secret_reason,
     Stage.REGISTERED: _registered,
     Stage.MATCHED: _matched,
-    Stage.SYNCED: lambda facts, _now: _applications(facts, "synced"),
-    Stage.HEALTHY: lambda facts, _now: _applications(facts, "healthy"),
+    Stage.SYNCED: lambda facts, now: _applications(facts, "synced", now),
+    Stage.HEALTHY: lambda facts, now: _applications(facts, "healthy", now),
 }

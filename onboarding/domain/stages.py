@@ -103,6 +103,10 @@ class Facts:
     exists. `matched`: how many ApplicationSets select
     it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
+    `registration_says` is what its registration Application says while it is not well;
+    `broken_members` are other members of its hub whose files cannot be read.
+    `set_problems` are the ApplicationSets that select it, report an error and have made nothing
+    for it; `uncompared` of its Applications were never compared with Git by Argo CD.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
     `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD.
     """
@@ -128,6 +132,8 @@ class Facts:
     noticed_at: datetime | None = None
     files_problem: str = ""
     registration_problem: str = ""
+    registration_says: str = ""
+    broken_members: tuple[str, ...] = ()
     external_secret: ExternalSecretFacts | None = None
     registered_at: datetime | None = None
     label_differences: tuple[LabelDifference, ...] = ()
@@ -136,6 +142,8 @@ class Facts:
     connection_message: str = ""
     matched: int | None = None
     matched_at: datetime | None = None
+    set_problems: tuple[tuple[str, str], ...] = ()
+    uncompared: int = 0
     applications: Rollup | None = None
     failures: tuple[tuple[str, str], ...] = ()
     synced_at: datetime | None = None
@@ -150,12 +158,31 @@ class Facts:
         return self.hub_seen_at is not None and now - self.hub_seen_at <= self.stale_after
 
 
+CONTROLLER_PATIENCE = timedelta(minutes=1)
+"""How long a controller that runs may take for its part; after that it is said that it may not run."""
+
+
+def is_overdue(since: datetime | None, now: datetime) -> bool:
+    """Whether a controller that runs would have done its part by now, had it begun at `since`."""
+    return since is not None and now - since > CONTROLLER_PATIENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """How a stage that is not reached stands, the reason, and the remedy."""
+
+    state: StepState
+    reason: str
+    remedy: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One stage of the timeline.
 
-    `at` is when it was reached, `since` from when it waits, `usual` how long it usually takes,
-    `reason` why it stands as it does, `remedy` what to do (both "" where there is nothing to say).
+    `at` is when it was reached and `took` how long after the stages before it, `since` from when it
+    waits, `usual` how long it usually takes (None: there is no history of it yet), `reason` why it
+    stands as it does, `remedy` what to do (both "" where there is nothing to say).
     """
 
     stage: Stage
@@ -164,5 +191,6 @@ class Step:
     at: datetime | None = None
     reason: str = ""
     remedy: str = ""
+    took: timedelta | None = None
     since: datetime | None = None
     usual: timedelta | None = None

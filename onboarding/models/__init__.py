@@ -19,6 +19,7 @@ from onboarding.models.observation import (
     HubObject,
     HubWatch,
 )
+from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
 from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
@@ -42,6 +43,7 @@ __all__ = [
     "HubWatch",
     "LintFinding",
     "LintReport",
+    "Onboarding",
     "Outcome",
     "Participant",
     "PullRequest",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -129,27 +128,20 @@ def cluster_page(
 
 
 def _steps(steps: Sequence[Step]) -> tuple[TimelineStep, ...]:
-    """The timeline's steps, with how long each took after the one before it."""
-    shown: list[TimelineStep] = []
-    before: datetime | None = None
-    for step in steps:
-        took: timedelta | None = None
-        if step.at and before and step.at >= before:
-            took = step.at - before
-        shown.append(
-            TimelineStep(
-                title=step.title,
-                status=_STATUS[step.state],
-                at=step.at,
-                took=took,
-                since=step.since,
-                usual=step.usual,
-                reason=step.reason,
-                advice=step.remedy,
-            )
+    """The timeline's steps, each with how long it took and usually takes."""
+    return tuple(
+        TimelineStep(
+            title=step.title,
+            status=_STATUS[step.state],
+            at=step.at,
+            took=step.took,
+            since=step.since,
+            usual=step.usual,
+            reason=step.reason,
+            advice=step.remedy,
         )
-        before = step.at or before
-    return tuple(shown)
+        for step in steps
+    )
 
 
 def _tabs(

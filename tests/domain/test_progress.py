@@ -16,12 +16,11 @@ from onboarding.domain.progress import (
     ExternalSecretFacts,
     Facts,
     LabelDifference,
-    SecretProblem,
     Stage,
     StepState,
-    secret_problem,
     timeline,
 )
+from onboarding.domain.secret_reasons import SecretProblem, secret_problem
 from onboarding.domain.sync import Rollup, Verdict, VerdictState, rollup
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -80,6 +79,7 @@ NOTICED = replace(COMMITTED, noticed_at=ago(minutes=8))
 FETCHED = replace(NOTICED, external_secret=READY)
 REGISTERED = replace(FETCHED, registered_at=ago(minutes=6), connection="Successful")
 MATCHED = replace(REGISTERED, matched=2, matched_at=ago(minutes=5))
+OWNED = "Object argocd/probe-spoke-1 is already owned by another ApplicationSet controller other"
 DIFFERENT = (LabelDifference("addonsRelease", "release1", "default"),)
 
 
@@ -150,14 +150,28 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "committed",
         "noticed",
         "waiting",
-        "No webhook told the hub. It looks at Git again within 3 minutes, by 12:02:00 UTC",
+        "No webhook told the hub. Its next poll of Git comes in 2 minutes, by 12:02:00 UTC",
     ),
     (
-        replace(COMMITTED, committed_at=ago(minutes=1), webhook=True),
+        replace(COMMITTED, committed_at=ago(seconds=143)),
         "committed",
         "noticed",
         "waiting",
-        "was told of the commit",
+        "Its next poll of Git comes in 37 seconds, by 12:00:37 UTC",
+    ),
+    (
+        replace(COMMITTED, committed_at=ago(seconds=59), webhook=True),
+        "committed",
+        "noticed",
+        "waiting",
+        "was told of the commit and has not answered yet",
+    ),
+    (
+        replace(COMMITTED, committed_at=ago(seconds=61), webhook=True),
+        "committed",
+        "noticed",
+        "waiting",
+        "its ApplicationSet controller may not be running",
     ),
     (COMMITTED, "committed", "noticed", "waiting", "should have noticed it by 11:54:00 UTC"),
     (
@@ -166,6 +180,13 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "noticed",
         "failed",
         "reports: nil pointer",
+    ),
+    (
+        replace(COMMITTED, registration_problem="yaml: line 1", broken_members=("m/spoke-9.yaml",)),
+        "failed",
+        "noticed",
+        "failed",
+        "Another member file breaks the registration of all: m/spoke-9.yaml cannot be read",
     ),
     # Git was read by ourselves: that says it, heard of the hub or not.
     (
@@ -177,11 +198,25 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
     ),
     (NOTICED, "registering", "secret", "waiting", "no ExternalSecret"),
     (
-        replace(NOTICED, external_secret=ExternalSecretFacts()),
+        replace(NOTICED, registration_says="Argo CD has not compared it with Git yet."),
+        "registering",
+        "secret",
+        "waiting",
+        "Its registration Application says: Argo CD has not compared it with Git yet.",
+    ),
+    (
+        replace(NOTICED, noticed_at=ago(seconds=59), external_secret=ExternalSecretFacts()),
         "registering",
         "secret",
         "waiting",
         "has not fetched",
+    ),
+    (
+        replace(NOTICED, external_secret=ExternalSecretFacts()),
+        "registering",
+        "secret",
+        "waiting",
+        "has said nothing of its ExternalSecret: it may not be running",
     ),
     (
         replace(
@@ -225,7 +260,31 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "waiting",
         "No ApplicationSet matches",
     ),
+    (
+        replace(MATCHED, set_problems=(("addons-probe", OWNED),)),
+        "failed",
+        "matched",
+        "failed",
+        "The Application name probe-spoke-1 is taken: ApplicationSet other has it, so "
+        "ApplicationSet addons-probe cannot make its own.",
+    ),
+    # Green Applications of other sets do not hide it.
+    (
+        replace(GOOD, set_problems=(("addons-probe", "template: nil pointer"), ("b", "?"))),
+        "failed",
+        "matched",
+        "failed",
+        "selects it and cannot make its Application: template: nil pointer One set more cannot",
+    ),
     (MATCHED, "deploying", "synced", "waiting", "not been observed"),
+    (
+        replace(MATCHED, applications=apps("unknown", "unknown"), uncompared=2),
+        "deploying",
+        "synced",
+        "waiting",
+        "none of its Applications with Git for 5 minutes: its application controller may not be "
+        "running.",
+    ),
     (replace(MATCHED, applications=apps()), "deploying", "synced", "waiting", "No Application"),
     (
         replace(MATCHED, applications=apps("missing", "healthy")),
@@ -388,9 +447,28 @@ def test_it_does_not_hide_a_failure_behind_a_later_stage() -> None:
 
 
 def test_it_says_since_when_it_waits_and_how_long_that_usually_takes() -> None:
-    step = timeline(FETCHED, now=NOW).step(Stage.REGISTERED)
+    usual = {Stage.REGISTERED: timedelta(seconds=30), Stage.NOTICED: timedelta(seconds=4)}
+    found = timeline(FETCHED, now=NOW, usual=usual)
+    step = found.step(Stage.REGISTERED)
     assert (step.since, step.usual) == (READY.at, timedelta(seconds=30))
-    assert timeline(FETCHED, now=NOW).step(Stage.MATCHED).since is None
+    assert found.step(Stage.NOTICED).usual == timedelta(seconds=4)
+    assert (found.step(Stage.MATCHED).since, found.step(Stage.MATCHED).usual) == (None, None)
+
+
+def test_it_says_how_long_each_step_took_since_those_before_it() -> None:
+    found = timeline(replace(GOOD, registered_at=ago(minutes=8)), now=NOW)
+    assert [step.took for step in found.steps] == [
+        timedelta(minutes=minutes) for minutes in (10, 1, 1, 1, 0, 2, 1, 1)
+    ]
+    adopted = timeline(replace(GOOD, submitted_at=None, approved_at=None), now=NOW)
+    assert [step.took for step in adopted.steps][:3] == [None, None, timedelta(minutes=1)]
+
+
+def test_it_takes_one_application_that_was_compared_as_a_sign_of_the_controller() -> None:
+    one = replace(MATCHED, applications=apps("unknown", "healthy"), uncompared=1)
+    assert "controller" not in timeline(one, now=NOW).step(Stage.SYNCED).reason
+    lately = replace(MATCHED, applications=apps("unknown"), uncompared=1, matched_at=ago(seconds=9))
+    assert "controller" not in timeline(lately, now=NOW).step(Stage.SYNCED).reason
 
 
 @pytest.mark.parametrize(
@@ -437,6 +515,7 @@ ANY_FACTS = st.builds(
     ),
     registered_at=ANY_TIME,
     label_differences=st.sampled_from([(), DIFFERENT]),
+    set_problems=st.sampled_from([(), (("a", OWNED),)]),
     same_server=st.sampled_from([(), ("spoke-9",)]),
     connection=st.sampled_from(["", "Successful", "Failed", "Unknown"]),
     matched=st.sampled_from([None, 0, 2]),
@@ -481,6 +560,7 @@ def test_it_is_healthy_only_where_everything_fresh_says_so(facts: Facts) -> None
     assert facts.connection != "Failed"
     assert not facts.label_differences
     assert not facts.same_server
+    assert not facts.set_problems
     assert StepState.FAILED not in {step.state for step in found.steps}
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.progress import LabelDifference
-from onboarding.domain.reasons import SecretProblem, secret_problem, why_not
+from onboarding.domain.reasons import name_taken, why_not
+from onboarding.domain.secret_reasons import SecretProblem, secret_problem
 from onboarding.domain.stages import ExternalSecretFacts, Facts, Stage, StepState
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -99,3 +100,41 @@ def test_it_names_who_has_the_same_server_first() -> None:
     why = why_not(Stage.REGISTERED, facts, now=NOW)
     assert why.state is StepState.FAILED
     assert "spoke-2, spoke-3" in why.reason
+
+
+@pytest.mark.parametrize(
+    ("message", "taken"),
+    [
+        (
+            "ApplicationSet addons-a contains applications with duplicate name: a-spoke-1",
+            ("a-spoke-1", ""),
+        ),
+        (
+            "Object argocd/a-spoke-1 is already owned by another ApplicationSet controller addons-b",
+            ("a-spoke-1", "addons-b"),
+        ),
+        ("failed to execute go template: nil pointer", None),
+        ("", None),
+    ],
+)
+def test_it_knows_that_a_name_is_taken(message: str, taken: tuple[str, str] | None) -> None:
+    assert name_taken(message) == taken
+
+
+def test_it_says_which_set_makes_two_of_one_name() -> None:
+    twice = "ApplicationSet addons-a contains applications with duplicate name: a-spoke-1"
+    facts = Facts(
+        hub_seen_at=NOW, registered_at=NOW, matched=1, set_problems=(("addons-a", twice),)
+    )
+    why = why_not(Stage.MATCHED, facts, now=NOW)
+    assert why.state is StepState.FAILED
+    assert "a-spoke-1 is taken: addons-a makes two of that name" in why.reason
+    assert "Give one of the two another name" in why.remedy
+
+
+def test_it_names_three_broken_files_and_counts_the_rest() -> None:
+    broken = tuple(f"m/{one}.yaml" for one in "abcd")
+    facts = Facts(hub_seen_at=NOW, registration_problem="no", broken_members=broken)
+    why = why_not(Stage.NOTICED, facts, now=NOW)
+    assert "m/a.yaml, m/b.yaml, m/c.yaml and 1 more cannot be read" in why.reason
+    assert "Mend or remove that file" in why.remedy

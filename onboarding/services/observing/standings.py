@@ -24,6 +24,7 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import Clock
+from onboarding.services.observing import durations
 from onboarding.services.observing.looking import HUB_TOLD
 from onboarding.services.observing.stories import HubView, Story, tell
 
@@ -73,6 +74,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
     old = {_key(row): row for row in Standing.objects.filter(fleet=fleet)}
     before = {row.pk: _content(row) for row in old.values()}
     fresh: dict[tuple[str, object], Standing] = {}
+    onboarded: list[durations.Told] = []
     for cluster in Cluster.objects.filter(fleet=fleet):
         about = asked.pop((cluster.hub_name, cluster.name), _Asked())
         row = old.get(("cluster", cluster.pk)) or Standing(fleet=fleet, cluster=cluster)
@@ -85,6 +87,8 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
             hub_told=about.registration is not None and about.registration.pk in told_of,
         )
         _describe_cluster(row, cluster, about.open, told, now)
+        if about.registration and about.registration.state == DecisionState.APPROVED.value:
+            onboarded.append(durations.Told(about.registration, told.timeline))
         fresh["cluster", cluster.pk] = row
     for (hub_name, _), about in asked.items():
         change = about.registration
@@ -102,6 +106,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
     _write(old, before, fresh, now)
+    durations.record(fleet=fleet, told=onboarded, now=now)
     return len(fresh)
 
 

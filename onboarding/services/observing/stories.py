@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
+from types import MappingProxyType
 
 from django.db.models import Q
 from django.db.models.fields.json import KT
@@ -20,6 +22,7 @@ from onboarding.domain.progress import (
     ExternalSecretFacts,
     Facts,
     LabelDifference,
+    Stage,
     Timeline,
     timeline,
 )
@@ -36,6 +39,7 @@ from onboarding.models import (
     HubWatch,
 )
 from onboarding.ports import Clock, HubKind
+from onboarding.services.observing import durations
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import HUB_TOLD
 
@@ -54,6 +58,10 @@ _APPLICATION = (
     "synced_at",
     "healthy_at",
 )
+
+
+_NO_HISTORY: Mapping[Stage, timedelta] = MappingProxyType({})
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class HubView:
         self.external_secrets: dict[str, HubObject] = {}
         self.stores: dict[str, HubObject] = {}
         self.sets: list[HubObject] = []
+        self._hub_name = hub.name if hub else ""
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
             self._read(hub, only)
@@ -131,6 +140,12 @@ class HubView:
             )
         return self._selecting[key]
 
+    @cached_property
+    def broken_members(self) -> tuple[str, ...]:
+        """The member files of this hub that cannot be read; asked for only where something is stuck."""
+        rows = Cluster.objects.filter(hub_name=self._hub_name).exclude(problem="").order_by("path")
+        return tuple(rows.values_list("path", flat=True)[:_MOST_NAMED])
+
     def external_secret(self, cluster: str) -> HubObject | None:
         """The ExternalSecret that fetches this cluster's credentials."""
         names = _external_secrets_of(cluster)
@@ -151,8 +166,15 @@ def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> St
     seen = HubView(Hub.objects.filter(name=hub_name).first(), only=name)
     delivery = change.deliveries.order_by("-pk").first() if change else None
     told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
+    fleet = cluster.fleet if cluster else change.fleet if change else None
     return tell(
-        cluster=cluster, change=change, delivery=delivery, seen=seen, now=clock.now(), hub_told=told
+        cluster=cluster,
+        change=change,
+        delivery=delivery,
+        seen=seen,
+        now=clock.now(),
+        hub_told=told,
+        usual=durations.usual(fleet, besides=change) if fleet else _NO_HISTORY,
     )
 
 
@@ -176,10 +198,12 @@ def tell(
     seen: HubView,
     now: datetime,
     hub_told: bool,
+    usual: Mapping[Stage, timedelta] = _NO_HISTORY,
 ) -> Story:
     """Tell one cluster's way from rows already read; `seen` is what its hub was last seen to say.
 
-    `hub_told` says that the hub was told to look since the commit.
+    `hub_told` says that the hub was told to look since the commit, `usual` how long each stage
+    usually takes; for a line of a list that is not needed.
     """
     name = cluster.name if cluster else change.cluster_name if change else ""
     rows = seen.applications.get(name, [])
@@ -187,7 +211,9 @@ def tell(
     total = rollup(_verdict(row) for row in rows) if looked else None
     facts = _facts(cluster, change, delivery, seen, rows, total)
     facts = replace(facts, webhook=hub_told)
-    return Story(timeline(facts, now=now), total, seen.watch.seen_at if seen.watch else None)
+    return Story(
+        timeline(facts, now=now, usual=usual), total, seen.watch.seen_at if seen.watch else None
+    )
 
 
 def _verdict(row: ApplicationStatus) -> Verdict:
@@ -229,7 +255,9 @@ def _facts(
         argocd_problem=argocd_problem,
         noticed_at=registration.first_seen_at if registration else None,
         files_problem=cluster.problem if cluster else "",
-        registration_problem=_registration_problem(registration, seen),
+        registration_problem=(stuck := _registration_problem(registration, seen)),
+        registration_says=_says(registration),
+        broken_members=_others_broken(cluster, seen) if stuck and registration is None else (),
         external_secret=_external_secret(name, seen),
         registered_at=registered.first_seen_at if registered else None,
         label_differences=_differences(cluster, registered),
@@ -238,6 +266,8 @@ def _facts(
         connection_message=registered.connection_message if registered else "",
         matched=_matched(registered, rows, seen),
         matched_at=min((_made_at(row) for row in rows), default=None),
+        set_problems=_set_problems(registered, rows, seen),
+        uncompared=sum(not row.sync for row in rows),
         applications=total,
         failures=tuple(
             (row.name, row.reason) for row in rows if row.verdict == VerdictState.FAILED.value
@@ -253,6 +283,29 @@ def _registration_problem(registration: ApplicationStatus | None, seen: HubView)
         return registration.reason if registration.verdict == VerdictState.FAILED.value else ""
     failing = [row for row in seen.sets if row.ready is False and _reads_members(row)]
     return f"ApplicationSet {failing[0].name}: {failing[0].message}" if failing else ""
+
+
+def _says(registration: ApplicationStatus | None) -> str:
+    """What the registration Application says while it is not well; a failure is told elsewhere."""
+    quiet = {VerdictState.HEALTHY.value, VerdictState.FAILED.value}
+    return "" if registration is None or registration.verdict in quiet else registration.reason
+
+
+def _others_broken(cluster: Cluster | None, seen: HubView) -> tuple[str, ...]:
+    own = cluster.path if cluster else ""
+    return tuple(path for path in seen.broken_members if path != own)
+
+
+def _set_problems(
+    registered: ClusterStatus | None, rows: Sequence[ApplicationStatus], seen: HubView
+) -> tuple[tuple[str, str], ...]:
+    """The sets that select the cluster, report an error, and have made nothing for it."""
+    failing = {row.name: row.message for row in seen.sets if row.ready is False}
+    if registered is None or not failing:
+        return ()
+    made = {row.application_set for row in rows}
+    stuck = (seen.selecting(registered.labels) & failing.keys()) - made
+    return tuple((name, failing[name]) for name in sorted(stuck))
 
 
 def _reads_members(row: HubObject) -> bool:

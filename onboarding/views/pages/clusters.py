@@ -101,8 +101,9 @@ class ClusterListPage:
 class TimelineStep:
     """One step from approval to healthy.
 
-    `at` is when it was reached, `took` how long after the step before, `since` since when it waits,
-    `usual` how long it usually takes. A waiting or failed step carries its reason and what to do.
+    `at` is when it was reached, `took` how long after the steps before, `since` since when it waits,
+    `usual` how long it usually takes (None: no history yet). A waiting or failed step carries its
+    reason and what to do.
     """
 
     title: str
