@@ -1,12 +1,13 @@
 """A hub's Kubernetes API as the product sees it: lists and watches of plain maps, and one request.
 
+Of Applications and ExternalSecrets the maps hold what `kubernetes_objects` decodes, and no more.
+
 The rights that are needed are `list` and `watch` on four kinds in Argo CD's namespace, `patch` on
 ApplicationSets there and `get` on that namespace itself; never anything on Secrets.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from onboarding.adapters.hub_access import HubAccess
+from onboarding.adapters.kubernetes_objects import read_event, read_page
 from onboarding.adapters.kubernetes_transport import KubernetesTransport, Query, as_map
 from onboarding.domain.errors import Refusal, Refused, Transient
 from onboarding.ports import HubEvent, HubEventType, HubKind, HubPage
@@ -59,16 +61,14 @@ class KubernetesHub:
         if continue_token:
             query.append(("continue", continue_token))
         doing = f"list {_resource(kind)}"
-        answer = self._api.json("GET", self._path(kind), query=query, doing=doing)
-        metadata = as_map(answer.get("metadata"))
-        items = answer.get("items")
-        if not isinstance(items, list):
+        content = self._api.content("GET", self._path(kind), query=query, doing=doing)
+        try:
+            page = read_page(kind, content)
+        except (ValueError, RecursionError) as error:
+            raise self._api.not_json(doing) from error
+        if page.items is None:
             raise Transient(f"The hub's answer to {doing} has no items.")
-        return HubPage(
-            items=tuple(as_map(item) for item in items),
-            continue_token=str(metadata.get("continue") or ""),
-            resource_version=str(metadata.get("resourceVersion") or ""),
-        )
+        return HubPage(page.items, page.continue_token, page.resource_version)
 
     def watch(self, kind: HubKind, *, resource_version: str, timeout: int) -> Iterator[HubEvent]:
         """Events after `resource_version` for at most `timeout` seconds; `ListExpired` on 410.
@@ -91,7 +91,7 @@ class KubernetesHub:
             return
         try:
             for line in self._lines(response, until=time.monotonic() + patience, doing=doing):
-                yield self._event(line, doing=doing)
+                yield self._event(kind, line, doing=doing)
         finally:
             self._leave(response)
 
@@ -218,19 +218,18 @@ class KubernetesHub:
             if len(pending) > _EVENT_BYTES:
                 raise Transient(f"An event is larger than {_EVENT_BYTES >> 20} MiB ({doing}).")
 
-    def _event(self, line: bytes, *, doing: str) -> HubEvent:
+    def _event(self, kind: HubKind, line: bytes, *, doing: str) -> HubEvent:
         try:
-            event = as_map(json.loads(line))
+            said, found = read_event(kind, line)
         except (ValueError, RecursionError) as error:
             raise Transient(f"An event is not JSON ({doing}).") from error
-        kind, found = event.get("type"), as_map(event.get("object"))
-        if kind == "ERROR":
+        if said == "ERROR":
             code = found.get("code")
             self._api.convert(code if isinstance(code, int) else 500, found, doing=doing)
         try:
-            event_type = HubEventType(str(kind))
+            event_type = HubEventType(str(said))
         except ValueError as error:
-            raise Transient(f"An event has the unknown type {kind!r:.40} ({doing}).") from error
+            raise Transient(f"An event has the unknown type {said!r:.40} ({doing}).") from error
         version = as_map(found.get("metadata")).get("resourceVersion")
         return HubEvent(type=event_type, object=found, resource_version=str(version or ""))
 

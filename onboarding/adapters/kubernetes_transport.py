@@ -42,6 +42,16 @@ class KubernetesTransport:
 
         Raises `ListExpired` on 410, `Refused` where an administrator must act, else `Transient`.
         """
+        content = self.content(method, path, doing=doing, query=query, body=body)
+        try:
+            return as_map(json.loads(content))
+        except (ValueError, RecursionError) as error:
+            raise self.not_json(doing) from error
+
+    def content(
+        self, method: str, path: str, *, doing: str, query: Query | None = None, body: object = None
+    ) -> bytes:
+        """The answer's bytes, bounded in size and time; errors as in `json`."""
         response = self.send(method, path, doing=doing, query=query, body=body)
         until = time.monotonic() + _ANSWER_SECONDS
         content = bytearray()
@@ -53,15 +63,16 @@ class KubernetesTransport:
                         f"The hub's answer to {doing} is larger than {_ANSWER_BYTES >> 20} MiB."
                     )
             response.release_conn()
-            return as_map(json.loads(content))
-        except (ValueError, RecursionError) as error:
-            raise Transient(
-                f"The hub's answer to {doing} is not JSON. "
-                f"Is {self.access.api_url} a Kubernetes API?"
-            ) from error
+            return bytes(content)
         except Transient:
             response.close()
             raise
+
+    def not_json(self, doing: str) -> Transient:
+        """The error for an answer that no Kubernetes API gives."""
+        return Transient(
+            f"The hub's answer to {doing} is not JSON. Is {self.access.api_url} a Kubernetes API?"
+        )
 
     def send(
         self,

@@ -14,11 +14,11 @@ from moto.server import ThreadedMotoServer
 
 from onboarding.adapters.argocd_api import ArgoCDAccess, ArgoCDApi
 from onboarding.adapters.hub_access import HubAccess, NoToken
-from onboarding.adapters.kubernetes_hub import KubernetesHub
 from onboarding.domain.names import HubName, TenantName
 from onboarding.services.initializing import NewFleet, files
 from tests.demo.test_hub_process import first_line, process
 from tests.hubs.contract import HubContract
+from tests.hubs.whole import WholeHub
 from tests.repositories import bare_repository, commit
 
 NAME = "hub"
@@ -28,7 +28,7 @@ NAME = "hub"
 class DemoHubUnderTest:
     """One process of the demo hub."""
 
-    reader: KubernetesHub
+    reader: WholeHub
     argocd: ArgoCDApi
     repository: Path
     secrets: Any
@@ -73,7 +73,7 @@ def hub_under_test(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoHub
         ) as started:
             address = first_line(started).rsplit(" ", 1)[-1]
             yield DemoHubUnderTest(
-                KubernetesHub(HubAccess(address, "argocd", NoToken())),
+                WholeHub(HubAccess(address, "argocd", NoToken())),
                 ArgoCDApi(ArgoCDAccess(address, NoToken())),
                 path,
                 boto3.client(

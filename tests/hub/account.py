@@ -32,12 +32,14 @@ class Account:
         """The file of the certificate authority of the hub's API server."""
         return self.hub.plane.authority
 
+    def access(self) -> HubAccess:
+        """How the hub's Kubernetes API is reached with this account."""
+        token = TokenFile(str(self.kubernetes_token))
+        return HubAccess(self.hub.plane.server, "argocd", token, ca_file=str(self.authority))
+
     def reader(self) -> KubernetesHub:
         """The product's adapter of the hub's Kubernetes API."""
-        token = TokenFile(str(self.kubernetes_token))
-        return KubernetesHub(
-            HubAccess(self.hub.plane.server, "argocd", token, ca_file=str(self.authority))
-        )
+        return KubernetesHub(self.access())
 
     def argocd(self) -> ArgoCDApi:
         """The product's adapter of Argo CD's API."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 
 from onboarding.adapters.argocd_api import ArgoCDApi
-from onboarding.adapters.kubernetes_hub import KubernetesHub
 from tests.hub.account import Account
 from tests.hub.fleet import Fleet, fresh_fleet
 from tests.hub.harness import Hub
 from tests.hubs.contract import HubContract
+from tests.hubs.whole import WholeHub
 
 
 @dataclass
@@ -20,7 +20,7 @@ class RealHubUnderTest:
     """A fleet on the real hub, seen with the least rights."""
 
     fleet: Fleet
-    reader: KubernetesHub
+    reader: WholeHub
     argocd: ArgoCDApi
     seconds: float = 120
 
@@ -44,7 +44,7 @@ class RealHubUnderTest:
 def hub_under_test(hub: Hub, account: Account) -> Iterator[RealHubUnderTest]:
     """One fleet for all of these tests; each has a cluster of its own."""
     with fresh_fleet(hub) as fleet:
-        yield RealHubUnderTest(fleet, account.reader(), account.argocd())
+        yield RealHubUnderTest(fleet, WholeHub(account.access()), account.argocd())
 
 
 class TestRealHub(HubContract):

@@ -1,0 +1,250 @@
+"""What is decoded of a hub's objects: only the fields that are needed, the rest is skipped unread.
+
+An Application is ten kilobytes, of which one is needed. Decoding the rest as well is what makes a
+first list of many thousands slow. An object that is not as Kubernetes or its custom resource
+promises is read whole and slowly instead, so that one rotten object costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from onboarding.ports import HubKind
+
+DEEPEST = 100
+"""Levels of an object below which nothing is read: no field that is needed lies as deep."""
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+class _Part(msgspec.Struct, omit_defaults=True, gc=False):
+    """Fields that are needed; what is absent stays absent."""
+
+
+class _Owner(_Part):
+    kind: str = ""
+    name: str = ""
+
+
+class _Metadata(_Part):
+    name: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+    creationTimestamp: str = ""
+    deletionTimestamp: str = ""
+    labels: dict[str, str] = {}
+    finalizers: list[str] = []
+    ownerReferences: list[_Owner] = []
+
+
+class _Condition(_Part):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    lastTransitionTime: str = ""
+
+
+class _Helm(_Part):
+    valueFiles: list[str] = []
+
+
+class _Source(_Part):
+    chart: str = ""
+    path: str = ""
+    targetRevision: str = ""
+    helm: _Helm | None = None
+
+
+class _Destination(_Part):
+    name: str = ""
+    server: str = ""
+    namespace: str = ""
+
+
+class _ApplicationSpec(_Part):
+    destination: _Destination | None = None
+    source: _Source | None = None
+    sources: list[_Source] = []
+
+
+class _Revisions(_Part):
+    status: str = ""
+    revision: str = ""
+    revisions: list[str] = []
+
+
+class _Health(_Part):
+    status: str = ""
+    message: str = ""
+
+
+class _Asked(_Part):
+    sync: _Revisions | None = None
+
+
+class _Operation(_Part):
+    phase: str = ""
+    message: str = ""
+    finishedAt: str = ""
+    syncResult: _Revisions | None = None
+    operation: _Asked | None = None
+
+
+class _ApplicationStatus(_Part):
+    sync: _Revisions | None = None
+    health: _Health | None = None
+    operationState: _Operation | None = None
+    reconciledAt: str = ""
+    conditions: list[_Condition] = []
+
+
+class _Application(_Part):
+    metadata: _Metadata | None = None
+    spec: _ApplicationSpec | None = None
+    status: _ApplicationStatus | None = None
+
+
+class _Remote(_Part):
+    key: str = ""
+
+
+class _SecretData(_Part):
+    remoteRef: _Remote | None = None
+
+
+class _SecretDataFrom(_Part):
+    extract: _Remote | None = None
+
+
+class _Named(_Part):
+    name: str = ""
+
+
+class _ExternalSecretSpec(_Part):
+    data: list[_SecretData] = []
+    dataFrom: list[_SecretDataFrom] = []
+    target: _Named | None = None
+    secretStoreRef: _Named | None = None
+
+
+class _Ready(_Part):
+    conditions: list[_Condition] = []
+
+
+class _ExternalSecret(_Part):
+    metadata: _Metadata | None = None
+    spec: _ExternalSecretSpec | None = None
+    status: _Ready | None = None
+
+
+class _ListMetadata(_Part):
+    resourceVersion: str = ""
+    # `continue` is a word of Python's
+    more: str = msgspec.field(name="continue", default="")
+
+
+class _Listed(_Part):
+    items: list[msgspec.Raw]
+    metadata: _ListMetadata | None = None
+
+
+class _Event(_Part):
+    type: str
+    object: msgspec.Raw
+
+
+# Of ApplicationSets, which are few, the generators and the template are needed whole.
+_NEEDED: Mapping[HubKind, msgspec.json.Decoder[Any]] = {
+    HubKind.APPLICATIONS: msgspec.json.Decoder(_Application),
+    HubKind.EXTERNAL_SECRETS: msgspec.json.Decoder(_ExternalSecret),
+}
+_LISTED = msgspec.json.Decoder(_Listed)
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a list as it was read; `items` is None where the answer has none."""
+
+    items: tuple[Mapping[str, Any], ...] | None
+    continue_token: str
+    resource_version: str
+
+
+def read_page(kind: HubKind, content: bytes) -> Listed:
+    """Read one page of a kind; what is no object is an empty map.
+
+    Raises ValueError where the content is not JSON.
+    """
+    try:
+        page = _LISTED.decode(content)
+    except (msgspec.MsgspecError, RecursionError):
+        return _read_page_slowly(content)
+    metadata = page.metadata or _ListMetadata()
+    items = tuple(_object(kind, raw) for raw in page.items)
+    return Listed(items, metadata.more, metadata.resourceVersion)
+
+
+def read_event(kind: HubKind, line: bytes) -> tuple[Any, Mapping[str, Any]]:
+    """Read one event of a watch: its type, whatever that is, and its object.
+
+    Raises ValueError where the line is not JSON.
+    """
+    try:
+        event = _EVENT.decode(line)
+    except (msgspec.MsgspecError, RecursionError):
+        found = _map(json.loads(shallow(line)))
+        return found.get("type"), _map(found.get("object"))
+    needed = kind if event.type != "ERROR" else None
+    return event.type, _object(needed, event.object)
+
+
+def shallow(content: bytes) -> bytes:
+    """JSON without what lies deeper than `DEEPEST` levels; null stands in its place.
+
+    Kubernetes takes objects that are nested ten thousand levels deep, Python reads no thousand.
+    """
+    kept = bytearray()
+    depth, start = 0, 0
+    for token in _TOKEN.finditer(content):
+        mark = token[0]
+        if mark in b"[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept += content[start : token.start()] + b"null"
+        elif mark in b"]}":
+            depth -= 1
+            if depth == DEEPEST:
+                start = token.end()
+    return bytes(kept + content[start:]) if kept else content
+
+
+def _object(kind: HubKind | None, raw: msgspec.Raw) -> Mapping[str, Any]:
+    decoder = _NEEDED.get(kind) if kind else None
+    if decoder is not None:
+        try:
+            return _map(msgspec.to_builtins(decoder.decode(raw)))
+        except (msgspec.MsgspecError, RecursionError):
+            pass  # not as its custom resource promises: read it whole, whatever it is
+    return _map(json.loads(shallow(bytes(raw))))
+
+
+def _read_page_slowly(content: bytes) -> Listed:
+    page = _map(json.loads(shallow(content)))
+    metadata, items = _map(page.get("metadata")), page.get("items")
+    return Listed(
+        tuple(_map(item) for item in items) if isinstance(items, list) else None,
+        str(metadata.get("continue") or ""),
+        str(metadata.get("resourceVersion") or ""),
+    )
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
