@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0015_commits_can_be_signed"),
+        ("onboarding", "0016_hubs_are_told_once_more"),
     ]
 
     operations = [
