@@ -97,6 +97,23 @@ def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(sign_in: Si
     expect(page.get_by_text("spoke-dev-nowhere")).to_have_count(0)
 
 
+def test_going_back_and_asking_again_asks_once(sign_in: SignIn) -> None:
+    page = sign_in("requester")
+    fill_registration(page, cluster="spoke-dev-again", secret="fleet/spoke-dev-workload5")
+    page.get_by_role("button", name="Request approval").click()
+    expect(page.get_by_role("heading", name="Register spoke-dev-again")).to_be_visible()
+    asked = page.url
+    page.go_back()
+    expect(page.get_by_label("Cluster name")).to_have_value("spoke-dev-again")
+    page.get_by_role("button", name="Request approval").click()
+    expect(page.get_by_role("heading", name="Register spoke-dev-again")).to_be_visible()
+    assert page.url == asked
+    page.goto("/changes/?inbox=mine")
+    expect(page.get_by_role("link", name="Register spoke-dev-again")).to_have_count(1)
+    page.goto(asked)
+    page.get_by_role("button", name="Withdraw").click()
+
+
 def test_it_keeps_a_draft(sign_in: SignIn) -> None:
     page = sign_in("requester")
     fill_registration(page, cluster="Half finished", secret="")
