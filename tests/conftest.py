@@ -13,7 +13,7 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "client", "admin_
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the browser last: from its first page on a loop runs, in which Django refuses the database.
 
-    What runs on a real hub stays together by module, each of which starts the whole product once.
+    What runs on a real hub runs as it is written, module by module: each starts the product once.
     On real engines, leave out what neither touches the database nor is marked `services`: nothing
     new is seen there.
     """
@@ -25,9 +25,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
-def _turn(item: pytest.Item) -> tuple[bool, str]:
-    of_the_hub = item.get_closest_marker("hub") is not None
-    return item.get_closest_marker("browser") is not None, str(item.path) if of_the_hub else ""
+def _turn(item: pytest.Item) -> tuple[bool, str, int]:
+    place = ("", 0)
+    if item.get_closest_marker("hub"):
+        place = (str(item.path), item.location[1] or 0)
+    return item.get_closest_marker("browser") is not None, *place
 
 
 def _meets_an_engine(item: pytest.Item) -> bool:
