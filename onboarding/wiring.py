@@ -133,7 +133,11 @@ def begin_repository(folder: Path, *, branch: str, url: str, request: CommitRequ
     return begin_repository(folder, branch=branch, url=url, request=request)
 
 
-def current_repository(fleet: Fleet, *, max_age: float = 3.0) -> FleetRepository:
+PAGE_AGE = 3.0
+"""How many seconds old the branch may be that a page shows."""
+
+
+def current_repository(fleet: Fleet, *, max_age: float = PAGE_AGE) -> FleetRepository:
     """The fleet's repository, fetched at most `max_age` seconds ago: what a page or form looks at."""
     found = repository(fleet)
     key = (fleet.pk, threading.get_ident())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from onboarding.domain.errors import Refused
@@ -44,6 +45,30 @@ def form_data_of(
         **member.options,
         **{PIN + key: _text(value) for key, value in _labels(labels).items()},
     }
+
+
+def carried_over(
+    *, typed: Mapping[str, Any], then: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was typed where somebody touched it, and all else as it is now: others' changes stay.
+
+    `then` and `now` are what a form begins with, at the commit where this one began and today's. A
+    box that is not in `typed` was left unticked.
+    """
+    found = dict(typed)
+    for key in {*then, *now}:
+        before, after = _answer(then.get(key)), _answer(now.get(key))
+        if before == after or _answer(typed.get(key)) != before:
+            continue
+        found.pop(key, None)
+        if after:
+            found[key] = after
+    return found
+
+
+def _answer(value: object) -> str:
+    """A form's value as a browser would send it; "" for what it would not."""
+    return "on" if value is True else str(value or "")
 
 
 def _labels(values: object) -> dict[str, object]:

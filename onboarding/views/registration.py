@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
-from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.registration import PIN, RegistrationForm, typed_pins, typed_placement
-from onboarding.models import Change, Cluster, Fleet
-from onboarding.services import changes, member_forms, offers, plan_records, previews, repeats
-from onboarding.services.layouts import layout_of
+from onboarding.models import Change, Cluster
+from onboarding.services import changes, offers, plan_records, previews, repeats
 from onboarding.views import access, interruptions
 from onboarding.views.pages import FormPage, Hidden, Link, Preview
 from onboarding.views.partials import is_partial
 from onboarding.views.plan_page import plan_from_record
 from onboarding.views.registration_page import preview as preview_page
 from onboarding.views.registration_page import sections
+from onboarding.views.registration_subject import (
+    BASE,
+    Subject,
+    age_of_branch,
+    brought_up,
+    plain,
+    posted_about,
+    posted_subject,
+    resumed,
+    subject_of_change,
+    subject_of_cluster,
+)
 from onboarding.views.unreadable import kept_while_unreadable
 
 FORM_PAGE = "onboarding/clusters/form.html"
@@ -34,31 +43,6 @@ ELSEWHERE = (
     "This was saved in another tab or window meanwhile, so nothing was written now. What you typed "
     "here is below: send it again to replace what was saved there, or open it anew under Changes."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a form is about: a new cluster, a member of Git, or a change that is being written."""
-
-    fleet: Fleet
-    initial: dict[str, Any]
-    editing: Placement | None = None
-    change: Change | None = None
-    cluster: Cluster | None = None
-
-    @property
-    def action(self) -> str:
-        """Where the form is sent to: this page itself."""
-        if self.change:
-            return reverse("change-edit", args=[self.change.pk])
-        if self.cluster:
-            return reverse("cluster-edit", args=[self.cluster.hub_name, self.cluster.name])
-        return reverse("cluster-register")
-
-    @property
-    def is_draft(self) -> bool:
-        """Whether an unfinished draft is continued."""
-        return bool(self.change and self.change.state == DecisionState.DRAFT.value)
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,7 +63,8 @@ def cluster_register(request: HttpRequest) -> HttpResponse:
 def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Edit a registered cluster: channels, flags, model; its place in the fleet is fixed."""
     access.user_with(request, Right.REQUEST)
-    return _form_view(request, _subject_of_cluster(access.cluster_for(request, hub, name)))
+    cluster = access.cluster_for(request, hub, name)
+    return _form_view(request, subject_of_cluster(cluster, max_age=age_of_branch(request)))
 
 
 @require_http_methods(["GET", "POST"])
@@ -87,7 +72,8 @@ def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
 def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with a draft, or edit a change that waits for approval."""
     access.user_with(request, Right.REQUEST)
-    return _form_view(request, _subject_of_change(access.change_for(request, pk)))
+    change = access.change_for(request, pk)
+    return _form_view(request, subject_of_change(change, max_age=age_of_branch(request)))
 
 
 @require_POST
@@ -95,7 +81,7 @@ def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def register_preview(request: HttpRequest) -> HttpResponse:
     """What the form as it stands would write: the right-hand part, or without JavaScript the whole page."""
     access.user_with(request, Right.REQUEST)
-    subject = _posted_subject(request)
+    subject = posted_subject(request)
     form, shown = _bound(request, subject)
     page = _page(subject, form, shown)
     if is_partial(request):
@@ -108,18 +94,18 @@ def register_preview(request: HttpRequest) -> HttpResponse:
 def register_draft(request: HttpRequest) -> HttpResponse:
     """Keep what was entered so far as a draft of this person, right or wrong."""
     user = access.user_with(request, Right.REQUEST)
-    change, cluster = _posted_about(request)
+    change, cluster = posted_about(request)
     if change and change.state != DecisionState.DRAFT.value:
         messages.error(
             request, "This change was already asked for approval; it is no draft any more."
         )
         return redirect("change-detail", change.pk)
     if _is_overtaken(request, change):
-        return _refused(request, _posted_subject(request), ELSEWHERE)
+        return _refused(request, posted_subject(request), ELSEWHERE)
     draft = changes.save_draft(
         fleet=cluster.fleet if cluster else access.configured_fleet_for(request),
         kind=Change.Kind.EDIT if cluster else Change.Kind.REGISTER,
-        form_data={**_plain(request.POST), **(_place_of(cluster) if cluster else {})},
+        form_data={**plain(request.POST), **(_place_of(cluster) if cluster else {})},
         actor=user,
         clock=wiring.clock(),
         draft_id=change.pk if change else None,
@@ -145,7 +131,7 @@ def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
     """Show the form, or send it: a redirect to the change, or the same page with errors (422)."""
     if request.method == "GET":
         if typed := interruptions.kept(request):
-            subject = replace(subject, initial=_typed_over(subject.initial, typed))
+            subject = resumed(subject, typed)
         form, shown = _unbound(subject)
         return render(request, FORM_PAGE, {"page": _page(subject, form, shown)})
     if twice := _asked_already(request, subject):
@@ -167,7 +153,7 @@ def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
 def _asked_already(request: HttpRequest, subject: Subject) -> HttpResponse | None:
     """The way to the change that these very answers already ask for: a second click changes nothing."""
     user = access.user_with(request, Right.REQUEST)
-    change = repeats.asked_already(fleet=subject.fleet, form_data=_plain(request.POST), actor=user)
+    change = repeats.asked_already(fleet=subject.fleet, form_data=plain(request.POST), actor=user)
     if change is None:
         return None
     messages.info(request, f"Change #{change.pk} asks for this already; it was not sent twice.")
@@ -187,11 +173,6 @@ def _refused(request: HttpRequest, subject: Subject, reason: str) -> HttpRespons
     return render(request, FORM_PAGE, {"page": _page(subject, form, shown)}, status=422)
 
 
-def _typed_over(initial: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
-    """What was typed, over what the form began with; a box that is not in it was unticked."""
-    return {key: value for key, value in initial.items() if value is not True} | typed
-
-
 def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> Change:
     user = access.user_with(request, Right.REQUEST)
     intent = form.intent()
@@ -200,7 +181,7 @@ def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> C
         raise Refused("This hub is not configured. Choose one of the list.", field="hub")
     common: dict[str, Any] = {
         "intent": intent,
-        "form_data": _plain(request.POST),
+        "form_data": plain(request.POST),
         "actor": user,
         "repository": wiring.current_repository(subject.fleet, max_age=0),
         "credentials": wiring.credentials(hub),
@@ -213,51 +194,6 @@ def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> C
         change = changes.submit(fleet=subject.fleet, draft_id=draft_id, **common)
     messages.success(request, f"Change #{change.pk} waits for approval.")
     return change
-
-
-def _subject_of_cluster(cluster: Cluster) -> Subject:
-    repository = wiring.current_repository(cluster.fleet)
-    placement, initial = member_forms.form_data_of(
-        cluster=cluster, snapshot=repository.snapshot(), layout=layout_of(cluster.fleet)
-    )
-    return Subject(fleet=cluster.fleet, initial=initial, editing=placement, cluster=cluster)
-
-
-def _subject_of_change(change: Change) -> Subject:
-    if change.kind == Change.Kind.EDIT and change.hub:
-        cluster = get_object_or_404(
-            Cluster, fleet=change.fleet, hub_name=change.hub.name, name=change.cluster_name
-        )
-        base = _subject_of_cluster(cluster)
-        return Subject(
-            fleet=change.fleet,
-            initial=_typed_over(base.initial, change.form_data),
-            editing=base.editing,
-            change=change,
-        )
-    return Subject(fleet=change.fleet, initial=change.form_data, change=change)
-
-
-def _posted_about(request: HttpRequest) -> tuple[Change | None, Cluster | None]:
-    """The change and the cluster that the form's hidden values name; neither for something new."""
-    change = cluster = None
-    if request.POST.get("change", "").isdigit():
-        change = access.change_for(request, int(request.POST["change"]))
-    if request.POST.get("editing_hub"):
-        cluster = access.cluster_for(
-            request, request.POST["editing_hub"], request.POST.get("editing_name", "")
-        )
-    return change, cluster
-
-
-def _posted_subject(request: HttpRequest) -> Subject:
-    """The subject that the form's hidden values name: a change, a cluster, or something new."""
-    change, cluster = _posted_about(request)
-    if change:
-        return _subject_of_change(change)
-    if cluster:
-        return _subject_of_cluster(cluster)
-    return Subject(fleet=access.configured_fleet_for(request), initial={})
 
 
 def _place_of(cluster: Cluster) -> dict[str, str]:
@@ -281,13 +217,10 @@ def _unbound(subject: Subject) -> tuple[RegistrationForm, Preview]:
 
 def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Preview]:
     """The form with what was posted, and the plan of it or the reasons why there is none."""
-    posted = (
-        {**subject.initial, **_plain(request.POST)} if subject.editing else _plain(request.POST)
-    )
+    typed = brought_up(subject, plain(request.POST))
+    posted = {**subject.initial, **typed} if subject.editing else typed
     offer, problem, snapshot = _offer(subject, posted)
-    form = RegistrationForm(
-        request.POST, initial=subject.initial, offer=offer, editing=subject.editing
-    )
+    form = RegistrationForm(typed, initial=subject.initial, offer=offer, editing=subject.editing)
     if snapshot is None:
         form.add_error(None, problem)
         return form, preview_page(plan=None, waits_for=problem)
@@ -352,11 +285,11 @@ def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:
 
 
 def _crumbs(subject: Subject) -> tuple[Link, ...]:
+    if subject.change:
+        return (Link("Changes", reverse("change-list")),)
     if subject.cluster:
         here = reverse("cluster-detail", args=[subject.cluster.hub_name, subject.cluster.name])
         return (Link("Clusters", reverse("cluster-list")), Link(subject.cluster.name, here))
-    if subject.change:
-        return (Link("Changes", reverse("change-list")),)
     return (Link("Clusters", reverse("cluster-list")),)
 
 
@@ -370,6 +303,7 @@ def _hidden(subject: Subject, form: RegistrationForm) -> tuple[Hidden, ...]:
         found += [
             Hidden("editing_hub", subject.editing.hub),
             Hidden("editing_name", subject.editing.cluster),
+            Hidden(BASE, subject.base),
         ]
     typed = form.data if form.is_bound else subject.initial
     found += [
@@ -378,9 +312,3 @@ def _hidden(subject: Subject, form: RegistrationForm) -> tuple[Hidden, ...]:
         if name.startswith(PIN) and name not in form.fields
     ]
     return tuple(found)
-
-
-def _plain(posted: QueryDict) -> dict[str, Any]:
-    """What was typed, as data that can be kept; without the token and the form's own bookkeeping."""
-    left_out = {"csrfmiddlewaretoken", "change", "seen", "editing_hub", "editing_name"}
-    return {key: posted[key] for key in posted if key not in left_out}

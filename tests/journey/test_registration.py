@@ -140,6 +140,53 @@ def test_it_edits_a_member_and_touches_nothing_else(place: Place) -> None:
     )
 
 
+def of_others(place: Place) -> dict[str, str]:
+    """Commit by hand what somebody else does meanwhile: another channel, one switch more."""
+    files = {
+        MEMBER_PATH: MEMBER + 'use_fleet_ack: "true"\n',
+        PIN_PATHS[place.layout]: PINS.replace('"default"', '"release1"'),
+    }
+    repositories.commit(place.bare, files)
+    return files
+
+
+def test_an_edit_leaves_what_others_changed_since_the_form_was_opened(place: Place) -> None:
+    approved(place, change := asked(place, **PINNED))
+    tasks.deliver(fleet_id=change.fleet_id)
+    tasks.refresh_fleet(fleet_id=change.fleet_id)
+    url = "/clusters/hub-cluster/spoke-a/edit/"
+    hidden = {each.name: each.value for each in place.get("requester", url).context["page"].hidden}
+    others = of_others(place)
+    answers = {**PINNED, "model": "centralized", "pin_enable_metrics_server": "false"}
+    answer = place.post("requester", url, {**hidden, **answers})
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    approved(place, edit := Change.objects.latest("pk"))
+    tasks.deliver(fleet_id=edit.fleet_id)
+    tree = repositories.tree(place.bare)
+    assert tree[MEMBER_PATH].decode() == others[MEMBER_PATH]
+    expected = others[PIN_PATHS[place.layout]].replace('"true"', '"false"')
+    assert tree[PIN_PATHS[place.layout]].decode() == expected
+
+
+def test_a_draft_of_an_edit_goes_on_from_what_is_today(place: Place) -> None:
+    approved(place, change := asked(place, **PINNED))
+    tasks.deliver(fleet_id=change.fleet_id)
+    tasks.refresh_fleet(fleet_id=change.fleet_id)
+    url = "/clusters/hub-cluster/spoke-a/edit/"
+    hidden = {each.name: each.value for each in place.get("requester", url).context["page"].hidden}
+    answers = {**PINNED, "model": "centralized", "pin_enable_metrics_server": "false"}
+    draft = place.post("requester", "/clusters/register/draft/", {**hidden, **answers})
+    of_others(place)
+    wiring._fetched.clear()
+    form = place.get("requester", draft["Location"]).context["page"].form
+    shown = {name: form[name].value() for name in (*PINNED, "use_fleet_ack")}
+    assert shown == {
+        "pin_addonsRelease": "release1",
+        "pin_enable_metrics_server": "false",
+        "use_fleet_ack": "true",
+    }
+
+
 def test_it_lets_nobody_approve_their_own_change(place: Place) -> None:
     change = asked(place)
     both = Participant.objects.get(change=change).user
