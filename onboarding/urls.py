@@ -9,6 +9,7 @@ from onboarding.views import (
     adoption,
     changes,
     clusters,
+    drift,
     fleet_plans,
     forge_calls,
     lint,
@@ -32,6 +33,12 @@ cluster_urls = [
     path("clusters/compare/", values.cluster_compare, name="cluster-compare"),
     path("clusters/<slug:hub>/<slug:name>/", clusters.cluster_detail, name="cluster-detail"),
     path("clusters/<slug:hub>/<slug:name>/edit/", registration.cluster_edit, name="cluster-edit"),
+    path("clusters/<slug:hub>/<slug:name>/drift/adopt/", drift.drift_adopt, name="drift-adopt"),
+    path(
+        "clusters/<slug:hub>/<slug:name>/drift/reassert/",
+        drift.drift_reassert,
+        name="drift-reassert",
+    ),
 ]
 
 change_urls = [

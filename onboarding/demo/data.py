@@ -69,6 +69,7 @@ FAULTS: Mapping[str, str] = {
     "spoke-staging-eu": "degraded",
     "spoke-prod-us-1": "unreachable",
     "edge-dev": "out-of-sync",
+    "edge-prod-madrid": "relabelled",
 }
 # Secrets that Terraform has already made for clusters that nobody registered yet: something to try the form with.
 READY_TO_REGISTER = (

@@ -132,7 +132,7 @@ class DemoHub:
                     server=registration.server,
                     attempted=now - now % 10,
                     applications=counts[cluster],
-                    reachable=self._faults.get(cluster) != "unreachable",
+                    fault=self._faults.get(cluster, ""),
                 )
                 for cluster, registration in sorted(self._registrations.items())
                 if registration.registered
@@ -351,7 +351,7 @@ class DemoHub:
         if wanted.name in self._faults:
             return self._faults[wanted.name]
         fault = self._faults.get(wanted.cluster, "")
-        if fault and wanted.component != "fleet-secret":
+        if fault and fault != objects.RELABELLED and wanted.component != "fleet-secret":
             if fault in {"unreachable", "unknown"}:
                 return fault
             registration = self._registrations.get(wanted.cluster)
@@ -378,7 +378,6 @@ class DemoHub:
             server=HUB_SERVER,
             attempted=now - now % 10,
             applications=applications,
-            reachable=True,
         )
 
     def _age(self, name: str, now: float) -> float:

@@ -156,8 +156,10 @@ _ENDINGS: Mapping[str, tuple[str, str]] = {
     "unreachable": ("Unknown", "Unknown"),
 }
 
-BEHAVIOURS = frozenset(_ENDINGS)
-"""How an Application of the demo may be told to end."""
+RELABELLED = "relabelled"
+BEHAVIOURS = frozenset(_ENDINGS) | {RELABELLED}
+"""How an Application of the demo may be told to end; or that a cluster was labelled by hand."""
+_BY_HAND: Mapping[str, str] = {"maintenance-window": "sunday"}
 
 
 def _state(wanted: WantedApplication, act: Act) -> tuple[str, str]:
@@ -367,11 +369,16 @@ def application_set(
 
 
 def cluster(
-    member: WantedMember, *, server: str, attempted: float, applications: int, reachable: bool
+    member: WantedMember,
+    *,
+    server: str,
+    attempted: float,
+    applications: int,
+    fault: str = "",
 ) -> dict[str, Any]:
-    """A registered cluster as Argo CD's API gives it, without any credential."""
+    """A registered cluster as Argo CD's API gives it, without any credential; `fault` is one of `BEHAVIOURS`."""
     state = {"status": "Successful", "message": "", "attemptedAt": moment(attempted)}
-    if not reachable:
+    if fault == "unreachable":
         state.update(
             status="Failed", message=f"failed to get cluster info: dial tcp {server}: i/o timeout"
         )
@@ -392,6 +399,6 @@ def cluster(
             "cacheInfo": {},
             "applicationsCount": applications,
         },
-        "labels": dict(member.labels),
+        "labels": {**(_BY_HAND if fault == RELABELLED else {}), **member.labels},
         "annotations": dict(member.annotations),
     }

@@ -286,8 +286,16 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
         if step.state in {StepState.WAITING, StepState.ACTIVE, StepState.TODO}:
             if step.stage is Stage.MATCHED and facts.matched == 0:
                 return ClusterState.SELECTS_NOTHING, step.reason
+            if step.stage is Stage.REGISTERED and _has_drifted(facts, now):
+                return ClusterState.OUT_OF_SYNC, step.reason
             return _STAGE_STATES[step.stage], step.reason
     return _state_of_applications(facts, steps, now)
+
+
+def _has_drifted(facts: Facts, now: datetime) -> bool:
+    """Whether labels differ on a cluster that has been in the fleet for long: no registration any more."""
+    since = min((at for at in (facts.registered_at, facts.matched_at) if at), default=now)
+    return bool(facts.label_differences) and now - since > GRACE
 
 
 def _state_before_git(facts: Facts, steps: tuple[Step, ...]) -> tuple[ClusterState, str]:

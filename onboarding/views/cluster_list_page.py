@@ -19,6 +19,7 @@ from onboarding.views.standing_rows import CHANNEL_COLUMNS, StandingRows, row_of
 FACETS = (
     ("shown", "State"),
     ("stage", "Next step"),
+    ("drifted", "Drift"),
     ("tenant", "Tenant"),
     ("environment", "Environment"),
     ("hub_name", "Hub"),
@@ -29,7 +30,7 @@ FACETS = (
     ),
 )
 # In the URL the facets are called as people call them.
-PARAMETERS = {"state": "shown", "hub": "hub_name"}
+PARAMETERS = {"state": "shown", "hub": "hub_name", "drift": "drifted"}
 _PROBLEMS_NAMED = 3
 SORTS = {
     "state": "state",
@@ -138,6 +139,8 @@ def _words(column: str, value: str) -> str:
     """A facet's value as people say it."""
     if column == "shown":
         return ClusterState(value).word
+    if column == "drifted":
+        return "Labels differ from Git"
     return Stage(value).words if column == "stage" else value
 
 

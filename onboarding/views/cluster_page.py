@@ -30,6 +30,7 @@ from onboarding.services.observing import outcomes, stories
 from onboarding.services.rights import rights_of
 from onboarding.views.change_page import outcome_note
 from onboarding.views.change_page import row_of as change_row
+from onboarding.views.drift_page import drift_part
 from onboarding.views.pages import (
     ApplicationRow,
     ChangeRow,
@@ -53,7 +54,7 @@ from onboarding.views.values_page import values_part
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-TABS = ("applications", "labels", "values", "history", "files")
+TABS = ("applications", "drift", "labels", "values", "history", "files")
 _URGENCY = {state.value: number for number, state in enumerate(URGENCY)}
 _STATUS: Mapping[StepState, Literal["done", "active", "waiting", "failed", "todo"]] = {
     StepState.DONE: "done",
@@ -94,7 +95,7 @@ def cluster_page(
         advice=story.timeline.advice,
         as_of=story.seen_at,
         tab=shown,
-        tabs=_tabs(here, cluster, applications),
+        tabs=_tabs(here, cluster, applications, story.drift),
         steps=_steps(story.timeline.steps),
         is_onboarded=all(
             step.state in (StepState.DONE, StepState.UNOBSERVED) for step in story.timeline.steps
@@ -115,6 +116,9 @@ def cluster_page(
         applications=tuple(_application_row(row, hub, cluster.fleet) for row in applications),
         labels=_label_rows(cluster.labels, live.labels if live else None),
         annotations=_label_rows(cluster.annotations, None),
+        drift=drift_part(cluster, repository=repository, may_ask=may_edit)
+        if shown == "drift"
+        else None,
         values=_values(cluster, component, repository) if shown == "values" else None,
         history=_history(cluster, repository) if shown == "history" else (),
         files=_files(cluster, repository) if shown == "files" else (),
@@ -145,10 +149,17 @@ def _steps(steps: Sequence[Step]) -> tuple[TimelineStep, ...]:
 
 
 def _tabs(
-    here: str, cluster: Cluster, applications: Sequence[ApplicationStatus]
+    here: str, cluster: Cluster, applications: Sequence[ApplicationStatus], drift: int
 ) -> tuple[Tab, ...]:
     return (
         Tab("applications", "Applications", f"{here}?tab=applications", count=len(applications)),
+        Tab(
+            "drift",
+            "Drift",
+            f"{here}?tab=drift",
+            count=drift or None,
+            word="Out of sync" if drift else "",
+        ),
         Tab("labels", "Labels", f"{here}?tab=labels", count=len(cluster.labels)),
         Tab("values", "Values", f"{here}?tab=values"),
         Tab("history", "History", f"{here}?tab=history"),

@@ -22,6 +22,9 @@ StandingRows = QuerySet[Any]
 STALE_AFTER = timedelta(minutes=2)
 """A standing that nobody recomputed for this long says nothing about now."""
 
+DRIFTED = "labels"
+"""What the drift facet calls clusters whose live labels are not as Git says."""
+
 CHANNEL_COLUMNS = {label: f"{group}_release" for group, label in RELEASE_LABELS.items()}
 ORDER = {state.value: number for number, state in enumerate(ClusterState)}
 
@@ -29,11 +32,13 @@ ORDER = {state.value: number for number, state in enumerate(ClusterState)}
 def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
     """The fleet's standings, each with `shown`: its state, or stale where it is too old to be believed.
 
-    Counting and filtering by `shown` keeps a stopped watcher from leaving a green page behind.
+    `drifted` is "labels" where the live cluster secret is not as Git says, else "". Counting and
+    filtering by `shown` keeps a stopped watcher from leaving a green page behind.
     """
     too_old = Q(computed_at__lt=now - STALE_AFTER, cluster__isnull=False)
     shown = Case(When(too_old, then=Value(ClusterState.STALE.value)), default=F("state"))
-    return Standing.objects.filter(fleet=fleet).annotate(shown=shown)
+    drifted = Case(When(drift__gt=0, then=Value(DRIFTED)), default=Value(""))
+    return Standing.objects.filter(fleet=fleet).annotate(shown=shown, drifted=drifted)
 
 
 def state_of(standing: Standing, now: datetime) -> ClusterState:
@@ -63,6 +68,8 @@ def row_of(standing: Standing, now: datetime) -> ClusterRow:
         applications=standing.applications,
         counts=tuple(Count(word, count) for word, count in standing.counts.items()),
         seen_at=standing.seen_at if standing.cluster_id else None,
+        drift=standing.drift,
+        drift_url=f"{url_of(standing)}?tab=drift" if standing.drift else "",
         open_change=Link(f"#{change.pk}", reverse("change-detail", args=[change.pk]))
         if change
         else None,

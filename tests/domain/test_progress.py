@@ -252,6 +252,13 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "waiting",
         "addonsRelease is default, not release1",
     ),
+    (
+        replace(GOOD, label_differences=DIFFERENT, matched_at=ago(minutes=16)),
+        "out_of_sync",
+        "registered",
+        "waiting",
+        "addonsRelease is default, not release1",
+    ),
     (REGISTERED, "registering", "matched", "waiting", "not been observed"),
     (
         replace(REGISTERED, matched=0),

@@ -167,7 +167,7 @@ def who_looks(*, change: Change) -> Lookers:
     values: set[str] = set()
     for path in _paths(change, layout):
         if layout.parse_member_path(path):
-            sets.extend(_registration_sets(change.hub, layout))
+            sets.extend(registration_sets(change.hub, layout))
         elif path == layout.releases:
             bootstrap = ApplicationStatus.objects.filter(hub=change.hub, component="bootstrap")
             sets.extend(
@@ -190,7 +190,8 @@ def _paths(change: Change, layout: FleetLayout) -> Iterator[str]:
     yield from (path for path in found if isinstance(path, str))
 
 
-def _registration_sets(hub: Hub, layout: FleetLayout) -> Sequence[str]:
+def registration_sets(hub: Hub, layout: FleetLayout) -> Sequence[str]:
+    """The ApplicationSets of a hub that read the fleet's member files; the usual one while none is known."""
     rows = HubObject.objects.filter(hub=hub, kind=HubKind.APPLICATION_SETS.value)
     root = layout.members_root()
     found = [

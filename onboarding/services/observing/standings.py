@@ -47,6 +47,7 @@ _COLUMNS = [
     "sentence",
     "advice",
     "stage",
+    "drift",
     "applications",
     "synced",
     "healthy",
@@ -225,6 +226,7 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     current = told.timeline.current
     row.state, row.sentence, row.advice = state, told.timeline.sentence, told.timeline.advice
     row.stage = current.stage.value if current else ""
+    row.drift = told.drift
     total = told.applications
     row.applications = total.total if total else 0
     row.synced, row.healthy = (total.synced, total.healthy) if total else (0, 0)

@@ -17,6 +17,7 @@ from django.db.models.fields.json import KT
 
 from onboarding.domain.applications import moment
 from onboarding.domain.credentials import SecretPresence
+from onboarding.domain.drift import labels_differ
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.progress import (
     ExternalSecretFacts,
@@ -66,11 +67,15 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One cluster told: its timeline, and the rollup of its Applications (None: nobody looked)."""
+    """One cluster told: its timeline, and the rollup of its Applications (None: nobody looked).
+
+    `drift` is the number of labels on the live cluster secret that are not as Git says.
+    """
 
     timeline: Timeline
     applications: Rollup | None
     seen_at: datetime | None
+    drift: int = 0
 
 
 class HubView:
@@ -212,8 +217,18 @@ def tell(
     facts = _facts(cluster, change, delivery, seen, rows, total)
     facts = replace(facts, webhook=hub_told)
     return Story(
-        timeline(facts, now=now, usual=usual), total, seen.watch.seen_at if seen.watch else None
+        timeline(facts, now=now, usual=usual),
+        total,
+        seen.watch.seen_at if seen.watch else None,
+        drift=_drift(cluster, seen.registered.get(name)),
     )
+
+
+def _drift(cluster: Cluster | None, registered: ClusterStatus | None) -> int:
+    if cluster is None or registered is None or cluster.problem:
+        return 0
+    git = {key: data["value"] for key, data in cluster.labels.items()}
+    return len(labels_differ(git, registered.labels))
 
 
 def _verdict(row: ApplicationStatus) -> Verdict:

@@ -49,6 +49,8 @@ class ClusterRow:
     counts: tuple[Count, ...] = ()
     seen_at: datetime | None = None
     open_change: Link | None = None
+    drift: int = 0
+    drift_url: str = ""
 
     @property
     def special_channels(self) -> tuple[Channel, ...]:
@@ -149,6 +151,40 @@ class LabelRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftRow:
+    """One thing that is not as Git says; None is absent. `key` is what Adopt sends, "" where it cannot."""
+
+    what: str
+    subject: str
+    git: str | None
+    hub: str | None
+    cause: str
+    tone: str
+    who: str
+    key: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPart:
+    """Git, the live cluster secret and the Applications held against each other."""
+
+    rows: tuple[DriftRow, ...]
+    is_registered: bool = True
+    commit: str = ""
+    note: str = ""
+    problem: str = ""
+    adopt_url: str = ""
+    reassert_url: str = ""
+    denied: str = ""
+
+    @property
+    def adoptable(self) -> tuple[DriftRow, ...]:
+        """The rows whose live value can be written into Git."""
+        return tuple(row for row in self.rows if row.key)
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file that says something about this cluster. `exists` False: the layer is there to use."""
 
@@ -163,7 +199,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClusterPage:
-    """One cluster. `tab` is one of applications, labels, values, history, files."""
+    """One cluster. `tab` is one of applications, drift, labels, values, history, files."""
 
     name: str
     hub: str
@@ -192,6 +228,7 @@ class ClusterPage:
     applications: tuple[ApplicationRow, ...] = ()
     labels: tuple[LabelRow, ...] = ()
     annotations: tuple[LabelRow, ...] = ()
+    drift: DriftPart | None = None
     values: ValuesPart | None = None
     history: tuple[HistoryEntry, ...] = ()
     files: tuple[FileEntry, ...] = ()
