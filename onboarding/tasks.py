@@ -51,7 +51,12 @@ def refresh_fleet(*, fleet_id: int, **_: Any) -> None:
     """Read one fleet's branch again: members, and the plans that wait for approval."""
     fleet = Fleet.objects.filter(pk=fleet_id).first()
     if fleet is not None:
-        refreshing.refresh(fleet=fleet, repository=wiring.repository(fleet), clock=wiring.clock())
+        refreshing.refresh(
+            fleet=fleet,
+            repository=wiring.repository(fleet),
+            clock=wiring.clock(),
+            renderer=wiring.renderer(),
+        )
 
 
 @shared_task(name="onboarding.adopt")

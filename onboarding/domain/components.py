@@ -82,7 +82,7 @@ def catalogue_from_wrapper(
     """The catalogue of the asked groups, each at the release channel that `channels` names for it.
 
     A channel's own `values` are laid over the wrapper's. None where no asked group can be read: its
-    channel is unknown, or its chart comes from a chart repository. Raises `MalformedYaml` where a
+    channel is unknown, or its chart comes from a chart repository or has no catalogue. Raises `MalformedYaml` where a
     wrapper's values cannot be read.
     """
     components: list[Component] = []
@@ -92,12 +92,13 @@ def catalogue_from_wrapper(
     for group, channel in channels.items():
         entry = releases.entry(group, channel)
         file = _wrapper_values(entry, snapshot, layout) if entry else None
-        if entry is None or file is None:
+        values = _catalogue_values(file, entry) if entry and file else None
+        if entry is None or file is None or values is None:
             unread.append(group)
             continue
         source = f"{file.path} at {entry.version}"
         sources.append(source)
-        found = _read_components(_catalogue_values(file, entry), group, source, snapshot, notes)
+        found = _read_components(values, group, source, snapshot, notes)
         components += [replace(one, wrapper=file, entry=entry) for one in found]
     if not sources:
         return None
@@ -154,15 +155,19 @@ def _wrapper_values(
     return snapshot.read(f"{(entry.path or layout.wrapper).strip('/')}/values.yaml")
 
 
-def _catalogue_values(file: SnapshotFile, entry: ReleaseEntry) -> Mapping[str, Any]:
-    """The wrapper's components, with the channel's own values laid over them."""
+def _catalogue_values(file: SnapshotFile, entry: ReleaseEntry) -> Mapping[str, Any] | None:
+    """The wrapper's components, with the channel's own values laid over them.
+
+    None where it names none: then it is a chart of another kind, which says in its templates what
+    it deploys.
+    """
     values = located_map(file).value
     components = values.get("components") if isinstance(values, dict) else None
     if entry.values:  # what was read is shared: only a copy is changed
         base = {"components": copy.deepcopy(components)}
         merged = json_merge_patch.merge(base, copy.deepcopy(dict(entry.values)))
         components = merged.get("components") if isinstance(merged, dict) else None
-    return components if isinstance(components, dict) else {}
+    return components if isinstance(components, dict) else None
 
 
 def _read_components(

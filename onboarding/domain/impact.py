@@ -26,7 +26,8 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.handover import HANDED_GROUPS, is_on
 from onboarding.domain.labels import ClusterLabels
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.live_sets import Foretold, Found, hear
+from onboarding.domain.live_sets import NO_SETS, Foretold, Found, KnownSets, hear
+from onboarding.domain.live_sources import Wanted
 from onboarding.domain.member import DeploymentModel, FleetMember, deployed_by_cluster
 from onboarding.domain.plans import (
     ApplicationForecast,
@@ -69,7 +70,7 @@ class Forecaster:
         found = (one for one in self.catalogues.values() if one)
         return frozenset(component.flag for one in found for component in one.components)
 
-    def foretold(self, after: Found) -> Foretold:
+    def foretold(self, after: Found, labels: Mapping[str, str]) -> Foretold:
         """What Git says of the cluster after the change, for the hub's sets to be held against."""
         catalogues = [one for one in self.catalogues.values() if one]
         return Foretold(
@@ -78,7 +79,31 @@ class Forecaster:
             flags=self.flags(),
             unread=self.unread,
             after={one.component for one in after.values() if one.deployed_by is DeployedBy.HUB},
+            wanted={
+                one.component: self._wanted(one, labels)
+                for one in after.values()
+                if one.deployed_by is DeployedBy.HUB and not one.refused
+            },
         )
+
+    def _wanted(self, one: ApplicationForecast, labels: Mapping[str, str]) -> Wanted:
+        """What the set of a foretold Application has to say, for clusters with these labels."""
+        release = labels.get(RELEASE_LABELS[one.group], "")
+        components = self.catalogues.get((one.group, release))
+        folders = next(
+            (
+                each.layers or (each.name,)
+                for each in (components.components if components else ())
+                if each.name == one.component
+            ),
+            (one.component,),
+        )
+        files = (
+            layer.pattern.replace("{component}", folder)
+            for folder in folders
+            for layer in self.layout.layers
+        )
+        return Wanted(one.version, one.chart, one.repo_url, release, tuple(files))
 
     def applications(self, view: ClusterView | None) -> tuple[ApplicationForecast, ...]:
         """The Applications that a cluster has by Git, sorted by name; none for no cluster.
@@ -259,15 +284,17 @@ def forecast(
     forecaster: Forecaster,
     *,
     earlier: Forecaster | None = None,
-    live_sets: Sequence[Mapping[str, object]] = (),
+    known: KnownSets = NO_SETS,
+    heard_labels: tuple[Mapping[str, str] | None, Mapping[str, str]] | None = None,
 ) -> Impact:
     """What a change does to a cluster's Applications.
 
     `before` is None for a cluster that joins; `earlier` is what was forecast from before, where
     that is another commit. An Application that goes from the hub to the
     cluster's own Argo CD disappears there and appears here. `complete` is false where a catalogue
-    could not be read from Git. The live ApplicationSets tell of what Git does not describe and are
-    asked whether they agree with it, without becoming part of the digest.
+    could not be read from Git. The `known` ApplicationSets tell of what the catalogue does not describe
+    and are asked whether they agree with it, without becoming part of the digest; `heard_labels` are
+    those that they see before and after, where these are not the foreseen ones.
     """
     earlier = earlier or forecaster
     had, has = earlier.has_own_argo(before), forecaster.has_own_argo(after)
@@ -275,12 +302,8 @@ def forecast(
     new = _made(forecaster.applications(after), own=has is True)
     if has is None:
         new |= {key: one for key, one in old.items() if one.deployed_by is DeployedBy.CLUSTER}
-    heard = hear(
-        live_sets,
-        before.labels if before else None,
-        after.labels,
-        forecaster.foretold(new),
-    )
+    seen = heard_labels or (before.labels if before else None, after.labels)
+    heard = hear(known, *seen, forecaster.foretold(new, after.labels))
     forecaster.warnings += heard.warnings
     old, new = heard.before | old, heard.after | new
     return Impact(
@@ -293,7 +316,8 @@ def forecast(
         disappear=tuple(_leaving(one, before) for key, one in old.items() if key not in new),
         complete=not forecaster.unread,
         note=_note(forecaster.unread, heard.doubtful),
-        live_sets=len(live_sets),
+        live_sets=len(known.sets),
+        rendered_by=known.rendered_by,
         expected=tuple(
             sorted(one.name for one in new.values() if one.deployed_by is DeployedBy.HUB)
         ),

@@ -30,6 +30,7 @@ from onboarding.domain.labels import (
     edit_labels_text,
 )
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.live_sets import NO_SETS, KnownSets
 from onboarding.domain.member import FleetMember, edit_member_text, new_member_text, parse_member
 from onboarding.domain.names import SecretName
 from onboarding.domain.plans import (
@@ -72,12 +73,13 @@ def plan(
     layout: FleetLayout,
     neighbours: Neighbours,
     *,
-    live_sets: Sequence[Mapping[str, object]] = (),
+    known: KnownSets = NO_SETS,
 ) -> Plan:
     """Plan an intent on the repository at one commit; nothing is written.
 
     `neighbours` says which names and secrets are taken, without the cluster or change that is
-    planned. `live_sets` are the hub's ApplicationSets, for groups that Git does not describe.
+    planned. `known` are the ApplicationSets of the hub, or rendered ones, for groups that no
+    catalogue describes.
 
     Returns the plan with its read set. Raises `Refused` with all refusals at once, each with its
     form field: `hub`, `cluster`, `tenant`, `environment`, `secret_name`, `remote_addons`,
@@ -92,7 +94,7 @@ def plan(
     recorded = RecordingSnapshot(snapshot)
     found = _read(intent, recorded, layout, neighbours)
     edits = _edits(intent, found)
-    return _plan_of(intent, recorded, layout, found, edits, live_sets)
+    return _plan_of(intent, recorded, layout, found, edits, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,7 @@ def _plan_of(
     layout: FleetLayout,
     found: _Found,
     edits: tuple[FileEdit, ...],
-    live_sets: Sequence[Mapping[str, object]],
+    known: KnownSets,
 ) -> Plan:
     hub = intent.placement.hub
     before = (
@@ -289,7 +291,8 @@ def _plan_of(
         None if found.member is None or before.problems else view_of(found.member, before),
         view_of(found.wanted, after, edited),
         forecaster,
-        live_sets=live_sets,
+        known=known,
+        heard_labels=_heard_labels(known, found, edited, (before, after)),
     )
     warnings = [*_warnings(intent, found, after, forecaster), *forecaster.warnings]
     return Plan(
@@ -302,6 +305,21 @@ def _plan_of(
         warnings=tuple(dict.fromkeys(warnings)),
         reads=ReadSet(recorded.files_read, recorded.folders_listed),
     )
+
+
+def _heard_labels(
+    known: KnownSets,
+    found: _Found,
+    edited: Mapping[str, SnapshotFile],
+    foreseen: tuple[ClusterLabels, ClusterLabels],
+) -> tuple[Mapping[str, str] | None, Mapping[str, str]] | None:
+    """The labels that ApplicationSets see before and after, where the repository's own chart makes them."""
+    if known.labels is None:
+        return None
+    before = known.labels(found.member_path, {}) if found.member else None
+    after = known.labels(found.member_path, edited)
+    was = before or (foreseen[0].as_dict() if found.member else None)
+    return was, after or foreseen[1].as_dict()
 
 
 def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:

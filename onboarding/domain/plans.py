@@ -61,8 +61,9 @@ class ApplicationForecast:
     `values_digest` stands for the values that its component gets for this cluster: those of the
     layers, those that the catalogue fixes, and those taken from the cluster itself. `project` is
     Argo CD's. `refused`: its release is unknown, so it leaves what is on the cluster as it is and
-    reports that. `deletes_resources` is meant of one that disappears. `from_hub`: predicted from the hub's live
-    ApplicationSets, because Git alone could not say; such a one is never part of a digest.
+    reports that. `deletes_resources` is meant of one that disappears. `from_hub`: predicted from
+    ApplicationSets (the hub's, or rendered ones), because no catalogue could say; such a one is never
+    part of a digest.
     """
 
     name: str
@@ -102,8 +103,9 @@ class Impact:
     """Which of a cluster's Applications appear, change (before, after) and disappear.
 
     `complete` is false where a part could not be computed from Git; `note` then says which.
-    `live_sets` is the number of the hub's ApplicationSets that were asked too, `expected` the names
-    of all that the hub's Argo CD has on the cluster afterwards.
+    `live_sets` is the number of ApplicationSets that were asked too: the hub's, or those that
+    `rendered_by` made of the repository's charts; `expected` the names of all that the hub's Argo CD
+    has on the cluster afterwards.
     """
 
     appear: tuple[ApplicationForecast, ...] = ()
@@ -112,6 +114,7 @@ class Impact:
     complete: bool = True
     note: str = ""
     live_sets: int = 0
+    rendered_by: str = ""
     expected: tuple[str, ...] = ()
 
     @property

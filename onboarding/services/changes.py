@@ -13,7 +13,7 @@ from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
-from onboarding.ports import Clock, FleetRepository, SpokeCredentials
+from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import events, indexing, plan_records, previews, servers
 from onboarding.services.delivery import deliveries
 from onboarding.services.rights import rights_of
@@ -30,6 +30,7 @@ def save_draft(
     actor: User,
     clock: Clock,
     draft_id: int | None = None,
+    renderer: ChartRenderer | None = None,
 ) -> Change:
     """Keep what was typed so far, right or wrong, for its author alone; nothing is planned or asked.
 
@@ -85,6 +86,7 @@ def submit(
     credentials: SpokeCredentials,
     clock: Clock,
     draft_id: int | None = None,
+    renderer: ChartRenderer | None = None,
 ) -> Change:
     """Ask for approval of an intent: plan it, then write change, author and event in one transaction.
 
@@ -108,6 +110,7 @@ def submit(
         clock=clock,
         change=draft,
         server=server,
+        renderer=renderer,
     )
     change = draft or Change(fleet=fleet, requester=actor)
     _fill(change, intent=intent, form_data=form_data, server=server)
@@ -125,6 +128,7 @@ def revise(
     repository: FleetRepository,
     credentials: SpokeCredentials,
     clock: Clock,
+    renderer: ChartRenderer | None = None,
 ) -> Change:
     """Edit a change that waits for approval (or whose approval lapsed): a new revision, a new plan.
 
@@ -146,6 +150,7 @@ def revise(
         clock=clock,
         change=change,
         server=server,
+        renderer=renderer,
     )
     expected = change.revision
     _fill(change, intent=intent, form_data=form_data, server=server)
@@ -161,7 +166,14 @@ def revise(
     )
 
 
-def resubmit(*, change_id: int, actor: User, repository: FleetRepository, clock: Clock) -> Change:
+def resubmit(
+    *,
+    change_id: int,
+    actor: User,
+    repository: FleetRepository,
+    clock: Clock,
+    renderer: ChartRenderer | None = None,
+) -> Change:
     """Ask again for approval of a lapsed change, with the plan as it is at the branch's tip now."""
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
     _require(actor, Right.REQUEST)
@@ -172,6 +184,7 @@ def resubmit(*, change_id: int, actor: User, repository: FleetRepository, clock:
         clock=clock,
         change=change,
         server=change.server,
+        renderer=renderer,
     )
     return _ask_for_approval(
         change,
@@ -234,7 +247,13 @@ def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
     return written
 
 
-def replan(*, change: Change, repository: FleetRepository, clock: Clock) -> Change:
+def replan(
+    *,
+    change: Change,
+    repository: FleetRepository,
+    clock: Clock,
+    renderer: ChartRenderer | None = None,
+) -> Change:
     """Bring the shown plan of a waiting change to the branch's tip, so that nobody approves an old one.
 
     The same digest only moves the base commit; another digest replaces the plan, and an event says so.
@@ -246,7 +265,9 @@ def replan(*, change: Change, repository: FleetRepository, clock: Clock) -> Chan
         return change
     now = clock.now()
     try:
-        seen = previews.preview_change(change=change, repository=repository, commit=commit)
+        seen = previews.preview_change(
+            change=change, repository=repository, commit=commit, renderer=renderer
+        )
     except Refused as refused:
         Change.objects.filter(pk=change.pk, state=change.state, revision=change.revision).update(
             plan_digest="", state_note=str(refused), updated_at=now
@@ -285,6 +306,7 @@ def _plan(
     clock: Clock,
     change: Change | None,
     server: str,
+    renderer: ChartRenderer | None,
 ) -> planner.Plan:
     """Plan at the fetched tip, with the members indexed at that tip: what is taken is known as of now."""
     indexing.index(fleet=fleet, repository=repository, clock=clock)
@@ -294,6 +316,7 @@ def _plan(
         snapshot=repository.snapshot(),
         change=change,
         server=server,
+        renderer=renderer,
     )
 
 

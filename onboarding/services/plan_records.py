@@ -117,6 +117,7 @@ def impact_record(impact: Impact) -> dict[str, Any]:
         "complete": impact.complete,
         "note": impact.note,
         "live_sets": impact.live_sets,
+        "rendered_by": impact.rendered_by,
         "expected": list(impact.expected),
     }
 

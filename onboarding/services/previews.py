@@ -14,9 +14,10 @@ from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
-from onboarding.ports import FleetRepository, HubKind
+from onboarding.ports import ChartRenderer, FleetRepository, HubKind
 from onboarding.services import hub_checks, servers
 from onboarding.services.layouts import layout_of
+from onboarding.services.renderings import NO_RENDERER, Renderings
 
 POLICY_VERSION = "2"
 """The version of the approval rules that a digest is bound to; it changes when the rules do."""
@@ -95,22 +96,38 @@ def preview(
     snapshot: Snapshot,
     change: Change | None = None,
     server: str = "",
+    renderer: ChartRenderer | None = None,
 ) -> planner.Plan:
     """Plan an intent on one snapshot; nothing is written.
 
-    `server` is the API server of a cluster that joins, as far as it is known. Raises `Refused` with
+    `server` is the API server of a cluster that joins, as far as it is known. `renderer` evaluates
+    the repository's own charts where they are others than the shipped ones; nothing that it says is
+    in the digest. Raises `Refused` with
     every reason at its form field.
     """
     where = layout_of(fleet)
     except_path = _own_path(fleet, intent)
+    rendered = Renderings(
+        snapshot=snapshot,
+        layout=where,
+        hub_name=intent.placement.hub,
+        renderer=renderer or NO_RENDERER,
+    )
+    known = rendered.known(live_sets(hub_name=intent.placement.hub))
     found = planner.plan(
         intent,
         snapshot,
         where,
         neighbours(fleet=fleet, intent=intent, except_change=change, except_path=except_path),
-        live_sets=live_sets(hub_name=intent.placement.hub),
+        known=known,
     )
-    warnings = [*found.warnings, *from_secret(snapshot), *hub_checks.check(plan=found)]
+    found = rendered.named(found, known)
+    warnings = [
+        *found.warnings,
+        *rendered.told(found),
+        *from_secret(snapshot),
+        *hub_checks.check(plan=found),
+    ]
     if isinstance(intent, planner.RegisterCluster):
         cluster = intent.placement.cluster
         warnings += servers.check(server=server, cluster=cluster, except_change=change)
@@ -118,7 +135,11 @@ def preview(
 
 
 def preview_change(
-    *, change: Change, repository: FleetRepository, commit: str | None = None
+    *,
+    change: Change,
+    repository: FleetRepository,
+    commit: str | None = None,
+    renderer: ChartRenderer | None = None,
 ) -> Preview:
     """Plan a stored change at a commit (default: the fetched tip), with the digest that would be approved."""
     plan = preview(
@@ -127,6 +148,7 @@ def preview_change(
         snapshot=repository.snapshot(commit),
         change=change,
         server=change.server,
+        renderer=renderer,
     )
     return Preview(plan=plan, digest=digest_for(change=change, plan=plan))
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import Change, Fleet, Heartbeat
-from onboarding.ports import Clock, FleetRepository
+from onboarding.ports import ChartRenderer, Clock, FleetRepository
 from onboarding.services import changes, indexing, linting
 from onboarding.services.delivery import lost_commits
 
 
-def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
+def refresh(
+    *,
+    fleet: Fleet,
+    repository: FleetRepository,
+    clock: Clock,
+    renderer: ChartRenderer | None = None,
+) -> None:
     """Fetch the branch, bring member rows, waiting plans and the lint report to its tip, and leave a sign of life.
 
     A repository that cannot be read is written down in `Fleet.index_problem`; the rows stay as they
@@ -27,7 +33,7 @@ def refresh(*, fleet: Fleet, repository: FleetRepository, clock: Clock) -> None:
         fleet=fleet, state__in=(DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
     ).select_related("fleet", "requester", "hub")
     for change in waiting:
-        changes.replan(change=change, repository=repository, clock=clock)
+        changes.replan(change=change, repository=repository, clock=clock, renderer=renderer)
     Heartbeat.objects.update_or_create(
         part=f"index:{fleet.name}", defaults={"at": clock.now(), "detail": fleet.indexed_commit}
     )

@@ -115,6 +115,7 @@ def change_resubmit(request: HttpRequest, pk: int) -> HttpResponse:
             actor=user,
             repository=wiring.current_repository(change.fleet, max_age=0),
             clock=wiring.clock(),
+            renderer=wiring.renderer(),
         ),
         "Asked for approval again, with the plan as it is now.",
     )
@@ -198,6 +199,8 @@ def _at_tip(change: Change) -> Change:
         return change
     try:
         repository = wiring.current_repository(change.fleet)
-        return changes.replan(change=change, repository=repository, clock=wiring.clock())
+        return changes.replan(
+            change=change, repository=repository, clock=wiring.clock(), renderer=wiring.renderer()
+        )
     except FleetError:
         return change

@@ -186,6 +186,7 @@ def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> C
         "repository": wiring.current_repository(subject.fleet, max_age=0),
         "credentials": wiring.credentials(hub),
         "clock": wiring.clock(),
+        "renderer": wiring.renderer(),
     }
     if subject.change and not subject.is_draft:
         change = changes.revise(change_id=subject.change.pk, **common)
@@ -235,6 +236,7 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
             snapshot=snapshot,
             change=subject.change,
             server=form.cleaned_data.get("server", ""),
+            renderer=wiring.renderer(),
         )
     except Refused as refused:
         form.refuse(refused)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from onboarding.domain.live_sets import Foretold, Going, going, hear
+from onboarding.domain.live_sets import Foretold, Going, KnownSets, going, hear
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
@@ -64,7 +64,9 @@ def test_it_tells_of_sets_that_git_does_not_know() -> None:
         application_set("neither", {"tier": "bronze"}),
     ]
     sets.append(application_set("known", {}))
-    heard = hear(sets, {"tier": "gold", "env": "dev"}, {"tier": "silver", "env": "dev"}, FORETOLD)
+    heard = hear(
+        KnownSets(sets), {"tier": "gold", "env": "dev"}, {"tier": "silver", "env": "dev"}, FORETOLD
+    )
     assert [one.name for one in heard.before.values()] == ["old-spoke-1", "both-spoke-1"]
     assert [one.name for one in heard.after.values()] == ["new-spoke-1", "both-spoke-1"]
     assert all(one.from_hub and one.deletes_resources for one in heard.before.values())
@@ -74,9 +76,9 @@ def test_it_tells_of_sets_that_git_does_not_know() -> None:
 def test_it_says_where_the_hub_disagrees_with_git() -> None:
     agrees = application_set("known", {"enable_known": "true"})
     differs = application_set("set-of-known", {"enable_known": "false"}, component="known")
-    heard = hear([agrees], {}, {"enable_known": "true"}, FORETOLD)
+    heard = hear(KnownSets([agrees]), {}, {"enable_known": "true"}, FORETOLD)
     assert heard.warnings == []
-    heard = hear([differs], {}, {"enable_known": "true"}, FORETOLD)
+    heard = hear(KnownSets([differs]), {}, {"enable_known": "true"}, FORETOLD)
     assert [(one.code, "does not select" in one.message) for one in heard.warnings] == [
         ("hub_differs", True)
     ]
@@ -88,8 +90,8 @@ def test_it_counts_what_labels_cannot_decide_and_keeps_what_is_never_deleted() -
     keeping = application_set(
         "keeping", {"tier": "gold"}, syncPolicy={"applicationsSync": "create-only"}
     )
-    heard = hear([doubtful, keeping], {"tier": "gold"}, {}, FORETOLD)
+    heard = hear(KnownSets([doubtful, keeping]), {"tier": "gold"}, {}, FORETOLD)
     assert heard.doubtful == 1
     assert heard.before == heard.after == {}
     assert [one.code for one in heard.warnings] == ["hub_keeps", "hub_lacks_set"]
-    assert hear([], {}, {}, FORETOLD).warnings == []
+    assert hear(KnownSets([]), {}, {}, FORETOLD).warnings == []

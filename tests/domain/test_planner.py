@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import ENVIRONMENTS_LAYOUT, TENANTS_LAYOUT, FleetLayout
+from onboarding.domain.live_sets import KnownSets
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.planner import (
     Intent,
@@ -50,7 +51,7 @@ def planned(
     layout: FleetLayout = TENANTS_LAYOUT,
     live_sets: tuple[Mapping[str, Any], ...] = (),
 ) -> Plan:
-    return plan(intent, Repository(files), layout, neighbours, live_sets=live_sets)
+    return plan(intent, Repository(files), layout, neighbours, known=KnownSets(live_sets))
 
 
 def refused(

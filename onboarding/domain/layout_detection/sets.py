@@ -73,6 +73,11 @@ def application_sets(snapshot: Snapshot, paths: Iterable[str]) -> Iterator[SetTe
             yield from _sets_of(file)
 
 
+def pattern_of(raw: str) -> str:
+    """A values file as a set of the fleet's own names it (`$values/...`), with placeholders."""
+    return _set_path(raw, 0, {"base": "{base}"}, "cluster").pattern
+
+
 def _sets_of(file: SnapshotFile) -> Iterator[SetText]:
     lines = file.content.decode("utf-8", "replace").splitlines()
     start = 0

@@ -79,7 +79,9 @@ class Command(BaseCommand):
         if change is None or not change.intent:
             raise CommandError(f"There is no change #{number} that could be planned.")
         repository = wiring.current_repository(change.fleet, max_age=0)
-        seen = previews.preview_change(change=change, repository=repository)
+        seen = previews.preview_change(
+            change=change, repository=repository, renderer=wiring.renderer()
+        )
         return seen.plan, seen.digest
 
     def _of_fleet(self, options: dict[str, Any]) -> FleetPlan:
@@ -112,6 +114,7 @@ class Command(BaseCommand):
             intent=intent_from_data({**usual, **data}),
             snapshot=wiring.current_repository(fleet, max_age=0).snapshot(),
             server=str(data.get("server", "")),
+            renderer=wiring.renderer(),
         )
 
 
