@@ -95,7 +95,7 @@ def refresh_standings(**_: Any) -> None:
     """Compose anew how every cluster stands, and hold what was foreseen against what the hub did."""
     queue = wiring.queue()
     for fleet in Fleet.objects.all():
-        standings.recompute(fleet=fleet, clock=wiring.clock())
+        standings.keep_up(fleet=fleet, clock=wiring.clock())
         outcomes.check(fleet=fleet, clock=wiring.clock())
         for change_id in outcomes.unheard(fleet=fleet, clock=wiring.clock()):
             queue.wake("onboarding.tell_hub", change_id=change_id, again=True)

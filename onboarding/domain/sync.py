@@ -40,6 +40,9 @@ SETTLE = timedelta(seconds=10)
 Argo CD's times have whole seconds, and it compares anew right after each operation: a health that
 still carries the operation's second ten seconds later is the one from after it."""
 
+COMPARED_WITHIN = timedelta(hours=1)
+"""How old Argo CD's own comparison may be before its controller counts as silent."""
+
 SKEW = timedelta(minutes=1)
 """How far ahead of us a hub's clock, or the observer's, may be before its times prove nothing."""
 
@@ -127,7 +130,7 @@ def verdict(
     stale_after: timedelta,
     committed: str | None = None,
     newer: Collection[str] = (),
-    compared_within: timedelta | None = timedelta(hours=1),
+    compared_within: timedelta | None = COMPARED_WITHIN,
 ) -> Verdict:
     """Judge one Application from what was last seen of it.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.plans import Plan, PlanWarning
 from onboarding.models import ApplicationStatus
-from onboarding.services.observing.stories import REGISTRATION
+from onboarding.services.observing.observation_rows import REGISTRATION
 
 _FROM_ROOT = "$values/"
 LONGEST_NAME = 253

@@ -79,7 +79,8 @@ def test_it_keeps_of_an_application_what_its_page_shows_and_no_more(hub: Hub) ->
         seen_at=START,
     )
     kept = context(hub, HubKind.APPLICATIONS)
-    assert rows.store(kept, [application("dns-spoke-1")], ordered=False) == rows.Stored(written=1)
+    stored = rows.store(kept, [application("dns-spoke-1")], ordered=False)
+    assert stored == rows.Stored(written=1, clusters=frozenset({"spoke-1"}))
 
     row = ApplicationStatus.objects.get()
     assert (row.name, row.uid, row.cluster_name, row.component) == (
@@ -160,10 +161,10 @@ def test_it_loses_no_other_application_to_one_that_the_database_refuses(
 ) -> None:
     upsert = rows._upsert
 
-    def refusing(kind: HubKind, written: Sequence[rows.Row]) -> None:
+    def refusing(written: Sequence[rows.Row]) -> None:
         if any(row.name == "bad" and row.facts for row in written):
             raise DataError("value out of range")
-        upsert(kind, written)
+        upsert(written)
 
     monkeypatch.setattr(rows, "_upsert", refusing)
     found = [application(name) for name in ("a", "bad", "z")]
@@ -182,7 +183,8 @@ def test_it_changes_nothing_for_events_that_come_late(hub: Hub) -> None:
     now = application("a", "30", health="Degraded")
     late = [application("a", "9"), application("a", "29")]
     kept = context(hub, HubKind.APPLICATIONS)
-    assert rows.store(kept, [now, *late], ordered=True) == rows.Stored(written=1)
+    stored = rows.store(kept, [now, *late], ordered=True)
+    assert (stored.written, stored.same) == (1, 0)
     before = ApplicationStatus.objects.values().get()
     assert (before["health"], before["resource_version"]) == ("Degraded", "30")
 
@@ -208,3 +210,35 @@ def test_it_marks_what_says_the_same_as_seen_and_counts_what_has_no_name(hub: Hu
     row = ApplicationStatus.objects.get()
     assert (row.seen_at, row.generation) == (START + timedelta(seconds=60), 61)
     assert row.first_seen_at == START
+
+
+def test_it_names_the_clusters_that_may_stand_otherwise(hub: Hub) -> None:
+    kept = context(hub, HubKind.APPLICATIONS)
+
+    def moved(version: str, name: str = "dns-spoke-1", sync: str = "Synced") -> set[str]:
+        found = application(name, version)
+        found["status"]["sync"]["status"] = sync
+        found["spec"]["destination"] = {"name": "spoke-1"}
+        return set(rows.store(kept, [found], ordered=True).clusters)
+
+    assert moved("5") == {"spoke-1"}
+    assert moved("6") == set()
+    assert moved("7", sync="OutOfSync") == {"spoke-1"}
+    assert moved("6") == set()
+    assert moved("8", name="fleet-secret-spoke-2") == {"spoke-1", "spoke-2"}
+
+
+def test_it_names_where_an_application_went_and_whence(hub: Hub) -> None:
+    kept = context(hub, HubKind.APPLICATIONS)
+    found = application("a", "5")
+    rows.store(kept, [found], ordered=True)
+    moved = application("a", "6")
+    moved["spec"]["destination"] = {"name": "spoke-2"}
+    stored = rows.store(kept, [moved], ordered=True)
+    assert stored.clusters == {"https://spoke-1.example", "spoke-2"}
+
+
+def test_it_names_the_cluster_of_an_external_secret(hub: Hub) -> None:
+    kept = context(hub, HubKind.EXTERNAL_SECRETS)
+    stored = rows.store(kept, [external_secret("cluster-spoke-1")], ordered=False)
+    assert stored.clusters == {"spoke-1"}

@@ -18,6 +18,7 @@ from onboarding.models import (
 )
 from onboarding.ports import HubKind
 from onboarding.services.observing import standings, stories
+from onboarding.services.observing.observation_rows import REGISTRATION
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +67,7 @@ def test_it_counts_the_applications_of_a_cluster(stage: Stage) -> None:
     application(stage, "one")
     application(stage, "two", verdict="failed", sync="OutOfSync", synced_at=None)
     application(stage, "others", cluster_name="spoke-b")
-    application(stage, f"{stories.REGISTRATION}spoke-a", cluster_name="hub-a")
+    application(stage, f"{REGISTRATION}spoke-a", cluster_name="hub-a")
     assert recompute(stage) == 1
     row = Standing.objects.get()
     assert (row.applications, row.synced, row.healthy) == (2, 1, 1)
@@ -87,9 +88,10 @@ def test_it_tells_one_cluster_from_its_own_rows_as_from_the_whole_hubs(stage: St
             seen_at=now,
         )
         application(stage, f"app-{name}", cluster_name=name)
-        application(stage, f"{stories.REGISTRATION}{name}", cluster_name="hub-a")
+        application(stage, f"{REGISTRATION}{name}", cluster_name="hub-a")
         secret(stage, f"cluster-{name}")
-    whole, narrow = stories.HubView(stage.hub), stories.HubView(stage.hub, only="spoke-a")
+    everyone = ["spoke-a", "spoke-b", "spoke-c"]
+    whole, narrow = (stories.HubView(stage.hub, only=names) for names in (everyone, ["spoke-a"]))
     assert set(narrow.applications) == {"spoke-a"} < set(whole.applications)
     assert set(narrow.registrations) == {"spoke-a"}
     assert set(narrow.external_secrets) == {"cluster-spoke-a"}
@@ -193,7 +195,7 @@ def test_it_believes_the_hub_when_an_application_was_made(
 ) -> None:
     """Never later than it was first seen, whatever the hub says."""
     row = application(stage, "one", facts={"created_at": created} if created else {})
-    seen = stories.HubView(stage.hub).applications["spoke-a"]
+    seen = stories.HubView(stage.hub, only=["spoke-a"]).applications["spoke-a"]
     assert [one.pk for one in seen] == [row.pk]
     assert stories._made_at(seen[0]) == stage.clock.now() + timedelta(seconds=seconds)
 
@@ -218,3 +220,65 @@ def test_it_offers_the_stages_in_their_order(stage: Stage, client) -> None:  # t
         "noticed",
         "synced",
     ]
+
+
+def test_it_brings_up_only_the_clusters_that_are_named(stage: Stage) -> None:
+    cluster(stage)
+    cluster(stage, "spoke-b")
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    assert recompute(stage) == 2
+    before = stage.clock.now()
+    stage.clock.advance(10)
+    application(stage, "one")
+    found = standings.follow(
+        fleet=stage.fleet, hub_name="hub-a", names=["spoke-a", "unknown"], clock=stage.clock
+    )
+    assert found == 1
+    rows = {row.name: row for row in Standing.objects.all()}
+    assert (rows["spoke-a"].applications, rows["spoke-a"].computed_at) == (1, stage.clock.now())
+    assert rows["spoke-b"].computed_at == before
+
+
+def test_it_removes_a_named_cluster_that_is_gone(stage: Stage) -> None:
+    gone = cluster(stage)
+    recompute(stage)
+    Standing.objects.update(cluster=None)
+    gone.delete()
+    standings.follow(fleet=stage.fleet, hub_name="hub-a", names=["spoke-a"], clock=stage.clock)
+    assert not Standing.objects.exists()
+
+
+def test_it_keeps_one_row_of_a_registration_that_two_processes_wrote(stage: Stage) -> None:
+    stage.submitted("spoke-new")
+    assert recompute(stage) == 1
+    row = Standing.objects.get()
+    row.pk = None
+    row.save()
+    assert recompute(stage) == 1
+    assert Standing.objects.count() == 1
+
+
+def test_it_looks_at_all_clusters_of_a_large_fleet_less_often(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "_CLUSTERS_PER_SECOND", 1 / 20)
+    stage.submitted("spoke-new")
+    cluster(stage)
+
+    def keep_up() -> int:
+        return standings.keep_up(fleet=stage.fleet, clock=stage.clock)
+
+    assert keep_up() == 2
+    stage.clock.advance(2)
+    assert keep_up() == 1, "what is asked for"
+    cluster(stage, "spoke-b")
+    assert keep_up() == 2, "and what is new in Git"
+    stage.clock.advance(600)
+    assert keep_up() == 3
+
+
+def test_it_looks_at_all_clusters_of_a_small_fleet_each_time(stage: Stage) -> None:
+    cluster(stage)
+    for _ in range(3):
+        assert standings.keep_up(fleet=stage.fleet, clock=stage.clock) == 1
+        stage.clock.advance(2)

@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
 from onboarding.adapters.hub_access import HubAccess, NoToken
 from onboarding.adapters.kubernetes_hub import KubernetesHub
 from onboarding.domain.errors import Refused
-from onboarding.models import ApplicationStatus, Fleet, Hub, HubWatch
+from onboarding.models import ApplicationStatus, Cluster, Fleet, Hub, HubWatch, Standing
 from onboarding.ports import HubEvent, HubEventType, HubKind, ListExpired
 from onboarding.services.observing import observations, watching
 from onboarding.services.observing.watching import (
@@ -25,6 +26,7 @@ from onboarding.services.observing.watching import (
     KindLoop,
     LeaseLoop,
     Observed,
+    StandingsLoop,
 )
 from tests.adapters.scripted_server import (
     Answer,
@@ -311,6 +313,40 @@ def test_it_ends_when_the_watch_is_lost(server: ScriptedServer, observed: Observ
     assert observed.over
 
 
+def test_it_brings_up_how_the_clusters_stand_that_moved(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    for name in ("spoke-a", "spoke-b"):
+        Cluster.objects.create(
+            fleet=observed.hub.fleet, path=name, hub_name="hub-cluster", name=name
+        )
+    mine = application("a", "5")
+    mine["spec"] = {"destination": {"name": "spoke-a"}}
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query([reply(page(mine, version="10"))], [then_stop(observed)]),
+    )
+    loop(observed).attempt()
+    assert not Standing.objects.exists()
+    assert StandingsLoop(observed).attempt() > 0
+    assert [row.name for row in Standing.objects.all()] == ["spoke-a"]
+    assert Standing.objects.get().applications == 1
+    assert observed.watch.moved.take(10) == frozenset()
+
+
+def test_it_forgets_no_cluster_whose_standing_could_not_be_written(
+    observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> int:
+        raise DatabaseError("away")
+
+    observed.watch.moved.add(["spoke-a"])
+    monkeypatch.setattr("onboarding.services.observing.standings.follow", broken)
+    assert StandingsLoop(observed, chance=random.Random(1)).attempt() > 0
+    assert observed.watch.moved.take(10) == {"spoke-a"}
+
+
 def test_it_keeps_the_lease(observed: Observed) -> None:
     assert LeaseLoop(observed).attempt() == pytest.approx(10)
     observations.release(watch=observed.watch)
@@ -400,6 +436,19 @@ def test_it_gives_what_came_before_a_failure() -> None:
     with pytest.raises(ListExpired):
         seen.extend(each for batch in batches for each in batch)
     assert [each.object["metadata"]["name"] for each in seen] == ["a"]
+
+
+def test_it_does_not_gather_a_trickle_until_a_batch_is_full() -> None:
+    """An event each 50 ms is never followed by a silence, and must not wait for hundreds more."""
+
+    def trickle() -> Iterator[HubEvent]:
+        for number in range(20):
+            yield event(str(number))
+            time.sleep(0.05)
+
+    batches = [batch for batch in EventPump(trickle).batches() if batch]
+    assert sum(map(len, batches)) == 20
+    assert len(batches) > 2
 
 
 def test_it_does_not_wait_for_a_second_event() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 _MESSAGE = 2000
 # Names and states, most of what a hub says; no token is as short.
 _TOO_SHORT = 10
+_OFTEN_SEEN = 120
 _SECRET = re.compile(
     r"(?i)bearer\s+\S+|k8s-aws-v1\.\S+|\beyJ[\w-]{10,}(?:\.[\w-]+)*|(?<=//)[^/\s@]+@"
     r"|(?<=password=)\S+|(?<=token=)\S+"
@@ -22,8 +24,16 @@ def text(value: object, limit: int = _MESSAGE) -> str:
         return ""
     if len(value) <= min(limit, _TOO_SHORT) and value.isprintable():
         return value
+    return _remembered(value, limit) if len(value) <= _OFTEN_SEEN else _cleaned(value, limit)
+
+
+def _cleaned(value: str, limit: int) -> str:
     cut = value[: limit * 2]
     return _SECRET.sub("***", _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", cut))[:limit]
+
+
+# Thousands of Applications say the same names, paths and revisions.
+_remembered = lru_cache(maxsize=20_000)(_cleaned)
 
 
 def clean(value: Any, depth: int = 0) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, models, transaction
+from django.db import DatabaseError, models
 
 from onboarding.domain.applications import moment
 from onboarding.domain.live_sets import RESOURCES_FINALIZER
@@ -20,9 +20,11 @@ from onboarding.domain.sync import ApplicationFacts, VerdictState, application_f
 from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.ports import HubKind
 from onboarding.services.observing.hub_text import as_list, as_map, clean, text
-from onboarding.services.observing.verdicts import conclude
+from onboarding.services.observing.upserts import upsert
+from onboarding.services.observing.verdicts import UNREADABLE, conclude
 
-UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
+REGISTRATION = "fleet-secret-"
+"""The registration Application of a cluster is called this and the cluster's name."""
 
 _CHUNK = 400
 _LIST = 20
@@ -63,13 +65,33 @@ _COLUMNS: Mapping[type[Row], tuple[str, ...]] = {
 }
 
 
+_TELLING: Mapping[type[Row], tuple[str, ...]] = {
+    ApplicationStatus: (
+        "name",
+        "cluster_name",
+        "application_set",
+        "sync",
+        "verdict",
+        "reason",
+        "synced_at",
+        "healthy_at",
+    ),
+    HubObject: ("name", "ready", "message", "changed_at"),
+}
+"""What of a row a cluster's standing is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What one batch did: rows written, rows that were the same, objects without a name."""
+    """What one batch did: rows written, rows that were the same, objects without a name.
+
+    `clusters` names those about which something was written that can change how they stand.
+    """
 
     written: int = 0
     same: int = 0
     unreadable: int = 0
+    clusters: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +132,23 @@ def store(context: Context, objects: Iterable[Mapping[str, Any]], *, ordered: bo
             ordered and found in newest and older(version_of(item), version_of(newest[found]))
         ):
             newest[found] = item
-    written = same = 0
+    done = Stored(unreadable=unreadable)
     names = list(newest)
     for start in range(0, len(names), _CHUNK):
         chunk = {name: newest[name] for name in names[start : start + _CHUNK]}
-        wrote, kept = _store_chunk(context, chunk, ordered=ordered)
-        written, same = written + wrote, same + kept
-    return Stored(written, same, unreadable)
+        done = _store_chunk(context, chunk, done, ordered=ordered)
+    return done
 
 
 def _store_chunk(
-    context: Context, chunk: Mapping[str, Mapping[str, Any]], *, ordered: bool
-) -> tuple[int, int]:
-    known = {row.uid: row for row in rows_of(context.hub_id, context.kind).filter(uid__in=chunk)}
+    context: Context, chunk: Mapping[str, Mapping[str, Any]], before: Stored, *, ordered: bool
+) -> Stored:
+    rows = rows_of(context.hub_id, context.kind).filter(uid__in=chunk)
+    known = {row.uid: row for row in rows.defer("facts")}
     servers = _server_names(context, chunk.values())
     changed: list[Row] = []
     same: list[int] = []
+    clusters: set[str] = set()
     for name, item in chunk.items():
         old, version = known.get(name), version_of(item)
         if ordered and old is not None and older(version, old.resource_version):
@@ -133,12 +156,40 @@ def _store_chunk(
         if old is not None and version and version == old.resource_version:
             same.append(old.pk)
             continue
-        changed.append(row_for(context, name, item, old, servers))
-    _write(context.kind, changed)
-    rows_of(context.hub_id, context.kind).filter(pk__in=same).update(
-        seen_at=context.now, generation=context.generation
+        row = row_for(context, name, item, old, servers)
+        changed.append(row)
+        clusters |= _moved(row, old)
+    _write(changed)
+    if same:
+        rows_of(context.hub_id, context.kind).filter(pk__in=same).update(
+            seen_at=context.now, generation=context.generation
+        )
+    return Stored(
+        before.written + len(changed),
+        before.same + len(same),
+        before.unreadable,
+        before.clusters | clusters,
     )
-    return len(changed), len(same)
+
+
+def _moved(row: Row, old: Any) -> frozenset[str]:
+    """The clusters that stand otherwise, or may, now that a row says something else than before."""
+    columns = _TELLING[type(row)]
+    if old is not None and all(getattr(row, name) == getattr(old, name) for name in columns):
+        return frozenset()
+    return clusters_of(row) | (clusters_of(old) if old is not None else frozenset())
+
+
+def clusters_of(row: Row) -> frozenset[str]:
+    """The clusters that an Application or ExternalSecret is about, by its destination or its name."""
+    if isinstance(row, ApplicationStatus):
+        about = {row.cluster_name} if row.cluster_name else set()
+        if row.name.startswith(REGISTRATION):
+            about.add(row.name.removeprefix(REGISTRATION))
+        return frozenset(about)
+    if row.kind == HubKind.EXTERNAL_SECRETS.value:
+        return frozenset({row.name.removeprefix("cluster-").removeprefix(REGISTRATION)})
+    return frozenset()
 
 
 def _server_names(context: Context, items: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
@@ -173,16 +224,14 @@ def row_for(
     return row
 
 
-def _write(kind: HubKind, rows: Sequence[Row]) -> None:
+def _write(rows: Sequence[Row]) -> None:
     """All rows in one statement; where the database refuses that, row by row, the bad one aside."""
-    if not rows:
-        return
     try:
-        _upsert(kind, rows)
+        _upsert(rows)
     except (DatabaseError, ValueError):
         for row in rows:
             try:
-                _upsert(kind, [row])
+                _upsert([row])
             except (DatabaseError, ValueError):
                 row.facts = {}
                 if isinstance(row, ApplicationStatus):
@@ -190,19 +239,12 @@ def _write(kind: HubKind, rows: Sequence[Row]) -> None:
                     row.sync = row.health = row.version = row.revision = ""
                 else:
                     row.ready, row.message = None, UNREADABLE
-                _upsert(kind, [row])
+                _upsert([row])
 
 
-def _upsert(kind: HubKind, rows: Sequence[Row]) -> None:
-    model: Any = model_of(kind)
-    with transaction.atomic():
-        model.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["hub", "uid"],
-            update_fields=list(_COLUMNS[model]),
-            batch_size=_CHUNK // 4,
-        )
+def _upsert(rows: Sequence[Row]) -> None:
+    if rows:
+        upsert(rows, unique=("hub", "uid"), columns=_COLUMNS[type(rows[0])])
 
 
 def _application(context: Context, item: Mapping[str, Any], old: Any) -> ApplicationStatus:

@@ -8,19 +8,16 @@ cut off) can write nothing any more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from onboarding.domain.applications import moment
-from onboarding.domain.errors import FleetError, Transient
+from onboarding.domain.errors import Transient
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import (
-    ApplicationStatus,
     Cluster,
     ClusterStatus,
     Delivery,
@@ -42,8 +39,19 @@ from onboarding.services.observing import observation_rows as rows
 from onboarding.services.observing import verdicts
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
+from onboarding.services.observing.upserts import upsert
+from onboarding.services.observing.watches import (
+    LEASE,
+    LostWatch,
+    Watch,
+    claim,
+    keep,
+    release,
+    writing,
+)
 
 __all__ = [
+    "LEASE",
     "Listing",
     "LostWatch",
     "Watch",
@@ -61,27 +69,16 @@ __all__ = [
     "writing",
 ]
 
-LEASE = timedelta(seconds=30)
-PAGE_SIZE = 250
+PAGE_SIZE = 200
 ONBOARDING_INTERVAL = timedelta(seconds=5)
 CALM_INTERVAL = timedelta(seconds=60)
 # How long after its commit a change counts as under way.
 _UNDER_WAY = timedelta(minutes=30)
 _HEARTBEAT = timedelta(seconds=5)
-
-
-class LostWatch(FleetError):
-    """Another watcher observes this hub now; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """The right to write down what one hub says, as long as its fence is the newest."""
-
-    hub_id: int
-    hub_name: str
-    holder: str
-    fence: int
+_AT_ONCE = 400
+_TELLING = ("labels", "connection", "connection_message")
+"""What of a registered cluster its standing is made of."""
+_SAID = (*_TELLING, "annotations", "connected_at", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +91,6 @@ class Listing:
     identity: str
     count: int
     swept: int
-
-
-def claim(*, hub: Hub, holder: str, clock: Clock) -> Watch | None:
-    """Become the one watcher of a hub for the length of a lease; None while another one is.
-
-    `holder` names the process; the same name takes its own lease over with a new fence.
-    """
-    now = clock.now()
-    HubWatch.objects.get_or_create(hub=hub)
-    free = Q(until__isnull=True) | Q(until__lt=now) | Q(holder=holder) | Q(holder="")
-    with transaction.atomic():
-        taken = HubWatch.objects.filter(free, hub=hub).update(
-            holder=holder, fence=F("fence") + 1, until=now + LEASE
-        )
-        if not taken:
-            return None
-        fence = HubWatch.objects.values_list("fence", flat=True).get(hub=hub)
-    return Watch(hub_id=hub.pk, hub_name=hub.name, holder=holder, fence=fence)
-
-
-def keep(*, watch: Watch, clock: Clock) -> bool:
-    """Lengthen the lease; False where another watcher has taken it."""
-    mine = HubWatch.objects.filter(hub_id=watch.hub_id, fence=watch.fence)
-    return bool(mine.update(until=clock.now() + LEASE))
-
-
-def release(*, watch: Watch) -> None:
-    """Let another watcher begin at once; nothing happens where one already has."""
-    mine = HubWatch.objects.filter(hub_id=watch.hub_id, fence=watch.fence)
-    mine.update(until=None, holder="", fence=F("fence") + 1)
 
 
 def list_kind(
@@ -144,13 +111,16 @@ def list_kind(
             _same_hub(row, identity)
             context = _context(watch, kind, generation, clock.now())
             stored = rows.store(context, page.items, ordered=False)
+        watch.moved.add(stored.clusters)
         count, unreadable = count + len(page.items), unreadable + stored.unreadable
         token = page.continue_token
         if not token:
             break
     with writing(watch) as row:
         _same_hub(row, identity)
-        swept, _ = rows.rows_of(watch.hub_id, kind).filter(generation__lt=generation).delete()
+        gone = rows.rows_of(watch.hub_id, kind).filter(generation__lt=generation)
+        moved = frozenset[str]().union(*map(rows.clusters_of, gone.defer("facts").iterator()))
+        swept, _ = gone.delete()
         now = clock.now()
         row.kinds[kind.value] = {
             "resource_version": resource_version,
@@ -160,6 +130,7 @@ def list_kind(
             "unreadable": unreadable,
         }
         _heard(row, kind.value, now)
+    watch.moved.add(moved)
     _beat(watch, kind.value, clock.now(), f"listed {count}")
     return Listing(kind, resource_version, generation, identity, count, swept)
 
@@ -180,14 +151,16 @@ def apply_events(
             raise ListExpired(f"The hub {watch.hub_name} was listed anew.")
         now = clock.now()
         context = _context(watch, listing.kind, listing.generation, now)
+        moved = frozenset[str]()
         for gone, batch in _runs(events):
             if gone:
-                _delete(context, batch)
+                moved |= _delete(context, batch)
             else:
-                rows.store(context, batch, ordered=True)
+                moved |= rows.store(context, batch, ordered=True).clusters
         if newest:
             kept["resource_version"] = newest
         _heard(row, listing.kind.value, now)
+    watch.moved.add(moved)
     _beat(watch, listing.kind.value, now, f"heard {len(events)}")
     return newest
 
@@ -209,21 +182,22 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
         known = {_key(each): each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
         made = [_cluster(watch.hub_id, each, known, now) for each in found]
         statuses = {_key(each): each for each in made}
-        ClusterStatus.objects.bulk_create(
-            statuses.values(),
-            update_conflicts=True,
-            unique_fields=["hub", "server", "name"],
-            update_fields=[
-                "labels", "annotations", "connection", "connection_message",
-                "connected_at", "version", "labels_changed_at", "seen_at",
-            ],
-            batch_size=100,
-        )  # fmt: skip
-        gone = [row.pk for key, row in known.items() if key not in statuses]
-        for start in range(0, len(gone), 400):
-            ClusterStatus.objects.filter(pk__in=gone[start : start + 400]).delete()
+        changed = [row for key, row in statuses.items() if _says_more(row, known.get(key))]
+        for start in range(0, len(changed), _AT_ONCE):
+            upsert(
+                changed[start : start + _AT_ONCE],
+                unique=("hub", "server", "name"),
+                columns=(*_SAID, "labels_changed_at", "seen_at"),
+            )
+        ClusterStatus.objects.filter(hub_id=watch.hub_id).update(seen_at=now)
+        gone = {key: row.pk for key, row in known.items() if key not in statuses}
+        for start in range(0, len(gone), _AT_ONCE):
+            some = list(gone.values())[start : start + _AT_ONCE]
+            ClusterStatus.objects.filter(pk__in=some).delete()
         row.clusters_seen_at = now
         _heard(row, "clusters", now)
+    moved = {row.name for row in changed if _says_more(row, known.get(_key(row)), _TELLING)}
+    watch.moved.add({*moved, *(name for _, name in gone)})
     _beat(watch, "clusters", now, f"saw {len(found)}")
     return len(found)
 
@@ -246,15 +220,16 @@ def judge_again(*, watch: Watch, clock: Clock) -> int:
     hub or an Argo CD that is silent makes what it said stale.
     """
     heard, now, after, count = heard_at(hub_id=watch.hub_id), clock.now(), 0, 0
-    all_rows = ApplicationStatus.objects.filter(hub_id=watch.hub_id).order_by("pk")
-    while chunk := list(all_rows.filter(pk__gt=after)[:500]):
+    all_rows = verdicts.that_time_may_change(hub_id=watch.hub_id, now=now, heard_at=heard)
+    while chunk := list(all_rows.order_by("pk").filter(pk__gt=after)[:500]):
         after = chunk[-1].pk
-        readable = (row for row in chunk if row.reason != rows.UNREADABLE)
-        changed = [row for row in readable if verdicts.judge(row, now=now, heard_at=heard)]
+        changed = [row for row in chunk if verdicts.judge(row, now=now, heard_at=heard)]
         count += len(changed)
         if changed:
             with writing(watch):
                 verdicts.keep_judgements(changed)
+            for row in changed:
+                watch.moved.add(rows.clusters_of(row))
     return count
 
 
@@ -273,17 +248,6 @@ def heard_at(*, hub_id: int, part: str = HubKind.APPLICATIONS.value) -> datetime
     """When the hub was last heard of in one part, also where it had nothing new to say."""
     kinds = HubWatch.objects.filter(hub_id=hub_id).values_list("kinds", flat=True).first()
     return moment(as_map(as_map(kinds).get(part)).get("seen_at"))
-
-
-@contextmanager
-def writing(watch: Watch) -> Iterator[HubWatch]:
-    """A transaction that holds the hub's row; raises before anything is written on an old fence."""
-    with transaction.atomic():
-        mine = HubWatch.objects.select_for_update().filter(hub_id=watch.hub_id, fence=watch.fence)
-        row = mine.first()
-        if row is None:
-            raise LostWatch(f"Another watcher observes hub {watch.hub_name} now.")
-        yield row
 
 
 def _begin(watch: Watch, identity: str, version: str) -> int:
@@ -354,19 +318,26 @@ def _runs(events: Iterable[HubEvent]) -> Iterator[tuple[bool, list[Mapping[str, 
         yield gone, batch
 
 
-def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> None:
+def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Delete the rows of objects that are gone; returns the clusters that they were about."""
     asked = {uid: rows.version_of(item) for item in items if (uid := rows.uid_of(item))}
     found = rows.rows_of(context.hub_id, context.kind).filter(uid__in=asked)
-    late = [
-        pk
-        for pk, uid, version in found.values_list("pk", "uid", "resource_version")
-        if rows.older(asked[uid], version)
+    gone = [
+        row for row in found.defer("facts") if not rows.older(asked[row.uid], row.resource_version)
     ]
-    found.exclude(pk__in=late).delete()
+    found.filter(pk__in=[row.pk for row in gone]).delete()
+    return frozenset[str]().union(*map(rows.clusters_of, gone))
 
 
 def _key(row: ClusterStatus) -> tuple[str, str]:
     return row.server, row.name
+
+
+def _says_more(
+    row: ClusterStatus, old: ClusterStatus | None, columns: Sequence[str] = _SAID
+) -> bool:
+    """Whether Argo CD says of a cluster something else than before."""
+    return old is None or any(getattr(row, name) != getattr(old, name) for name in columns)
 
 
 def _cluster(

@@ -20,7 +20,7 @@ from onboarding.domain.outcome import (
 from onboarding.models import ApplicationStatus, ClusterStatus, Delivery, Fleet, HubWatch, Outcome
 from onboarding.ports import Clock
 from onboarding.services import events
-from onboarding.services.observing.stories import REGISTRATION
+from onboarding.services.observing.observation_rows import REGISTRATION
 
 _OPEN = (OutcomeState.WAITING.value, OutcomeState.DIFFERS.value)
 _MOST = 500

@@ -6,9 +6,10 @@ Nothing is decided here. Each line is what `stories` tells of its cluster.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -20,6 +21,7 @@ from onboarding.models import (
     Delivery,
     Event,
     Fleet,
+    Heartbeat,
     Hub,
     Standing,
 )
@@ -30,6 +32,16 @@ from onboarding.services.observing.stories import HubView, Story, tell
 
 _TOLD_LATELY = timedelta(minutes=30)
 """How long after its commit it still matters whether the hub was told of a change."""
+_MOVED_LATELY = timedelta(minutes=5)
+_AT_ONCE = 400
+_CLUSTERS_PER_SECOND = 200
+"""Of how many clusters a second all standings are brought up, so that it takes part of a processor."""
+_LONGEST = 60.0
+"""The most seconds between two times, in any fleet: pages call an older standing stale."""
+_OPEN_REGISTRATION = Q(kind=Change.Kind.REGISTER, settled_at__isnull=True) & ~Q(
+    state=DecisionState.DRAFT.value
+)
+Key = TypeVar("Key")
 
 _COLUMNS = [
     "change",
@@ -61,29 +73,83 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
     """Bring the standings of a fleet up to date; returns how many there are.
 
     Clusters of Git, and clusters that open registrations ask for, each one row. Rows that nothing
-    stands behind any more are removed.
+    stands behind any more are removed. It is done part by part, so that a large fleet needs no more
+    memory than a small one.
     """
-    now = clock.now()
-    views = {hub.name: HubView(hub) for hub in Hub.objects.filter(fleet=fleet)}
-    unseen = HubView(None)
-    asked, deliveries = _changes(fleet)
-    told_of = set(
-        Event.objects.filter(fleet=fleet, verb=HUB_TOLD, at__gt=now - _TOLD_LATELY).values_list(
-            "change_id", flat=True
-        )
+    names: dict[str, set[str]] = defaultdict(set)
+    for hub_name, name in Cluster.objects.filter(fleet=fleet).values_list("hub_name", "name"):
+        names[hub_name].add(name)
+    asked = Change.objects.filter(_OPEN_REGISTRATION, fleet=fleet)
+    for hub_name, name in asked.values_list("hub__name", "cluster_name"):
+        names[hub_name or ""].add(name)
+    for hub_name, name in Standing.objects.filter(fleet=fleet).values_list("hub_name", "name"):
+        names[hub_name].add(name)
+    return sum(
+        follow(fleet=fleet, hub_name=hub_name, names=found, clock=clock)
+        for hub_name, found in names.items()
     )
-    old = {_key(row): row for row in Standing.objects.filter(fleet=fleet)}
-    before = {row.pk: _content(row) for row in old.values()}
+
+
+def follow(*, fleet: Fleet, hub_name: str, names: Iterable[str], clock: Clock) -> int:
+    """Bring the standings of some clusters of one hub up to date; returns how many there are."""
+    hub = Hub.objects.filter(fleet=fleet, name=hub_name).first()
+    parts = batched(sorted(names), _AT_ONCE)
+    return sum(_part(fleet, hub, hub_name, some, clock.now()) for some in parts)
+
+
+def keep_up(*, fleet: Fleet, clock: Clock) -> int:
+    """What is done every two seconds: all standings, as often as the fleet's size allows.
+
+    Between two of these, those whose decision or delivery moved or may move; what the hub says of
+    the others, its watcher brings up. Returns how many were brought up to date.
+    """
+    now, part = clock.now(), f"standings:{fleet.name}"
+    seconds = min(_LONGEST, Cluster.objects.filter(fleet=fleet).count() / _CLUSTERS_PER_SECOND)
+    lately = Heartbeat.objects.filter(
+        part=part, at__gt=now - timedelta(seconds=seconds), at__lte=now
+    )
+    if not lately.exists():
+        # Written first, so that no second worker begins the same.
+        Heartbeat.objects.update_or_create(part=part, defaults={"at": now})
+        return recompute(fleet=fleet, clock=clock)
+    moving: dict[str, set[str]] = defaultdict(set)
+    changes = Change.objects.filter(fleet=fleet).filter(
+        Q(settled_at__isnull=True) | Q(updated_at__gt=now - _MOVED_LATELY)
+    )
+    for hub_name, name in changes.exclude(state=DecisionState.DRAFT.value).values_list(
+        "hub__name", "cluster_name"
+    ):
+        moving[hub_name or ""].add(name)
+    new = Cluster.objects.filter(fleet=fleet, standing__isnull=True)
+    for hub_name, name in new.values_list("hub_name", "name"):
+        moving[hub_name].add(name)
+    return sum(
+        follow(fleet=fleet, hub_name=hub_name, names=names, clock=clock)
+        for hub_name, names in moving.items()
+    )
+
+
+def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], now: datetime) -> int:
+    seen = HubView(hub, only=names)
+    asked, deliveries = _changes(fleet, hub_name, names)
+    told_of = set(
+        Event.objects.filter(
+            fleet=fleet, verb=HUB_TOLD, at__gt=now - _TOLD_LATELY, change_id__in=deliveries
+        ).values_list("change_id", flat=True)
+    )
+    rows = Standing.objects.filter(fleet=fleet, hub_name=hub_name, name__in=names).order_by("-pk")
+    before = {row.pk: _content(row) for row in rows}
+    old = {_key(row): row for row in rows}
     fresh: dict[tuple[str, object], Standing] = {}
     onboarded: list[durations.Told] = []
-    for cluster in Cluster.objects.filter(fleet=fleet):
-        about = asked.pop((cluster.hub_name, cluster.name), _Asked())
+    for cluster in Cluster.objects.filter(fleet=fleet, hub_name=hub_name, name__in=names):
+        about = asked.pop(cluster.name, _Asked())
         row = old.get(("cluster", cluster.pk)) or Standing(fleet=fleet, cluster=cluster)
         told = tell(
             cluster=cluster,
             change=about.registration,
             delivery=deliveries.get(about.registration.pk) if about.registration else None,
-            seen=views.get(cluster.hub_name, unseen),
+            seen=seen,
             now=now,
             hub_told=about.registration is not None and about.registration.pk in told_of,
         )
@@ -91,7 +157,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
         if about.registration and about.registration.state == DecisionState.APPROVED.value:
             onboarded.append(durations.Told(about.registration, told.timeline))
         fresh["cluster", cluster.pk] = row
-    for (hub_name, _), about in asked.items():
+    for about in asked.values():
         change = about.registration
         if change is None or change.settled_at:
             continue
@@ -100,19 +166,19 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
             cluster=None,
             change=change,
             delivery=deliveries.get(change.pk),
-            seen=views.get(hub_name, unseen),
+            seen=seen,
             now=now,
             hub_told=change.pk in told_of,
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
-    _write(old, before, fresh, now)
-    durations.record(fleet=fleet, told=onboarded, now=now)
+    _write(before, fresh, now)
+    if onboarded:
+        durations.record(fleet=fleet, told=onboarded, now=now)
     return len(fresh)
 
 
 def _write(
-    old: Mapping[tuple[str, object], Standing],
     before: Mapping[int, tuple[object, ...]],
     fresh: Mapping[tuple[str, object], Standing],
     now: datetime,
@@ -127,13 +193,16 @@ def _write(
             same.append(row.pk)
         else:
             changed.append(row)
-    gone = [row.pk for key, row in old.items() if key not in fresh]
+    # Also the second row of one registration, where two processes made one each.
+    kept = {row.pk for row in fresh.values()}
+    gone = [pk for pk in before if pk not in kept]
     with transaction.atomic():
         for some in batched(gone):
             Standing.objects.filter(pk__in=some).delete()
         for some in batched(same):
             Standing.objects.filter(pk__in=some).update(computed_at=now)
-        Standing.objects.bulk_create(new, batch_size=500)
+        # Another process may have made the same in between; the next time brings it up.
+        Standing.objects.bulk_create(new, batch_size=500, ignore_conflicts=True)
         # One upsert for each batch: `bulk_update` writes a CASE of every row for each column.
         Standing.objects.bulk_create(
             changed,
@@ -144,7 +213,7 @@ def _write(
         )
 
 
-def batched(keys: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+def batched(keys: Sequence[Key], size: int = 500) -> Iterator[Sequence[Key]]:
     """The keys in parts that every database takes as parameters of one statement."""
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
@@ -162,10 +231,13 @@ class _Asked:
     open: Change | None = None
 
 
-def _changes(fleet: Fleet) -> tuple[dict[tuple[str, str], _Asked], dict[int, Delivery]]:
-    """What was asked about each cluster, by hub and name (drafts never), and the newest delivery of each change."""
+def _changes(
+    fleet: Fleet, hub_name: str, names: Sequence[str]
+) -> tuple[dict[str, _Asked], dict[int, Delivery]]:
+    """What was asked about each cluster, by name (drafts never), and the newest delivery of each change."""
+    of_hub = Q(hub__name=hub_name) if hub_name else Q(hub=None)
     rows = (
-        Change.objects.filter(fleet=fleet)
+        Change.objects.filter(of_hub, fleet=fleet, cluster_name__in=names)
         .filter(
             Q(settled_at__isnull=True)
             | Q(kind=Change.Kind.REGISTER, state=DecisionState.APPROVED.value)
@@ -175,15 +247,17 @@ def _changes(fleet: Fleet) -> tuple[dict[tuple[str, str], _Asked], dict[int, Del
         .defer("plan", "read_set", "form_data")
         .order_by("pk")
     )
-    asked: dict[tuple[str, str], _Asked] = defaultdict(_Asked)
+    asked: dict[str, _Asked] = defaultdict(_Asked)
+    registrations: list[int] = []
     for row in rows:
-        about = asked[row.hub.name if row.hub else "", row.cluster_name]
+        about = asked[row.cluster_name]
         if row.kind == Change.Kind.REGISTER:
             about.registration = row
+            registrations.append(row.pk)
         if row.settled_at is None:
             about.open = row
-    deliveries = {row.change_id: row for row in Delivery.objects.filter(fleet=fleet).order_by("pk")}
-    return asked, deliveries
+    delivered = Delivery.objects.filter(fleet=fleet, change__in=registrations).order_by("pk")
+    return asked, {row.change_id: row for row in delivered} if registrations else {}
 
 
 def _key(row: Standing) -> tuple[str, object]:

@@ -6,7 +6,7 @@ Nothing is decided here. `domain.progress` tells the story; this module gathers 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -43,9 +43,7 @@ from onboarding.ports import Clock, HubKind
 from onboarding.services.observing import durations
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import HUB_TOLD
-
-REGISTRATION = "fleet-secret-"
-"""The registration Application of a cluster is called this and the cluster's name."""
+from onboarding.services.observing.observation_rows import REGISTRATION
 
 # All that a story needs of an Application: its other facts are large, and there are many.
 _APPLICATION = (
@@ -81,8 +79,8 @@ class Story:
 class HubView:
     """What one hub was last seen to say, laid out for looking up by cluster."""
 
-    def __init__(self, hub: Hub | None, *, only: str = "") -> None:
-        """Read the hub's rows once, or those that concern `only` one cluster.
+    def __init__(self, hub: Hub | None, *, only: Collection[str]) -> None:
+        """Read the hub's rows that concern `only` some clusters, a few hundred at most.
 
         `hub` None is a hub that nobody configured.
         """
@@ -105,20 +103,22 @@ class HubView:
         seen = as_map(as_map(self.watch.kinds if self.watch else None).get(part))
         return moment(seen.get("problem_since")), text(seen.get("problem"))
 
-    def _read(self, hub: Hub, only: str) -> None:
-        applications = ApplicationStatus.objects.filter(hub=hub).only(*_APPLICATION)
-        clusters = ClusterStatus.objects.filter(hub=hub)
-        objects = HubObject.objects.filter(hub=hub)
-        if only:
-            applications = applications.filter(
-                Q(cluster_name=only) | Q(name=f"{REGISTRATION}{only}")
-            )
-            own = clusters.filter(name=only).values("server")
-            clusters = clusters.filter(Q(name=only) | Q(server__in=own))
-            objects = objects.filter(
-                ~Q(kind=HubKind.EXTERNAL_SECRETS.value) | Q(name__in=_external_secrets_of(only))
-            )
-        for application in applications.annotate(made_at=KT("facts__created_at")):
+    def _read(self, hub: Hub, only: Collection[str]) -> None:
+        registrations = [f"{REGISTRATION}{name}" for name in only]
+        applications = (
+            ApplicationStatus.objects.filter(hub=hub)
+            .filter(Q(cluster_name__in=only) | Q(name__in=registrations))
+            .only(*_APPLICATION)
+            .annotate(made_at=KT("facts__created_at"))
+        )
+        registered = ClusterStatus.objects.filter(hub=hub)
+        own = registered.filter(name__in=only).values("server")
+        clusters = registered.filter(Q(name__in=only) | Q(server__in=own))
+        secrets = [each for name in only for each in _external_secrets_of(name)]
+        objects = HubObject.objects.filter(hub=hub).filter(
+            ~Q(kind=HubKind.EXTERNAL_SECRETS.value) | Q(name__in=secrets)
+        )
+        for application in applications:
             if application.name.startswith(REGISTRATION):
                 self.registrations[application.name.removeprefix(REGISTRATION)] = application
             elif application.cluster_name:
@@ -168,7 +168,7 @@ def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> St
     """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
     name = cluster.name if cluster else change.cluster_name if change else ""
-    seen = HubView(Hub.objects.filter(name=hub_name).first(), only=name)
+    seen = HubView(Hub.objects.filter(name=hub_name).first(), only=[name])
     delivery = change.deliveries.order_by("-pk").first() if change else None
     told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
     fleet = cluster.fleet if cluster else change.fleet if change else None

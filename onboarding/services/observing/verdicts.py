@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+
 from onboarding.domain.applications import moment
-from onboarding.domain.sync import ApplicationFacts, Condition, VerdictState, verdict
+from onboarding.domain.sync import (
+    COMPARED_WITHIN,
+    ApplicationFacts,
+    Condition,
+    VerdictState,
+    verdict,
+)
 from onboarding.models import ApplicationStatus
 from onboarding.services.observing.hub_text import text
 
+UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
 STALE_AFTER = timedelta(minutes=3)
 """How long an observation counts: several times the longest silence of a watch that works."""
 
@@ -50,6 +61,24 @@ def judge(row: ApplicationStatus, *, now: datetime, heard_at: datetime | None) -
     before = (row.verdict, row.reason, row.synced_at, row.healthy_at)
     conclude(row, facts_of(row, heard_at=heard_at), now=now)
     return before != (row.verdict, row.reason, row.synced_at, row.healthy_at)
+
+
+def that_time_may_change(
+    *, hub_id: int, now: datetime, heard_at: datetime | None
+) -> QuerySet[ApplicationStatus]:
+    """The hub's Applications whose verdict may be another one by the time of now alone.
+
+    Those that wait for it (unknown, stale), those whose last comparison is too old by now, and
+    where the hub is silent, all. The others say what they said until the hub says something new.
+    """
+    rows = ApplicationStatus.objects.filter(hub_id=hub_id).exclude(reason=UNREADABLE)
+    if heard_at is None or now - heard_at > STALE_AFTER:
+        return rows
+    waiting = Q(verdict__in=[VerdictState.UNKNOWN.value, VerdictState.STALE.value])
+    # Both are written in UTC with the same digits, so that their texts are in the order of time.
+    earliest = (now - COMPARED_WITHIN).replace(microsecond=0).isoformat()
+    compared = rows.alias(compared=Cast(KT("facts__reconciled_at"), TextField()))
+    return compared.filter(waiting | Q(compared__lt=earliest))
 
 
 def conclude(row: ApplicationStatus, facts: ApplicationFacts, *, now: datetime) -> None:

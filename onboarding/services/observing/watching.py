@@ -29,7 +29,7 @@ from onboarding.ports import (
     ListExpired,
     SpokeCredentials,
 )
-from onboarding.services.observing import looking, observations, secret_questions
+from onboarding.services.observing import looking, observations, secret_questions, standings
 from onboarding.services.observing.observations import Listing, LostWatch, Watch
 
 _LOG = logging.getLogger(__name__)
@@ -43,6 +43,9 @@ _TICK_SECONDS = 0.5
 _QUEUE_LENGTH = 2000
 _JUDGE_SECONDS = 5.0
 _SECRETS_SECONDS = 10.0
+# How soon, and of how many clusters at once, the standings follow what the hub says.
+_STANDINGS_SECONDS = 0.3
+_STANDINGS = 400
 
 
 @dataclass(slots=True)
@@ -113,11 +116,15 @@ class EventPump:
             batch: list[HubEvent] = []
             try:
                 found = self._queue.get(timeout=_TICK_SECONDS)
+                # A second one soon after the first means that there are many: gather, but not for
+                # long, or a steady trickle would be written only when a batch is full.
+                until = time.monotonic() + _GATHER_SECONDS
                 while isinstance(found, HubEvent):
                     batch.append(found)
-                    if len(batch) >= _BATCH:
+                    left = until - time.monotonic()
+                    if len(batch) >= _BATCH or left <= 0:
                         break
-                    found = self._queue.get(timeout=_GATHER_SECONDS if len(batch) > 1 else 0.02)
+                    found = self._queue.get(timeout=left if len(batch) > 1 else 0.02)
             except queue.Empty:
                 yield batch
                 continue
@@ -331,6 +338,29 @@ class JudgeLoop(Loop):
         return max(_JUDGE_SECONDS, 20 * (time.monotonic() - started))
 
 
+class StandingsLoop(Loop):
+    """Brings up how the clusters stand about which the hub has just said something new."""
+
+    part = "standings"
+
+    def round(self) -> float:
+        """A part of the clusters that moved; the others at once after it."""
+        observed = self._observed
+        names = observed.watch.moved.take(_STANDINGS)
+        try:
+            standings.follow(
+                fleet=observed.hub.fleet,
+                hub_name=observed.hub.name,
+                names=names,
+                clock=observed.clock,
+            )
+        except Exception:
+            observed.watch.moved.add(names)
+            raise
+        self._backoff.succeeded()
+        return 0.0 if len(names) == _STANDINGS else _STANDINGS_SECONDS
+
+
 class LeaseLoop(Loop):
     """Keeps the watch ours; where it is lost, all loops of the hub end."""
 
@@ -347,5 +377,5 @@ class LeaseLoop(Loop):
 def loops_of(observed: Observed) -> tuple[Loop, ...]:
     """All loops that observe one hub."""
     kinds = tuple(KindLoop(observed, kind) for kind in HubKind)
-    others = (ClustersLoop, SecretsLoop, JudgeLoop, LeaseLoop)
+    others = (ClustersLoop, SecretsLoop, JudgeLoop, StandingsLoop, LeaseLoop)
     return (*kinds, *(each(observed) for each in others))
