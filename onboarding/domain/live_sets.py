@@ -64,12 +64,14 @@ class KnownSets:
     """The ApplicationSets that a plan is held against.
 
     They are the hub's, as it was last seen, or those that an engine (`rendered_by`) made of the charts
-    of the repository. `labels` gives the labels that the repository's own fleet-secret chart puts on the
-    cluster of a member file, with some files as they are edited; None where it cannot be rendered.
+    of the repository; `asked` tells that the hub was seen, so that none are none. `labels` gives the
+    labels that the repository's own fleet-secret chart puts on the cluster of a member file, with some
+    files as they are edited; None where it cannot be rendered.
     """
 
     sets: Sequence[Mapping[str, object]] = ()
     rendered_by: str = ""
+    asked: bool = False
     labels: LabelsOf | None = None
 
     @property
@@ -130,7 +132,7 @@ def hear(
         else:
             _tell(heard, one, name, was, will, foretold)
     there = {_names(one)[1] for one in known.sets}
-    for component in sorted(set(foretold.after) - there) if known.sets else ():
+    for component in sorted(set(foretold.after) - there) if known.sets or known.asked else ():
         said = (
             f"The hub has no ApplicationSet for {component}, so nothing deploys it there. It may not "
             "have read the latest commit; look at the bootstrap Applications on the hub."
@@ -181,10 +183,12 @@ def _tell(
         said = f"The {heard.whose}'s ApplicationSet {name} never deletes: {made.name} stays, and nobody minds it."
         heard.warnings.append(PlanWarning(said, "hub_keeps"))
         return
+    # By the set and not by the name: two sets that make one name are two, until somebody refuses it.
+    key = (f"ApplicationSet {name}", made.deployed_by.value)
     if was is Match.YES:
-        heard.before[made.identity()] = made
+        heard.before[key] = made
     if will is Match.YES:
-        heard.after[made.identity()] = made
+        heard.after[key] = made
 
 
 def _made(

@@ -45,6 +45,7 @@ from onboarding.domain.plans import (
     blob_id,
 )
 from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
+from onboarding.domain.selectors import label_keys
 from onboarding.domain.snapshot import RecordingSnapshot, Snapshot, SnapshotFile
 
 __all__ = [
@@ -294,7 +295,7 @@ def _plan_of(
         known=known,
         heard_labels=_heard_labels(known, found, edited, (before, after)),
     )
-    warnings = [*_warnings(intent, found, after, forecaster), *forecaster.warnings]
+    warnings = [*_warnings(intent, found, after, forecaster, known), *forecaster.warnings]
     return Plan(
         commit=recorded.commit,
         intent=intent,
@@ -328,7 +329,11 @@ def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:
 
 
 def _warnings(
-    intent: Intent, found: _Found, after: ClusterLabels, forecaster: Forecaster
+    intent: Intent,
+    found: _Found,
+    after: ClusterLabels,
+    forecaster: Forecaster,
+    known: KnownSets,
 ) -> list[PlanWarning]:
     """What a reviewer should know although it stops nothing."""
     warnings = [PlanWarning(problem, "chart_refuses") for problem in after.problems]
@@ -354,15 +359,15 @@ def _warnings(
     labels = after.as_dict()
     for group, label in RELEASE_LABELS.items():
         warnings += _channel_warnings(group, label, labels.get(label), found.releases)
-    if not forecaster.unread:
-        unknown = sorted(
-            key
-            for key, value in intent.pins.items()
-            if key.startswith("enable_") and value is not None and key not in forecaster.flags()
-        )
+    flags = forecaster.flags() | {key for one in known.sets for key in label_keys(one)}
+    if not forecaster.unread or known.sets:
+        said = "No component of the chosen releases is enabled by {}."
+        if forecaster.unread:
+            said = f"No ApplicationSet of the {known.whose} selects by {{}}, and no component is enabled by it."
         warnings += [
-            PlanWarning(f"No component of the chosen releases is enabled by {key}.", "unknown_flag")
-            for key in unknown
+            PlanWarning(said.format(key), "unknown_flag")
+            for key, value in sorted(intent.pins.items())
+            if key.startswith("enable_") and value is not None and key not in flags
         ]
     return warnings
 

@@ -13,7 +13,7 @@ from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
+from onboarding.models import Change, Cluster, Fleet, HubObject, HubWatch, Participant
 from onboarding.ports import ChartRenderer, FleetRepository, HubKind
 from onboarding.services import hub_checks, servers
 from onboarding.services.layouts import layout_of
@@ -89,6 +89,13 @@ def live_sets(*, hub_name: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(row.facts for row in rows.only("facts"))
 
 
+def sets_seen(*, hub_name: str) -> bool:
+    """Whether the hub's ApplicationSets were listed, be there any or none."""
+    watch = HubWatch.objects.filter(hub__name=hub_name).only("kinds").first()
+    kind = watch.kinds.get(HubKind.APPLICATION_SETS.value) if watch else None
+    return bool(isinstance(kind, dict) and kind.get("listed_at"))
+
+
 def preview(
     *,
     fleet: Fleet,
@@ -113,7 +120,9 @@ def preview(
         hub_name=intent.placement.hub,
         renderer=renderer or NO_RENDERER,
     )
-    known = rendered.known(live_sets(hub_name=intent.placement.hub))
+    known = rendered.known(
+        live_sets(hub_name=intent.placement.hub), asked=sets_seen(hub_name=intent.placement.hub)
+    )
     found = planner.plan(
         intent,
         snapshot,
@@ -126,7 +135,7 @@ def preview(
         *found.warnings,
         *rendered.told(found),
         *from_secret(snapshot),
-        *hub_checks.check(plan=found),
+        *hub_checks.check(plan=found, fleet=fleet, snapshot=snapshot, layout=where),
     ]
     if isinstance(intent, planner.RegisterCluster):
         cluster = intent.placement.cluster

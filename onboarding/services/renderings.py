@@ -59,11 +59,14 @@ class Renderings:
         self._labels: dict[tuple[str, tuple[str, ...]], Mapping[str, str] | None] = {}
         self.warnings: list[PlanWarning] = []
 
-    def known(self, live: tuple[Mapping[str, Any], ...]) -> KnownSets:
-        """The ApplicationSets to hold a plan against: the hub's, else those that can be rendered."""
+    def known(self, live: tuple[Mapping[str, Any], ...], *, asked: bool = False) -> KnownSets:
+        """The ApplicationSets to hold a plan against: the hub's, else those that can be rendered.
+
+        `asked` tells that the hub was seen, though it may have none.
+        """
         labels = self.labels if self.has_own_labels else None
-        if live or not self._has_own_wrapper:
-            return KnownSets(live, labels=labels)
+        if live or asked or not self._has_own_wrapper:
+            return KnownSets(live, asked=asked, labels=labels)
         try:
             found = tuple(self._rendered_sets())
         except FleetError as error:

@@ -95,3 +95,37 @@ def test_it_counts_what_labels_cannot_decide_and_keeps_what_is_never_deleted() -
     assert heard.before == heard.after == {}
     assert [one.code for one in heard.warnings] == ["hub_keeps", "hub_lacks_set"]
     assert hear(KnownSets([]), {}, {}, FORETOLD).warnings == []
+
+
+def test_a_hub_that_was_seen_without_any_set_lacks_them_all() -> None:
+    (warning,) = hear(KnownSets(asked=True), None, {}, FORETOLD).warnings
+    assert warning.code == "hub_lacks_set"
+    assert "The hub has no ApplicationSet for known" in warning.message
+    rendered = KnownSets([application_set("other", {"no": "one"})], rendered_by="Helm 3.18.4")
+    (warning,) = hear(rendered, None, {}, FORETOLD).warnings
+    assert warning.message.startswith("The repository's charts render no ApplicationSet for known")
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{{ .name }}-extra", "spoke-1-extra"),
+        ("{{name}}-old-style", "spoke-1-old-style"),
+        ("{{- .nameNormalized -}}", "spoke-1"),
+        ("{{ .metadata.labels.tier }}", "any-spoke-1"),
+        ("", "any-spoke-1"),
+    ],
+)
+def test_an_application_is_called_as_its_set_says_where_that_is_plain(
+    template: str, name: str
+) -> None:
+    metadata = {"metadata": {"name": template}} if template else {}
+    heard = hear(KnownSets([application_set("any", {}, template=metadata)]), None, {}, FORETOLD)
+    assert [one.name for one in heard.after.values()] == [name]
+
+
+def test_two_sets_that_make_one_name_are_both_told_of() -> None:
+    same = {"metadata": {"name": "dns-{{ .name }}"}}
+    sets = [application_set(name, {}, template=same) for name in ("one", "two")]
+    heard = hear(KnownSets(sets), None, {}, FORETOLD)
+    assert [one.name for one in heard.after.values()] == ["dns-spoke-1"] * 2

@@ -453,6 +453,12 @@ releases:
     assert [(one.name, one.from_hub) for one in found.impact.appear] == [
         ("cert-manager-spoke-1", True)
     ]
+    assert "unknown_flag" not in [one.code for one in found.warnings]
+    pins = {"enable_cert_manager": "true", "enable_dns": "true"}
+    more = planned(edit(pins=pins), files, live_sets=(live, monitoring))
+    assert [one.message for one in more.warnings if one.code == "unknown_flag"] == [
+        "No ApplicationSet of the hub selects by enable_dns, and no component is enabled by it."
+    ]
     alone = planned(edit(pins={"enable_cert_manager": "true"}), files)
     assert (alone.impact.appear, alone.impact.complete) == ((), False)
 

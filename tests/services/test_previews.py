@@ -11,7 +11,7 @@ from django.apps import apps
 from onboarding.domain.errors import Refused
 from onboarding.domain.names import HubName
 from onboarding.domain.planner import EditCluster, Plan
-from onboarding.models import Change, Cluster, Fleet, HubObject, Participant
+from onboarding.models import Change, Cluster, Fleet, HubObject, HubWatch, Participant
 from onboarding.ports import HubKind
 from onboarding.services import previews
 from tests import repositories
@@ -151,3 +151,13 @@ def test_it_reads_the_application_sets_of_the_named_hub_alone(stage: Stage) -> N
         )  # fmt: skip
     assert previews.live_sets(hub_name=HubName("hub-a")) == (facts,)
     assert previews.live_sets(hub_name=HubName("hub-b")) == ()
+
+
+def test_it_tells_a_hub_that_was_seen_without_sets_from_one_that_was_not(stage: Stage) -> None:
+    assert not previews.sets_seen(hub_name="hub-a")
+    watch = HubWatch.objects.create(hub=stage.hub, kinds={"applications": {"listed_at": "x"}})
+    assert not previews.sets_seen(hub_name="hub-a")
+    watch.kinds = {HubKind.APPLICATION_SETS.value: {"listed_at": "2026-01-01T00:00:00+00:00"}}
+    watch.save()
+    assert previews.sets_seen(hub_name="hub-a")
+    assert not previews.sets_seen(hub_name="hub-b")
