@@ -99,8 +99,8 @@ class FleetRepository(Protocol):
         """
         ...
 
-    def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
-        """Commits in `since..tip` whose message carries the trailer with that value, newest first."""
+    def find(self, trailer: str, *values: str, since: str, tip: str) -> tuple[CommitFacts, ...]:
+        """Commits in `since..tip` whose message carries the trailer with one of the values, newest first."""
         ...
 
     def is_ancestor(self, older: str, newer: str) -> bool:

@@ -215,12 +215,12 @@ class MemoryRepository:
         parent = self._commit(commit).parent
         return (parent,) if parent else ()
 
-    def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
+    def find(self, trailer: str, *values: str, since: str, tip: str) -> tuple[CommitFacts, ...]:
         old = set(self._line(since)) if since in self.remote.commits else set()
         return tuple(
             facts
             for facts in (self._facts(sha) for sha in self._line(tip) if sha not in old)
-            if facts.trailers.get(trailer) == value
+            if facts.trailers.get(trailer) in values
         )
 
     def is_ancestor(self, older: str, newer: str) -> bool:

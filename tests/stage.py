@@ -64,9 +64,9 @@ class Meddled:
         self._act("after_build")
         return built
 
-    def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
+    def find(self, trailer: str, *values: str, since: str, tip: str) -> tuple[CommitFacts, ...]:
         self._act("before_find")
-        return self.real.find(trailer, value, since=since, tip=tip)
+        return self.real.find(trailer, *values, since=since, tip=tip)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         return self.real.is_ancestor(older, newer)

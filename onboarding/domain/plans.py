@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -149,6 +149,13 @@ class ReadSet:
         ]
         return tuple(sorted({*files, *folders}))
 
+    def depends_on(self, paths: Collection[str]) -> bool:
+        """Whether a difference in these paths may move anything of it; `paths` has their folders too.
+
+        False is certain, and found without reading anything; `with_folders` gives such paths.
+        """
+        return any(known in paths for known in (*self.files, *self.folders))
+
     def to_data(self) -> dict[str, object]:
         """The read set as plain data for the database."""
         return {
@@ -168,6 +175,16 @@ class ReadSet:
                 if isinstance(paths, list | tuple)
             },
         )
+
+
+def with_folders(paths: Iterable[str]) -> set[str]:
+    """Paths, and every folder above them; "" is the whole tree."""
+    found = set()
+    for path in paths:
+        while path not in found:
+            found.add(path)
+            path = path.rpartition("/")[0]
+    return found
 
 
 def _blob(file: SnapshotFile | None) -> str:

@@ -68,3 +68,23 @@ class RecordingSnapshot:
     def folders_listed(self) -> Mapping[str, tuple[str, ...]]:
         """Folder -> the paths found below it."""
         return dict(sorted(self._folders.items()))
+
+
+class RememberingSnapshot:
+    """A snapshot that reads each file once: for many plans on one commit, which share most of them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._files: dict[str, SnapshotFile | None] = {}
+
+    @property
+    def commit(self) -> str:
+        return self._snapshot.commit
+
+    def read(self, path: str) -> SnapshotFile | None:
+        if path not in self._files:
+            self._files[path] = self._snapshot.read(path)
+        return self._files[path]
+
+    def paths(self, prefix: str = "") -> Iterable[str]:
+        return self._snapshot.paths(prefix)

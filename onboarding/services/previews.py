@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Q
-
 from onboarding.domain import diff, planner
-from onboarding.domain.intent_rules import secret_key
-from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Change, Cluster, Fleet, HubObject, HubWatch, Participant
+from onboarding.models import Change, Fleet, HubObject, HubWatch, Participant
 from onboarding.ports import ChartRenderer, FleetRepository, HubKind
 from onboarding.services import hub_checks, servers
 from onboarding.services.layouts import layout_of
+from onboarding.services.neighbours import neighbours
 from onboarding.services.renderings import NO_RENDERER, Renderings
 
 POLICY_VERSION = "2"
@@ -29,58 +26,6 @@ class Preview:
 
     plan: planner.Plan
     digest: str
-
-
-def neighbours(
-    *,
-    fleet: Fleet,
-    intent: planner.Intent,
-    except_change: Change | None = None,
-    except_path: str = "",
-) -> planner.Neighbours:
-    """Who has, or may have, the intent's cluster name or secret: Git as indexed (all hubs and fleets), open changes.
-
-    `except_change` is the change that is being planned, `except_path` the member file that it edits.
-    Only rows that could collide are read: a fleet of thousands is planned as fast as one of ten.
-    """
-    name, secret = intent.placement.cluster, secret_key(intent.secret_name)
-    by_name: dict[str, str] = {}
-    by_secret: dict[str, str] = {}
-    open_changes = Change.objects.filter(
-        kind=Change.Kind.REGISTER, settled_at__isnull=True
-    ).exclude(state=DecisionState.DRAFT.value)
-    if except_change is not None:
-        open_changes = open_changes.exclude(pk=except_change.pk)
-    open_changes = open_changes.filter(
-        Q(cluster_name__iexact=name) | Q(secret_name__icontains=secret)
-    )
-    for pk, *taken in open_changes.values_list("pk", "cluster_name", "secret_name"):
-        by_name[taken[0]] = by_secret[taken[1]] = f"change #{pk}, which is still open"
-    clusters = (
-        Cluster.objects.filter(Q(name__iexact=name) | Q(secret_name__icontains=secret))
-        .select_related("fleet")
-        .only("fleet__name", "path", "hub_name", "name", "secret_name")
-    )
-    for cluster in clusters:
-        if cluster.path == except_path and cluster.fleet_id == fleet.pk:
-            continue
-        where = (
-            f"the cluster on hub {cluster.hub_name} ({cluster.path} in fleet {cluster.fleet.name})"
-        )
-        by_name[cluster.name] = where
-        if cluster.secret_name:
-            by_secret[cluster.secret_name] = where
-    return planner.Neighbours(by_name=by_name, by_secret=by_secret)
-
-
-def neighbours_of_change(*, change: Change, intent: planner.Intent) -> planner.Neighbours:
-    """Who else has, or may have, the name or the secret of a stored change."""
-    return neighbours(
-        fleet=change.fleet,
-        intent=intent,
-        except_change=change,
-        except_path=_own_path(change.fleet, intent),
-    )
 
 
 def live_sets(*, hub_name: str) -> tuple[Mapping[str, Any], ...]:
@@ -113,7 +58,6 @@ def preview(
     every reason at its form field.
     """
     where = layout_of(fleet)
-    except_path = _own_path(fleet, intent)
     rendered = Renderings(
         snapshot=snapshot,
         layout=where,
@@ -127,7 +71,7 @@ def preview(
         intent,
         snapshot,
         where,
-        neighbours(fleet=fleet, intent=intent, except_change=change, except_path=except_path),
+        neighbours(fleet=fleet, intent=intent, change=change),
         known=known,
     )
     found = rendered.named(found, known)
@@ -178,10 +122,3 @@ def digest_for(*, change: Change, plan: planner.Plan) -> str:
         editors=editors,
         policy_version=POLICY_VERSION,
     )
-
-
-def _own_path(fleet: Fleet, intent: planner.Intent) -> str:
-    """The member file that an intent is about and that is nobody's neighbour; "" for a new one."""
-    if isinstance(intent, planner.RegisterCluster):
-        return ""
-    return layout_of(fleet).member_path(intent.placement.hub, intent.placement.cluster)

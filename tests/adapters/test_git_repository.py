@@ -209,6 +209,8 @@ def test_it_finds_commits_by_trailer_only(world: World) -> None:
         "history was rewritten"
     )
     assert repository.find("Change-Id", "1", since="", tip=tip) == ()
+    found = repository.find("Change-Id", "18", "17", "19", since=since, tip=tip)
+    assert [facts.trailers["Change-Id"] for facts in found] == ["17", "18"], "of many at once"
     assert repository.find("Change-Id", "17", since="", tip="") == ()
 
 
@@ -273,6 +275,21 @@ def test_it_builds_without_touching_the_remote(world: World) -> None:
     ]  # fmt: skip
     assert repository.is_ancestor(base, built)
     assert repository.changes(built)[MEMBER][1] == blob_id(b"tenant: team-c\n")
+
+
+def test_it_builds_anew_what_another_copy_has_built_already(world: World) -> None:
+    base = world.commit(FILES)
+    edits = (adding("fleet/members/hub/spoke-b.yaml", "tenant: team-b\n"),)
+    for repository in (world.repository(), world.repository()):
+        repository.fetch()
+        built = repository.build(base, request(*edits))
+        assert repository.changes(built).keys() == {edits[0].path}
+    moved = world.commit({"docs/notes.md": "by hand\n"})
+    repository.fetch()
+    again = repository.build(moved, request(*edits))
+    repository.push(moved, again, timeout=20)
+    assert world.tip() == again, "whole, as the remote takes it"
+    assert world.files()["docs/notes.md"] == b"by hand\n"
 
 
 def test_it_builds_on_a_commit_that_it_built(world: World) -> None:

@@ -24,6 +24,7 @@ from onboarding.domain.planner import (
     intent_from_data,
     plan,
 )
+from onboarding.domain.plans import with_folders
 from tests.domain.fleet_files import (
     COMMIT,
     FILES,
@@ -494,6 +495,23 @@ def test_it_knows_what_it_has_read() -> None:
     assert found.reads.moved(Repository(moved)) == (TENANT_LABELS, VERSIONS)
     assert ReadSet.from_data(found.reads.to_data()) == found.reads  # type: ignore[arg-type]
     assert ReadSet.from_data({}) == ReadSet()
+
+
+@pytest.mark.parametrize(
+    ("moved", "depends"),
+    [
+        ("a/one.yaml", True),
+        ("a/one.yaml/now-a-folder", True),
+        ("a/two.yaml", False),
+        ("b/new.yaml", True),
+        ("b/below/new.yaml", True),
+        ("bb/new.yaml", False),
+    ],
+)
+def test_it_knows_without_reading_what_cannot_have_moved(moved: str, depends: bool) -> None:
+    reads = ReadSet(files={"a/one.yaml": "1"}, folders={"b": ("b/old.yaml",)})
+    assert reads.depends_on(with_folders([moved])) is depends
+    assert ReadSet(folders={"": ()}).depends_on(with_folders([moved]))
 
 
 PIN_KEYS = ["addonsRelease", "enable_metrics_server", "enable_cert_manager"]

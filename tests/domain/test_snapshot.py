@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from onboarding.domain.snapshot import RecordingSnapshot
+from onboarding.domain.snapshot import RecordingSnapshot, RememberingSnapshot, SnapshotFile
 from tests.domain.repository import TextSnapshot, file
 
 
@@ -24,3 +24,24 @@ def test_it_remembers_what_a_folder_listed() -> None:
     assert list(snapshot.paths("none")) == []
     assert snapshot.folders_listed == {"a": ("a/1", "a/b/2"), "none": ()}
     assert snapshot.files_read == {}
+
+
+class Counting(TextSnapshot):
+    """A snapshot that counts its reads."""
+
+    reads = 0
+
+    def read(self, path: str) -> SnapshotFile | None:
+        self.reads += 1
+        return super().read(path)
+
+
+def test_it_reads_each_file_once_present_or_absent() -> None:
+    inner = Counting({"a/1": "x"})
+    snapshot = RememberingSnapshot(inner)
+    for _ in range(3):
+        assert snapshot.read("a/1") == file("a/1", "x")
+        assert snapshot.read("none") is None
+    assert inner.reads == 2
+    assert snapshot.commit == inner.commit
+    assert list(snapshot.paths("a")) == ["a/1"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.intent_rules import check_neighbours
@@ -11,7 +14,7 @@ from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.planner import RegisterCluster
 from onboarding.models import Cluster, Fleet
-from onboarding.services import previews
+from onboarding.services.neighbours import Holders, neighbours
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +58,7 @@ def test_it_finds_every_way_to_collide(
 ) -> None:
     fleet = Fleet.objects.create(name="fleet-a")
     member(fleet, name, secret)
-    taken = previews.neighbours(fleet=fleet, intent=asked)
+    taken = neighbours(fleet=fleet, intent=asked)
     refusals = list(check_neighbours(asked, taken, None))
     assert [refusal.code for refusal in refusals] == ([code] if code else [])
     assert all("hub-b" in str(Refused(refusal)) for refusal in refusals)
@@ -65,5 +68,23 @@ def test_it_reads_nobody_else() -> None:
     fleet = Fleet.objects.create(name="fleet-a")
     for number in range(5):
         member(fleet, f"spoke-{number}", f"fleet/{number}")
-    taken = previews.neighbours(fleet=fleet, intent=intent())
+    taken = neighbours(fleet=fleet, intent=intent())
     assert (taken.by_name, taken.by_secret) == ({}, {})
+
+
+def test_it_asks_for_many_at_once_and_keeps_them_apart(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    fleet = Fleet.objects.create(name="fleet-a")
+    member(fleet, "spoke-a", "fleet/1")
+    member(fleet, "other", "fleet/spoke-b")
+    first = intent()
+    second = replace(
+        intent("fleet/spoke-b"), placement=replace(first.placement, cluster=ClusterName("spoke-b"))
+    )
+    with django_assert_num_queries(2):
+        holders = Holders([first, second])
+    assert list(holders.of(fleet=fleet, intent=first).by_name) == ["spoke-a"]
+    assert holders.of(fleet=fleet, intent=first).by_secret == {}
+    assert holders.of(fleet=fleet, intent=second).by_name == {}
+    assert list(holders.of(fleet=fleet, intent=second).by_secret) == ["fleet/spoke-b"]

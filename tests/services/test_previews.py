@@ -14,6 +14,7 @@ from onboarding.domain.planner import EditCluster, Plan
 from onboarding.models import Change, Cluster, Fleet, HubObject, HubWatch, Participant
 from onboarding.ports import HubKind
 from onboarding.services import previews
+from onboarding.services.neighbours import neighbours
 from tests import repositories
 from tests.stage import Stage, member
 
@@ -68,11 +69,11 @@ def test_it_shows_an_edit_of_a_cluster_that_is_no_neighbour_of_itself(stage: Sta
     assert edit.after.splitlines()[-1].strip() == 'addonsRelease: "default"'
     change = stage.submitted("spoke-1", EditCluster)
     intent = stage.intent("spoke-1", EditCluster)
-    taken = previews.neighbours_of_change(change=change, intent=intent)
+    taken = neighbours(fleet=stage.fleet, intent=intent, change=change)
     assert (taken.by_name, taken.by_secret) == ({}, {})
     other = Fleet.objects.create(name="fleet-b")
     Cluster.objects.filter(fleet=stage.fleet).update(fleet=other)
-    taken = previews.neighbours_of_change(change=change, intent=intent)
+    taken = neighbours(fleet=stage.fleet, intent=intent, change=change)
     said = f"the cluster on hub hub-a ({member('spoke-1')} in fleet fleet-b)"
     assert (taken.by_name, taken.by_secret) == ({"spoke-1": said}, {"fleet/spoke-1": said})
 

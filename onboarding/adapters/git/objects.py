@@ -11,6 +11,7 @@ from typing import Any
 import pygit2
 from pygit2.enums import FileMode
 
+from onboarding.adapters.git.kept import Kept
 from onboarding.domain.errors import Refused
 from onboarding.ports import CommitFacts, CommitRequest, TreeEdit
 
@@ -19,6 +20,15 @@ _LONGEST_PATH = 1000
 _FOLDER = b"40000"
 # One entry of a tree object: kind in octal, blank, name, zero byte, id (20 bytes).
 _TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+_Entry = tuple[bytes, bytes, bytes]
+_Differing = tuple[tuple[str, tuple[str, str]], ...]
+
+# Commits that continue each other share most folders; built again on another base, nearly all.
+_entries_kept: Kept[pygit2.Oid, frozenset[_Entry]] = Kept(12)
+_written_kept: Kept[tuple[object, ...], pygit2.Oid] = Kept(2_000)
+_differing_kept: Kept[tuple[bytes, bytes], _Differing] = Kept(2_000)
+_FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ def difference(
     A change of kind alone (a file becomes executable) shows as the same blob twice.
     """
     return dict(
-        _differences(repository, before.id if before else None, after.id if after else None, "")
+        _differing(repository, before.id.raw if before else b"", after.id.raw if after else b"")
     )
 
 
@@ -155,7 +165,7 @@ def _write(
             _put(repository, builder, name, present, edit)
     for name, inner in below.items():
         present = tree[name] if tree is not None and name in tree else None
-        written = _write(
+        written = _write_once(
             repository,
             present if isinstance(present, pygit2.Tree) else None,
             inner,
@@ -166,6 +176,22 @@ def _write(
         elif present is not None:
             builder.remove(name)
     return builder.write() if len(builder) else None
+
+
+def _write_once(
+    repository: pygit2.Repository,
+    tree: pygit2.Tree | None,
+    edits: list[tuple[str, TreeEdit]],
+    folder: str,
+) -> pygit2.Oid | None:
+    """As `_write`; the same edits of the same folder give what they gave before, while it is there."""
+    asked = ((path, edit.before_blob, edit.content) for path, edit in edits)
+    key = (tree.id if tree is not None else None, *asked)
+    known = _written_kept.get(key)
+    if known is not None and known in repository:
+        return known
+    written = _write(repository, tree, edits, folder)
+    return written if written is None else _written_kept.keep(key, written)
 
 
 def _put(
@@ -199,47 +225,55 @@ def _moved(path: str, why: str) -> Refused:
     return Refused(f"{path} cannot be written: {why}. Plan again.", code="moved")
 
 
-def _differences(
-    repository: pygit2.Repository,
-    before: pygit2.Oid | bytes | None,
-    after: pygit2.Oid | bytes | None,
-    folder: str,
+def _differing(repository: pygit2.Repository, before: bytes, after: bytes) -> _Differing:
+    """What differs below two trees, of which only that is entered (libgit2's diff enters all)."""
+    known = _differing_kept.get((before, after))
+    if known is not None:
+        return known
+    found = tuple(_compare(repository, before, after))
+    return _differing_kept.keep((before, after), found) if len(found) <= _FEW else found
+
+
+def _compare(
+    repository: pygit2.Repository, before: bytes, after: bytes
 ) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Walk two trees side by side and enter only what differs (libgit2's diff enters all)."""
     old, new = _entries(repository, before), _entries(repository, after)
     was = {name: (mode, oid) for mode, name, oid in old - new}
     becomes = {name: (mode, oid) for mode, name, oid in new - old}
     for raw in sorted({*was, *becomes}):
         # Bytes of a name that are not UTF-8 are shown escaped.
-        path = folder + raw.decode("utf-8", "backslashreplace")
+        name = raw.decode("utf-8", "backslashreplace")
         old_folder, old_file = _folder_or_file(was.get(raw))
         new_folder, new_file = _folder_or_file(becomes.get(raw))
         if old_folder or new_folder:
-            yield from _differences(repository, old_folder, new_folder, path + "/")
+            for path, blobs in _differing(repository, old_folder, new_folder):
+                yield f"{name}/{path}", blobs
         if old_file or new_file:
-            yield path, (old_file, new_file)
+            yield name, (old_file, new_file)
 
 
-def _entries(
-    repository: pygit2.Repository, tree: pygit2.Oid | bytes | None
-) -> set[tuple[bytes, bytes, bytes]]:
-    """Kind, name and id of all that a folder holds, read from the object's bytes.
+def _entries(repository: pygit2.Repository, tree: bytes) -> frozenset[_Entry]:
+    """Kind, name and id of all that a folder holds ("": there is none), read from the object's bytes.
 
     A folder of thousands of members is compared for every commit; as objects that takes ten times
     as long.
     """
-    if tree is None:
-        return set()
-    oid = pygit2.Oid(raw=tree) if isinstance(tree, bytes) else tree
-    return set(_TREE_ENTRY.findall(repository[oid].read_raw()))
+    if not tree:
+        return frozenset()
+    oid = pygit2.Oid(raw=tree)
+    known = _entries_kept.get(oid)
+    if known is None:
+        found = frozenset(_TREE_ENTRY.findall(repository[oid].read_raw()))
+        known = _entries_kept.keep(oid, found)
+    return known
 
 
-def _folder_or_file(entry: tuple[bytes, bytes] | None) -> tuple[bytes | None, str]:
+def _folder_or_file(entry: tuple[bytes, bytes] | None) -> tuple[bytes, str]:
     """An entry's id as a folder's, or in hex as a file's, link's or submodule's."""
     if entry is None:
-        return None, ""
+        return b"", ""
     mode, oid = entry
-    return (oid, "") if mode == _FOLDER else (None, oid.hex())
+    return (oid, "") if mode == _FOLDER else (b"", oid.hex())
 
 
 def _empty_tree(repository: pygit2.Repository) -> pygit2.Tree:

@@ -132,8 +132,8 @@ class GitRepository:
         """
         return self._send(tip, branch, "", timeout, not_after)
 
-    def find(self, trailer: str, value: str, *, since: str, tip: str) -> tuple[CommitFacts, ...]:
-        """Commits in `since..tip` whose message carries the trailer with that value, newest first.
+    def find(self, trailer: str, *values: str, since: str, tip: str) -> tuple[CommitFacts, ...]:
+        """Commits in `since..tip` whose message carries the trailer with one of the values, newest first.
 
         Where `since` is "" or no longer known (the history was rewritten), all of `tip`'s history
         is read.
@@ -148,7 +148,7 @@ class GitRepository:
             return tuple(
                 objects.facts_of(repository, commit)
                 for commit in walk
-                if value in commit.message and objects.trailers_of(commit).get(trailer) == value
+                if trailer in commit.message and objects.trailers_of(commit).get(trailer) in values
             )
 
         return self._sound(find)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -11,40 +10,17 @@ from typing import TypeVar
 import pygit2
 from pygit2.enums import FileMode
 
+from onboarding.adapters.git.kept import Kept
 from onboarding.domain.errors import Transient
 from onboarding.domain.snapshot import SnapshotFile
 
 Answer = TypeVar("Answer")
 
 _REGULAR = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
-_KEPT_LISTINGS = 64
 
 
-class _Listings:
-    """Listings of whole folders by tree id: an entry is right for ever, everywhere."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: OrderedDict[tuple[str, int], dict[str, pygit2.Oid]] = OrderedDict()
-
-    def get(
-        self, repository: pygit2.Repository, tree: pygit2.Tree, largest: int
-    ) -> dict[str, pygit2.Oid]:
-        """Path below the folder -> blob, in the order of the paths."""
-        key = (str(tree.id), largest)
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        listed = dict(sorted(_files_below(repository, tree, "", largest)))
-        with self._lock:
-            self._known[key] = listed
-            while len(self._known) > _KEPT_LISTINGS:
-                self._known.popitem(last=False)
-        return listed
-
-
-_listings = _Listings()
+# Listings of whole folders, by the tree's id and the largest file: path below -> blob, sorted.
+_listings: Kept[tuple[str, int], dict[str, pygit2.Oid]] = Kept(64)
 
 
 class GitSnapshot:
@@ -103,7 +79,7 @@ class GitSnapshot:
         folder = self._entry(prefix) if prefix else self._tree
         if not isinstance(folder, pygit2.Tree):
             return ()
-        listed = _listings.get(self._repository, folder, self._largest)
+        listed = _listed(self._repository, folder, self._largest)
         found = {f"{prefix}/{path}": blob for path, blob in listed.items()} if prefix else listed
         self._listed |= found
         return tuple(found)
@@ -137,6 +113,17 @@ class GitSnapshot:
             raise Transient(
                 f"Commit {self._commit[:10]} cannot be read from the local copy. It is tried again."
             ) from error
+
+
+def _listed(
+    repository: pygit2.Repository, tree: pygit2.Tree, largest: int
+) -> dict[str, pygit2.Oid]:
+    """Path below the folder -> blob, in the order of the paths."""
+    key = (str(tree.id), largest)
+    known = _listings.get(key)
+    if known is None:
+        known = _listings.keep(key, dict(sorted(_files_below(repository, tree, "", largest))))
+    return known
 
 
 def _tree_of(repository: pygit2.Repository, commit: str) -> pygit2.Tree | None:

@@ -22,7 +22,7 @@ from onboarding.domain.reviews import PullRequestFacts, PullRequestState
 from onboarding.models import Change, Delivery, PullRequest
 from onboarding.ports import Forge
 from onboarding.services.delivery import merging, settling
-from onboarding.services.delivery.replanning import check, expected_changes
+from onboarding.services.delivery.replanning import check_alone, expected_changes
 from onboarding.services.delivery.writing import Writer
 
 LOOK_EVERY = timedelta(seconds=30)
@@ -57,15 +57,12 @@ class Reviewer(Writer):
     def _write(self, batch: Sequence[Delivery], tip: str) -> bool:
         """Build each change on the branch's tip, and ask for it to be merged."""
         # What was tried before may have been a push to the branch itself.
-        tried = {row.pk for row in batch if row.attempts.exists()}
         said = "The remote was asked."
-        absent = [row for row in batch if row.pk not in tried or not self._settle(row, tip, said)]
-        for checked in self._each(
-            absent, lambda row: check(delivery=row, base=tip, repository=self._repository)
-        ):
+        absent = self._unsettled(batch, tip, said)
+        for checked in self._check(absent, tip):
             if self._must_slow_down([checked.delivery]):
                 continue
-            for prepared in self._build([checked], tip):
+            for prepared in self._build([checked], tip, tip):
                 self._renew_if_long_ago()
                 if self._record([prepared], tip):
                     self._one_by_one([prepared.delivery], partial(self._send, prepared.commit))
@@ -114,7 +111,7 @@ class Reviewer(Writer):
         facts = self._forge.find(_branch(row))
         if not head and facts is None:
             said = said or "The worker ended before the branch was there."
-            self._close(row, "absent", said)
+            self._close([row], "absent", said)
             self._try_later(row, said)
             return
         commit = self._own_commit(row, head) if head else row.commit
@@ -151,7 +148,7 @@ class Reviewer(Writer):
         return ""
 
     def _foreign(self, row: Delivery, head: str) -> None:
-        self._close(row, "foreign", f"The branch is at {head[:10]}, which is not ours.")
+        self._close([row], "foreign", f"The branch is at {head[:10]}, which is not ours.")
         self._fail(
             row,
             f"Branch {_branch(row)} exists already and does not hold what was approved. Remove it "
@@ -177,7 +174,7 @@ class Reviewer(Writer):
         head = self._repository.fetch_branch(request.branch) or facts.head_commit
         refused: Refused | None = None
         try:
-            check(delivery=row, base=tip, repository=self._repository)
+            check_alone(delivery=row, base=tip, repository=self._repository)
         except Refused as error:
             refused = error
         verdict = merging.verdict(

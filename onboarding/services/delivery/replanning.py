@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,11 +11,15 @@ from onboarding.domain import diff, planner
 from onboarding.domain.errors import Refused
 from onboarding.domain.intent_rules import check_neighbours
 from onboarding.domain.lifecycle import Right
+from onboarding.domain.snapshot import RememberingSnapshot
 from onboarding.models import Approval, Change, Delivery, Fleet, Participant
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
 from onboarding.services import plan_records, previews
 from onboarding.services.layouts import layout_of
+from onboarding.services.neighbours import Holders
 from onboarding.services.rights import rights_of
+
+_log = logging.getLogger(__name__)
 
 _NAMED_PATHS = 5
 
@@ -30,14 +35,31 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A delivery with the commit that was built for it."""
+    """A delivery with the commit that was built for it, and the paths that it changes."""
 
     delivery: Delivery
     commit: str
+    paths: tuple[str, ...]
 
 
-def check(*, delivery: Delivery, base: str, repository: FleetRepository) -> Checked:
-    """Whether an approval holds on `base`: the approvers still may, the plan is still that plan.
+class Ground:
+    """What the checks of some deliveries on one commit have in common, read once for all of them.
+
+    `base` is that commit. Who has a cluster's name or secret is asked of the database here, for all.
+    """
+
+    def __init__(
+        self, deliveries: Sequence[Delivery], *, base: str, repository: FleetRepository
+    ) -> None:
+        self.base, self.repository = base, repository
+        self.snapshot = RememberingSnapshot(repository.snapshot(base))
+        kept = {row.pk: _kept_plan(row) for row in deliveries}
+        self.plans = {pk: plan for pk, plan in kept.items() if plan is not None}
+        self.holders = Holders(plan.intent for plan in self.plans.values())
+
+
+def check(*, delivery: Delivery, ground: Ground) -> Checked:
+    """Whether an approval holds on a ground: the approvers still may, the plan is still that plan.
 
     Where nothing moved that the approved plan has read, it is that plan, and only whether name and
     secret are free is asked again; otherwise it is planned anew. Raises `Refused` with what a
@@ -46,36 +68,60 @@ def check(*, delivery: Delivery, base: str, repository: FleetRepository) -> Chec
     """
     change = delivery.change
     approvers = valid_approvers(change=change, digest=delivery.digest)
-    kept = _kept_plan(delivery, base, repository)
-    if kept is not None:
+    kept = ground.plans.get(delivery.pk)
+    if kept is not None and _still_holds(kept, change, ground):
         return Checked(delivery, kept, approvers)
-    seen = previews.preview_change(change=change, repository=repository, commit=base)
+    seen = previews.preview_change(change=change, repository=ground.repository, commit=ground.base)
     if seen.digest != delivery.digest:
         raise Refused(_what_moved(change, seen.plan), code="plan_moved")
     return Checked(delivery, seen.plan, approvers)
 
 
-def build(*, checked: Checked, base: str, repository: FleetRepository, now: datetime) -> Prepared:
+def check_alone(*, delivery: Delivery, base: str, repository: FleetRepository) -> Checked:
+    """`check` for one delivery on a commit."""
+    return check(delivery=delivery, ground=Ground([delivery], base=base, repository=repository))
+
+
+def build(
+    *,
+    checked: Checked,
+    base: str,
+    moved: Set[str] | None,
+    repository: FleetRepository,
+    now: datetime,
+) -> Prepared:
     """Build the commit of a checked delivery on `base`, locally; nothing is pushed.
 
-    `base` may be newer than where it was checked: where something moved that the plan depends on,
-    it is checked again, and may be refused as by `check`.
+    `base` may be newer than where it was checked; `moved` are the paths that differ since, with
+    their folders, or None where that is not known. Where the plan may depend on one it is looked
+    at closely, and checked again where it does; it may be refused as by `check`.
     """
-    if checked.plan.reads.moved(repository.snapshot(base)):
-        checked = check(delivery=checked.delivery, base=base, repository=repository)
-    return Prepared(checked.delivery, repository.build(base, _request(checked, now)))
+    reads = checked.plan.reads
+    if (moved is None or reads.depends_on(moved)) and reads.moved(repository.snapshot(base)):
+        checked = check_alone(delivery=checked.delivery, base=base, repository=repository)
+    paths = tuple(edit.path for edit in checked.plan.edits)
+    return Prepared(checked.delivery, repository.build(base, _request(checked, now)), paths)
 
 
-def _kept_plan(delivery: Delivery, base: str, repository: FleetRepository) -> planner.Plan | None:
-    """The approved plan, where it is what planning on `base` would give; else None."""
+def _kept_plan(delivery: Delivery) -> planner.Plan | None:
+    """The approved plan as it is kept; None where it has to be made anew."""
     change = delivery.change
     if change.plan_digest != delivery.digest or not change.read_set:
         return None
-    plan = plan_records.kept_plan(change)
-    if not _as_laid_out(change.fleet, plan) or plan.reads.moved(repository.snapshot(base)):
+    try:
+        return plan_records.kept_plan(change)
+    except Exception:
+        # A row that cannot be read is met again when this one change is checked, and said of it.
+        _log.warning("The kept plan of change %s cannot be read.", change.pk)
         return None
-    taken = previews.neighbours_of_change(change=change, intent=plan.intent)
-    return None if any(check_neighbours(plan.intent, taken, None)) else plan
+
+
+def _still_holds(plan: planner.Plan, change: Change, ground: Ground) -> bool:
+    """Whether the approved plan is what planning on this ground would give."""
+    if not _as_laid_out(change.fleet, plan) or plan.reads.moved(ground.snapshot):
+        return False
+    taken = ground.holders.of(fleet=change.fleet, intent=plan.intent, change=change)
+    return not any(check_neighbours(plan.intent, taken, None))
 
 
 def _as_laid_out(fleet: Fleet, plan: planner.Plan) -> bool:

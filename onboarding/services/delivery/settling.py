@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
 from onboarding.models import Change, Delivery, DeliveryAttempt, Event
-from onboarding.ports import FleetRepository
+from onboarding.ports import CommitFacts, FleetRepository
 from onboarding.services import events
 from onboarding.services.delivery.replanning import Prepared, expected_changes
 from onboarding.services.delivery.writer_lease import Lease
@@ -36,18 +37,43 @@ class Ended:
     overtaken: bool = False
 
 
-def settle(
-    *, delivery: Delivery, tip: str, repository: FleetRepository, lease: Lease, now: datetime
-) -> str:
-    """Decide by the remote's history at `tip` what became of a delivery's last push.
+def look_for(
+    deliveries: Sequence[Delivery], *, tip: str, repository: FleetRepository
+) -> dict[int, list[CommitFacts]]:
+    """The commits at `tip` that carry the `Change-Id` of one of these, by delivery, newest first.
 
-    A commit with the change's `Change-Id` and `Plan-Digest` that changes exactly what was approved
-    is the delivery. One that carries the trailer but does something else is an alarm. Returns the
-    attempt's outcome: `committed`, `foreign`, or "" where the commit is not there.
+    Only those with an earlier push are looked for, and all together: most of them share the commit
+    before their first push, and whatever a push became is above that.
     """
-    change = delivery.change
-    found = repository.find("Change-Id", str(change.uid), since=_since(delivery), tip=tip)
-    expected = dict(expected_changes(change))
+    first = DeliveryAttempt.objects.filter(delivery__in=[row.pk for row in deliveries])
+    since = dict(first.order_by("-number").values_list("delivery", "base_commit"))
+    by_base: defaultdict[str, list[Delivery]] = defaultdict(list)
+    for row in deliveries:
+        if row.pk in since:
+            by_base[since[row.pk]].append(row)
+    found: dict[int, list[CommitFacts]] = {row.pk: [] for row in deliveries}
+    for base, rows in by_base.items():
+        uids = {str(row.change.uid): row.pk for row in rows}
+        for facts in repository.find("Change-Id", *uids, since=base, tip=tip):
+            found[uids[facts.trailers["Change-Id"]]].append(facts)
+    return found
+
+
+def settle(
+    *,
+    delivery: Delivery,
+    found: Sequence[CommitFacts],
+    repository: FleetRepository,
+    lease: Lease,
+    now: datetime,
+) -> str:
+    """Decide by the commits that carry its `Change-Id` what became of a delivery's pushes.
+
+    A commit with the change's `Plan-Digest`, too, that changes exactly what was approved is the
+    delivery. One that carries the trailer but does something else is an alarm. Returns the
+    attempt's outcome: `committed`, `foreign`, or "" where there is no such commit.
+    """
+    expected = dict(expected_changes(delivery.change))
     for facts in found:
         same_plan = facts.trailers.get("Plan-Digest") == delivery.digest
         if same_plan and dict(repository.changes(facts.sha)) == expected:
@@ -59,10 +85,38 @@ def settle(
     return ""
 
 
-def open_attempts(
+def begin_push(
+    prepared: Sequence[Prepared], *, base: str, worker: str, lease: Lease, now: datetime
+) -> bool:
+    """Write down, before it, that a push of these commits begins: all, or none where one is gone."""
+    rows = [item.delivery for item in prepared]
+    with transaction.atomic():
+        taken = Delivery.objects.filter(
+            pk__in=[row.pk for row in rows],
+            state=DeliveryState.QUEUED.value,
+            fence__lte=lease.fence,
+        ).update(
+            state=DeliveryState.PUSHING.value,
+            fence=lease.fence,
+            base_commit=base,
+            reason="",
+            due_at=now + timedelta(seconds=lease.seconds),
+        )
+        if taken != len(rows):
+            transaction.set_rollback(True)
+            return False
+        for item in prepared:
+            item.delivery.commit = item.commit
+        Delivery.objects.bulk_update(rows, ["commit"])
+        _open_attempts(prepared, base=base, worker=worker, lease=lease, now=now)
+    for row in rows:
+        row.state, row.base_commit = DeliveryState.PUSHING.value, base
+    return True
+
+
+def _open_attempts(
     prepared: Sequence[Prepared], *, base: str, worker: str, lease: Lease, now: datetime
 ) -> None:
-    """Write down, in the caller's transaction, that a push of these commits begins."""
     rows = [item.delivery.pk for item in prepared]
     counted = DeliveryAttempt.objects.filter(delivery__in=rows).values_list("delivery")
     earlier = dict(counted.annotate(last=Max("number")))
@@ -105,13 +159,24 @@ def commit_all(
     return changes
 
 
-def close_attempt(
-    *, delivery: Delivery, outcome: str, reason: str, now: datetime, lease: Lease
+def close_attempts(
+    deliveries: Sequence[Delivery], *, outcome: str, reason: str, now: datetime, lease: Lease
 ) -> None:
-    """Write how the attempts of a delivery that are still open ended."""
+    """Write how the attempts of deliveries that are still open ended."""
     DeliveryAttempt.objects.filter(
-        delivery=delivery, outcome="", delivery__fence__lte=lease.fence
+        delivery__in=[row.pk for row in deliveries], outcome="", delivery__fence__lte=lease.fence
     ).update(outcome=outcome, reason=reason, finished_at=now)
+
+
+def requeue(
+    deliveries: Sequence[Delivery], *, now: datetime, lease: Lease, reason: str = ""
+) -> None:
+    """Queue deliveries again, due at once."""
+    Delivery.objects.filter(
+        pk__in=[row.pk for row in deliveries],
+        fence=lease.fence,
+        state__in=(DeliveryState.QUEUED.value, DeliveryState.PUSHING.value),
+    ).update(state=DeliveryState.QUEUED.value, reason=reason, alarm="", due_at=now)
 
 
 def put_back(
@@ -215,12 +280,6 @@ def wait_for_remote(rows: Iterable[Delivery], *, reason: str, now: datetime, lea
 def is_due(now: datetime) -> Q:
     """The deliveries to look at now: their time has come, or a wrong clock set it too far ahead."""
     return Q(due_at__lte=now) | Q(due_at__gt=now + timedelta(seconds=2 * _LONGEST_WAIT))
-
-
-def _since(delivery: Delivery) -> str:
-    """The commit before the first push of this delivery; whatever it became is above."""
-    first = delivery.attempts.order_by("number").first()
-    return first.base_commit if first else delivery.base_commit
 
 
 def commit(delivery: Delivery, sha: str, lease: Lease, now: datetime) -> bool:

@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 
 from onboarding.domain.alarms import Alarm, of_refusal
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.lifecycle import DeliveryState
+from onboarding.domain.plans import with_folders
 from onboarding.models import Delivery, Fleet
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services import indexing
 from onboarding.services.delivery import settling, writer_lease
+from onboarding.services.delivery.other_members import index_others
 from onboarding.services.delivery.pace import next_turn
-from onboarding.services.delivery.replanning import Checked, Prepared, build, check
-from onboarding.services.layouts import layout_of
+from onboarding.services.delivery.replanning import Checked, Ground, Prepared, build, check
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Writer:
         self._refusals = 0
         self._batch = _BATCH
         self._seen = ""
+        self._read = ""
 
     def write_all(self) -> None:
         """Work in rounds until nothing is due; raises `LeaseLost` where another took over."""
@@ -84,69 +86,89 @@ class Writer:
         if not self._has_work():
             return False
         try:
-            tip = self._repository.fetch()
+            # Where this worker pushed a moment ago, it has read the branch already.
+            tip, self._read = self._read or self._repository.fetch(), ""
             self._renew()
             self._settle_earlier(tip)
             self._see_other_members(tip)
             if not tip and self._fleet.indexed_commit:
                 raise indexing.emptied(self._fleet)
             people = ("change__approvals__user", "change__participants")  # asked for all together
-            batch = list(self._due().prefetch_related(*people)[: self._batch])
+            batch = list(self._due().prefetch_related(*people)[:_BATCH])
             return bool(batch) and self._write(batch, tip)
         except FleetError as error:
             self._wait_for_remote(error)
             return False
 
     def _has_work(self) -> bool:
-        """Whether there is anything to do now."""
         return self._due().exists() or self._rows(DeliveryState.PUSHING).exists()
 
     def _write(self, batch: Sequence[Delivery], tip: str) -> bool:
         """Check each change, then build them one on the other and push them together.
 
-        Checking takes the time, so the branch is looked at again after it: the moment in which
-        others can get in between is only as long as building and pushing.
+        Checking and building take the time, so the branch is looked at again after it. Where others
+        got in between, building again is quick, as most objects are there: the moment in which they
+        can do so once more is hardly longer than the push.
         """
-        checked = self._each(
-            batch, lambda row: check(delivery=row, base=tip, repository=self._repository)
-        )
-        if not checked:
-            return True
-        newest = self._repository.fetch()
-        for _ in range(_RACES):
+        checked = {item.delivery.pk: item for item in self._check(batch, tip)}
+        prepared = self._next(checked, tip, tip)
+        base, newest, lost = tip, self._repository.fetch(), 0
+        while checked and lost < _RACES:
             if tip and not newest:
                 raise indexing.emptied(self._fleet)
-            if newest != tip and self._see_other_members(newest):
+            if newest != base and self._see_other_members(newest):
                 return True  # names or secrets may be taken by now
-            if self._must_slow_down([item.delivery for item in checked]):
+            if self._must_slow_down([item.delivery for item in checked.values()]):
                 return False
-            prepared = self._build(checked, newest)
+            if newest != base:
+                prepared, base = self._next(checked, tip, newest), newest
             self._renew_if_long_ago()
-            if not prepared or not self._record(prepared, newest):
+            if not prepared or not self._record(prepared, base):
                 return True
-            ended = self._push(prepared, newest)
+            ended = self._push(prepared, base)
+            if not ended.go_on:
+                return False
+            lost = lost + 1 if ended.overtaken else 0
+            if lost > 1:  # a smaller batch takes less time between looking and pushing
+                self._batch = max(1, len(prepared) // 2)
             if not ended.overtaken:
-                return ended.go_on
-            # A smaller batch takes less time between looking and pushing, and wins sooner.
-            self._batch = max(1, len(prepared) // 2)
-            checked = checked[: self._batch]
-            newest = ended.tip
+                for item in prepared:
+                    del checked[item.delivery.pk]
+            self._read = newest = ended.tip
         return True
 
-    def _build(self, checked: Sequence[Checked], tip: str) -> list[Prepared]:
-        """Build each change on the one before it."""
+    def _next(self, checked: dict[int, Checked], tip: str, newest: str) -> list[Prepared]:
+        """Build the next batch of those that were checked at `tip`; what is refused leaves them."""
+        now = list(checked.values())[: self._batch]
+        prepared = self._build(now, tip, newest)
+        for pk in {item.delivery.pk for item in now} - {item.delivery.pk for item in prepared}:
+            del checked[pk]
+        return prepared
+
+    def _check(self, batch: Sequence[Delivery], tip: str) -> list[Checked]:
+        """Check each change on the branch as it is."""
+        ground = Ground(batch, base=tip, repository=self._repository)
+        return self._each(batch, lambda row: check(delivery=row, ground=ground))
+
+    def _build(self, checked: Sequence[Checked], tip: str, newest: str) -> list[Prepared]:
+        """Build each change, checked at `tip`, on the one before it, from `newest` on."""
         plans = {item.delivery.pk: item for item in checked}
-        base = tip
+        base = newest
+        differing = self._repository.difference(tip, newest)
+        moved = None if differing is None else with_folders(differing)
 
         def build_next(delivery: Delivery) -> Prepared:
             nonlocal base
             item = build(
                 checked=plans[delivery.pk],
                 base=base,
+                moved=moved,
                 repository=self._repository,
                 now=self._clock.now(),
             )
             base = item.commit
+            if moved is not None:
+                moved.update(with_folders(item.paths))
             return item
 
         return self._each([item.delivery for item in checked], build_next)
@@ -161,7 +183,7 @@ class Writer:
             except Refused as refused:
                 self._drop(delivery, refused)
             except Transient as error:
-                self._put_back(delivery, str(error), tries=delivery.tries + 1)
+                self._put_back(delivery, str(error))
             except (DatabaseError, writer_lease.LeaseLost):
                 raise
             except Exception:
@@ -172,32 +194,9 @@ class Writer:
 
     def _record(self, prepared: Sequence[Prepared], base: str) -> bool:
         """Write base and commits down before the push: all, or none where one was withdrawn."""
-        now = self._clock.now()
-        rows = [item.delivery for item in prepared]
-        with transaction.atomic():
-            taken = Delivery.objects.filter(
-                pk__in=[row.pk for row in rows],
-                state=DeliveryState.QUEUED.value,
-                fence__lte=self._lease.fence,
-            ).update(
-                state=DeliveryState.PUSHING.value,
-                fence=self._lease.fence,
-                base_commit=base,
-                reason="",
-                due_at=now + timedelta(seconds=self._lease.seconds),
-            )
-            if taken != len(rows):
-                transaction.set_rollback(True)
-                return False
-            for item in prepared:
-                item.delivery.commit = item.commit
-            Delivery.objects.bulk_update(rows, ["commit"])
-            settling.open_attempts(
-                prepared, base=base, worker=self._worker, lease=self._lease, now=now
-            )
-        for row in rows:
-            row.state, row.base_commit = DeliveryState.PUSHING.value, base
-        return True
+        return settling.begin_push(
+            prepared, base=base, worker=self._worker, lease=self._lease, now=self._clock.now()
+        )
 
     def _push(self, prepared: Sequence[Prepared], base: str) -> settling.Ended:
         """Push the recorded commits, then ask the remote what became of them."""
@@ -217,12 +216,11 @@ class Writer:
             self._all_arrived(prepared, said)
             self._seen = prepared[-1].commit if self._seen == base else self._seen
             return settling.Ended(tip)
-        absent = [item.delivery for item in prepared if not self._settle(item.delivery, tip, said)]
+        absent = self._unsettled([item.delivery for item in prepared], tip, said)
         if absent and tip == base:
             return settling.Ended(tip, go_on=self._refused(absent, said, tip))
-        for delivery in absent:
-            self._close(delivery, "moved", f"The branch moved meanwhile. {said}")
-            self._put_back(delivery, "", tries=0)
+        self._close(absent, "moved", f"The branch moved meanwhile. {said}")
+        settling.requeue(absent, now=self._clock.now(), lease=self._lease)
         return settling.Ended(tip, overtaken=len(absent) == len(prepared))
 
     def _all_arrived(self, prepared: Sequence[Prepared], said: str) -> None:
@@ -238,13 +236,11 @@ class Writer:
         """The branch stands where it stood: find out which change is at fault, within limits."""
         self._refusals += 1
         alone = len(absent) == 1
-        for delivery in absent:
-            self._close(delivery, "refused" if alone else "refused_together", said)
+        self._close(absent, "refused" if alone else "refused_together", said)
         if alone:
             self._try_later(absent[0], said)
             return True
-        for delivery in absent:
-            self._put_back(delivery, said, tries=0)
+        settling.requeue(absent, now=self._clock.now(), lease=self._lease, reason=said)
         middle = len(absent) // 2
         for half in (absent[:middle], absent[middle:]):
             if self._refusals >= _MOST_REFUSALS_IN_A_ROW:
@@ -259,7 +255,7 @@ class Writer:
         tries = delivery.tries + 1
         alarm = of_refusal(said, tries=tries)
         if tries < _MOST_TRIES:
-            self._put_back(delivery, said, tries=tries, tried=True, alarm=alarm)
+            self._put_back(delivery, said, tried=True, alarm=alarm)
         else:
             self._fail(delivery, said, alarm)
 
@@ -280,24 +276,33 @@ class Writer:
         tried = self._rows(DeliveryState.PUSHING, DeliveryState.QUEUED).filter(
             pushing | settling.is_due(self._clock.now()), attempts__isnull=False
         )
-        for delivery in tried.distinct():
-            said = "The worker ended before it knew; the remote was asked."
-            if self._settle(delivery, tip, said):
-                continue
-            if delivery.state == DeliveryState.PUSHING.value:
-                self._close(delivery, "absent", "The worker ended; the branch lacks the commit.")
-                self._put_back(delivery, "", tries=0)
+        said = "The worker ended before it knew; the remote was asked."
+        absent = [
+            row
+            for row in self._unsettled(list(tried.distinct()), tip, said)
+            if row.state == DeliveryState.PUSHING.value
+        ]
+        self._close(absent, "absent", "The worker ended; the branch lacks the commit.")
+        settling.requeue(absent, now=self._clock.now(), lease=self._lease)
 
-    def _settle(self, delivery: Delivery, tip: str, said: str) -> bool:
-        """Whether the remote's history decides the delivery; if so, write it down."""
-        now = self._clock.now()
-        outcome = settling.settle(
-            delivery=delivery, tip=tip, repository=self._repository, lease=self._lease, now=now
-        )
-        if outcome:
-            self._close(delivery, outcome, said)
-            (self.committed if outcome == "committed" else self.failed).append(delivery.change_id)
-        return bool(outcome)
+    def _unsettled(self, rows: Sequence[Delivery], tip: str, said: str) -> list[Delivery]:
+        """Those that the remote's history does not decide; what it decides is written down."""
+        found = settling.look_for(rows, tip=tip, repository=self._repository)
+        absent = []
+        for row in rows:
+            outcome = settling.settle(
+                delivery=row,
+                found=found[row.pk],
+                repository=self._repository,
+                lease=self._lease,
+                now=self._clock.now(),
+            )
+            if outcome:
+                self._close([row], outcome, said)
+                (self.committed if outcome == "committed" else self.failed).append(row.change_id)
+            else:
+                absent.append(row)
+        return absent
 
     def _drop(self, delivery: Delivery, refused: Refused) -> None:
         """Send one change back for approval; the others of its batch are not held up."""
@@ -337,29 +342,23 @@ class Writer:
         return True
 
     def _see_other_members(self, tip: str) -> bool:
-        """Read members that others brought to the branch, so that names and secrets stay unique.
-
-        Returns whether there were any. What this worker pushed itself is known.
-        """
-        if not tip or tip == self._seen:
+        """Read members that others brought to the branch; tell whether there were any."""
+        if tip in ("", self._seen):
             return False
         self._fleet.refresh_from_db(fields=["indexed_commit", "index_problem"])
         known = [commit for commit in (self._fleet.indexed_commit, self._seen) if commit]
         self._seen = tip
-        if tip in known:
-            return False
-        root = layout_of(self._fleet).members_root()
-        if any(self._repository.same_folder(root, one, tip) for one in known):
-            return False
-        try:
-            indexing.index(fleet=self._fleet, repository=self._repository, clock=self._clock)
-        except IntegrityError:
-            _log.info("Fleet %s is being indexed by another worker.", self._fleet.pk)
-        return True
+        return index_others(
+            fleet=self._fleet,
+            known=known,
+            tip=tip,
+            repository=self._repository,
+            clock=self._clock,
+        )
 
-    def _close(self, delivery: Delivery, outcome: str, reason: str) -> None:
-        settling.close_attempt(
-            delivery=delivery,
+    def _close(self, rows: Sequence[Delivery], outcome: str, reason: str) -> None:
+        settling.close_attempts(
+            rows,
             outcome=outcome,
             reason=reason,
             now=self._clock.now(),
@@ -367,26 +366,18 @@ class Writer:
         )
 
     def _put_back(
-        self,
-        delivery: Delivery,
-        reason: str,
-        *,
-        tries: int,
-        tried: bool = False,
-        alarm: Alarm = Alarm.NONE,
+        self, delivery: Delivery, reason: str, *, tried: bool = False, alarm: Alarm = Alarm.NONE
     ) -> None:
-        """Queue a delivery again: at once without tries, else later with each of them."""
-        now = self._clock.now()
+        """Queue a delivery again, the later the more often it was tried."""
         settling.put_back(
             delivery=delivery,
             reason=reason,
-            due_at=settling.wait(tries, now) if tries else now,
+            due_at=settling.wait(delivery.tries + 1, self._clock.now()),
             lease=self._lease,
             tried=tried,
             alarm=alarm,
         )
-        if tries:
-            self.waiting.append(delivery.change_id)
+        self.waiting.append(delivery.change_id)
 
     def _rows(self, *states: DeliveryState) -> QuerySet[Delivery]:
         return (
