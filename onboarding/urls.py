@@ -7,6 +7,7 @@ from django.urls import path
 from onboarding.views import (
     administration,
     adoption,
+    applications,
     changes,
     clusters,
     drift,
@@ -17,6 +18,7 @@ from onboarding.views import (
     overview,
     registration,
     releases,
+    saved_filters,
     search,
     secret_check,
     system,
@@ -26,6 +28,8 @@ from onboarding.views import (
 
 cluster_urls = [
     path("clusters/", clusters.cluster_list, name="cluster-list"),
+    path("clusters/export.csv", clusters.cluster_csv, name="cluster-csv"),
+    path("clusters/export.json", clusters.cluster_json, name="cluster-json"),
     path("clusters/register/", registration.cluster_register, name="cluster-register"),
     path("clusters/register/preview/", registration.register_preview, name="register-preview"),
     path("clusters/register/draft/", registration.register_draft, name="register-draft"),
@@ -39,6 +43,14 @@ cluster_urls = [
         drift.drift_reassert,
         name="drift-reassert",
     ),
+]
+
+application_urls = [
+    path("applications/", applications.application_list, name="application-list"),
+    path("applications/export.csv", applications.application_csv, name="application-csv"),
+    path("applications/export.json", applications.application_json, name="application-json"),
+    path("filters/save/", saved_filters.filter_save, name="filter-save"),
+    path("filters/<int:pk>/remove/", saved_filters.filter_remove, name="filter-remove"),
 ]
 
 change_urls = [
@@ -73,6 +85,7 @@ administration_urls = [
 urlpatterns = [
     path("", overview.overview, name="overview"),
     *cluster_urls,
+    *application_urls,
     *change_urls,
     path("plan/", fleet_plans.fleet_plan, name="change-plan"),
     path("releases/", releases.release_list, name="release-list"),

@@ -21,6 +21,7 @@ from onboarding.models.observation import (
 )
 from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
+from onboarding.models.saved_filter import SavedFilter
 from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
 
@@ -47,6 +48,7 @@ __all__ = [
     "Outcome",
     "Participant",
     "PullRequest",
+    "SavedFilter",
     "Standing",
     "WriterLease",
 ]

@@ -13,8 +13,9 @@ class Standing(models.Model):
     """One line of the clusters page: a cluster of Git, or one that is still only asked for.
 
     Derived, never decided on: it is recomputed from the rows that hold the facts, and whoever reads it
-    looks at `computed_at` first (an old row is stale, whatever it says). Counts are of Applications;
-    `drift` is the number of labels of the live cluster secret that are not as Git says.
+    looks at `computed_at` first (an old row is stale, whatever it says). Counts are of Applications.
+    `cause` is equal for clusters of which the same thing is wrong (`domain.causes`), `drift` the
+    number of labels of the live cluster secret that are not as Git says.
     """
 
     fleet = models.ForeignKey(Fleet, on_delete=models.CASCADE, related_name="standings")
@@ -37,6 +38,7 @@ class Standing(models.Model):
     state = models.CharField(max_length=30)
     sentence = models.TextField(blank=True, default="")
     advice = models.TextField(blank=True, default="")
+    cause = models.CharField(max_length=16, blank=True, default="")
     stage = models.CharField(max_length=20, blank=True, default="")
     drift = models.PositiveIntegerField(default=0)
     applications = models.PositiveIntegerField(default=0)

@@ -179,3 +179,13 @@ def stacked_bar(
         f"{words}, of {whole}",
         format_html_join("", '<rect class="fui-tone-{}" x="{}" width="{}" height="6"/>', drawn),
     )
+
+
+@register.simple_tag
+def length_bar(share: int) -> SafeString:
+    """A bar of so many hundredths; the number it stands for is written beside it, so it is decoration."""
+    return format_html(
+        '<svg class="fui-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="fui-tone-blue" width="{}" height="6"/></svg>',
+        max(1, min(100, int(share))),
+    )

@@ -10,10 +10,11 @@ from django.urls import reverse
 
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.progress import ClusterState, Stage
-from onboarding.models import Cluster, Fleet
+from onboarding.models import Cluster, Fleet, SavedFilter
 from onboarding.services.rights import rights_of
-from onboarding.views import access, listing
-from onboarding.views.pages import ClusterListPage, Facet
+from onboarding.views import access, exports, freshness, listing
+from onboarding.views.pages import ClusterListPage, Exports, Facet
+from onboarding.views.saved_filters import saved_part
 from onboarding.views.standing_rows import CHANNEL_COLUMNS, StandingRows, row_of, standings
 
 FACETS = (
@@ -65,18 +66,26 @@ def cluster_list_page(
     pages, found = listing.paginate(request, rows.order_by(*_order(sort)).select_related("change"))
     may_ask = Right.REQUEST in rights_of(request.user)
     query = listing.query_of(request)
+    hubs = freshness.hub_rows(fleet, now)
     return ClusterListPage(
         rows=tuple(row_of(standing, now) for standing in found),
         listing=listing.listing(
             request,
             columns=COLUMNS,
             pages=pages,
-            facets=_facets(_searched(everyone, query), chosen),
+            facets=_facets(_searched(_of_cause(request, everyone), query), chosen),
             sort=sort,
             numbers=("Applications",),
         ),
-        as_of=now,
-        is_fleet_empty=not everyone.exists(),
+        as_of=freshness.oldest(hubs),
+        hubs=hubs,
+        exports=Exports(
+            exports.with_query(reverse("cluster-csv"), dict(request.GET.lists())),
+            exports.with_query(reverse("cluster-json"), dict(request.GET.lists())),
+        ),
+        saved=saved_part(request, SavedFilter.List.CLUSTERS.value),
+        narrowed=listing.narrowed(request, {"cause": "the same cause."}),
+        is_fleet_empty=not pages.total and not everyone.exists(),
         register_url=reverse("cluster-register") if fleet and may_ask else "",
         register_denied="" if may_ask else "Your account may not request changes.",
         refresh_url=request.get_full_path(),
@@ -93,11 +102,17 @@ def filtered(request: HttpRequest, rows: StandingRows) -> tuple[StandingRows, di
         PARAMETERS.get(name, name): values
         for name, values in listing.choices(request, names).items()
     }
-    found = _searched(rows, listing.query_of(request))
+    found = _searched(_of_cause(request, rows), listing.query_of(request))
     for column, values in chosen.items():
         if values:
             found = found.filter(**{f"{column}__in": values})
     return found, chosen
+
+
+def _of_cause(request: HttpRequest, rows: StandingRows) -> StandingRows:
+    """The rows of one cause (?cause=, as the overview's problems link to it); "none" is no known one."""
+    cause = request.GET.get("cause", "").replace(listing.NUL, "")[:16]
+    return rows.filter(why="" if cause == "none" else cause) if cause else rows
 
 
 def _searched(rows: StandingRows, query: str) -> StandingRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -13,7 +14,7 @@ from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.progress import Step, StepState
-from onboarding.domain.sync import URGENCY, Rollup, VerdictState
+from onboarding.domain.sync import Rollup
 from onboarding.models import (
     ApplicationStatus,
     Change,
@@ -28,9 +29,18 @@ from onboarding.services import values
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing import outcomes, stories
 from onboarding.services.rights import rights_of
+from onboarding.views.application_rows import (
+    HUB_SILENT,
+    ORDER,
+    application_url,
+    argocd_url,
+    shown_state,
+    version_of,
+)
 from onboarding.views.change_page import outcome_note
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.drift_page import drift_part
+from onboarding.views.freshness import STALE_AFTER
 from onboarding.views.pages import (
     ApplicationRow,
     ChangeRow,
@@ -55,7 +65,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 TABS = ("applications", "drift", "labels", "values", "history", "files")
-_URGENCY = {state.value: number for number, state in enumerate(URGENCY)}
 _STATUS: Mapping[StepState, Literal["done", "active", "waiting", "failed", "todo"]] = {
     StepState.DONE: "done",
     StepState.ACTIVE: "active",
@@ -111,9 +120,12 @@ def cluster_page(
         if may_edit and not cluster.problem
         else "",
         edit_denied=_edit_denied(cluster, may_edit=may_edit),
-        argocd_url=_argocd(hub, f"/applications?search={quote(cluster.name)}"),
+        argocd_url=argocd_url(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
-        applications=tuple(_application_row(row, hub, cluster.fleet) for row in applications),
+        applications=tuple(
+            _application_row(row, hub, cluster.fleet, is_silent=_is_silent(story.seen_at, clock))
+            for row in applications
+        ),
         labels=_label_rows(cluster.labels, live.labels if live else None),
         annotations=_label_rows(cluster.annotations, None),
         drift=drift_part(cluster, repository=repository, may_ask=may_edit)
@@ -170,40 +182,27 @@ def _tabs(
 def _applications(cluster: Cluster, hub: Hub | None) -> list[ApplicationStatus]:
     """The cluster's Applications, what is wrong first."""
     rows = ApplicationStatus.objects.filter(hub=hub, cluster_name=cluster.name) if hub else ()
-    return sorted(rows, key=lambda row: (_URGENCY.get(row.verdict, 0), row.name))
+    return sorted(rows, key=lambda row: (ORDER.get(row.verdict, 0), row.name))
 
 
-def _application_row(row: ApplicationStatus, hub: Hub | None, fleet: Fleet) -> ApplicationRow:
+def _is_silent(seen_at: datetime | None, clock: Clock) -> bool:
+    return seen_at is None or clock.now() - seen_at > STALE_AFTER
+
+
+def _application_row(
+    row: ApplicationStatus, hub: Hub | None, fleet: Fleet, *, is_silent: bool
+) -> ApplicationRow:
     return ApplicationRow(
         name=row.name,
         component=row.component,
         sync=row.sync or "Unknown",
         health=row.health or "Unknown",
-        state=VerdictState(row.verdict).word if row.verdict else "Unknown",
-        version=_version(row, fleet),
-        message=row.reason,
+        state=shown_state(row, is_silent=is_silent).word,
+        version=version_of(row, fleet),
+        message=HUB_SILENT if is_silent else row.reason,
         seen_at=row.seen_at,
-        argocd_url=_argocd(hub, f"/applications/{quote(hub.namespace)}/{quote(row.name)}")
-        if hub
-        else "",
+        argocd_url=application_url(hub, row.name),
     )
-
-
-def _version(row: ApplicationStatus, fleet: Fleet) -> str:
-    """The chart's version; of a chart in the repository the one at the commit that was compared.
-
-    Another commit than the indexed one may have another version: then branch and commit are said.
-    """
-    folder = row.facts.get("path")
-    if not folder or not row.revision:
-        return row.version
-    if row.revision == fleet.indexed_commit and folder in fleet.chart_versions:
-        return str(fleet.chart_versions[folder])
-    return f"{row.version} @ {row.revision[:7]}"
-
-
-def _argocd(hub: Hub | None, path: str) -> str:
-    return f"{hub.link_url.rstrip('/')}{path}" if hub and hub.link_url else ""
 
 
 def _counts(total: Rollup | None) -> tuple[Count, ...]:

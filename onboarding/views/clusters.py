@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.lifecycle import Right
-from onboarding.views import access
-from onboarding.views.cluster_list_page import cluster_list_page
+from onboarding.models import Standing
+from onboarding.views import access, exports, freshness
+from onboarding.views.cluster_list_page import cluster_list_page, filtered
 from onboarding.views.cluster_page import cluster_page
 from onboarding.views.partials import page_or_part
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, row_of, standings
+
+COLUMNS = (
+    "hub",
+    "cluster",
+    "state",
+    "reason",
+    "tenant",
+    "environment",
+    "model",
+    *CHANNEL_COLUMNS.values(),
+    "pinned",
+    "applications",
+    "synced",
+    "healthy",
+    "drifted_labels",
+    "next_step",
+    "since",
+    "seen_at",
+    "open_change",
+)
 
 
 @require_GET
@@ -24,6 +50,52 @@ def cluster_list(request: HttpRequest) -> HttpResponse:
         "onboarding/clusters/_list_part.html",
         {"page": page},
     )
+
+
+@require_GET
+def cluster_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """The clusters that the URL's filter leaves, as CSV."""
+    access.user_with(request, Right.VIEW)
+    return exports.as_csv(request, "clusters", COLUMNS, _rows(request))
+
+
+@require_GET
+def cluster_json(request: HttpRequest) -> StreamingHttpResponse:
+    """The same as JSON."""
+    access.user_with(request, Right.VIEW)
+    fleet, now = access.fleet_for(request), wiring.clock().now()
+    as_of = freshness.oldest(freshness.hub_rows(fleet, now))
+    return exports.as_json(request, "clusters", COLUMNS, _rows(request), as_of=as_of)
+
+
+def _rows(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    now = wiring.clock().now()
+    found, _ = filtered(request, standings(access.fleet_for(request), now))
+    rows = found.order_by("name", "pk").iterator(chunk_size=exports.ROWS_AT_ONCE)
+    return (_exported(row, now) for row in rows)
+
+
+def _exported(row: Standing, now: datetime) -> dict[str, Any]:
+    shown = row_of(row, now, reads_change=False)
+    return {
+        "hub": row.hub_name,
+        "cluster": row.name,
+        "state": shown.state,
+        "reason": shown.reason,
+        "tenant": row.tenant,
+        "environment": row.environment,
+        "model": row.model,
+        **{column: getattr(row, column) for column in CHANNEL_COLUMNS.values()},
+        "pinned": " ".join(row.overrides),
+        "applications": row.applications,
+        "synced": row.synced,
+        "healthy": row.healthy,
+        "drifted_labels": row.drift,
+        "next_step": row.stage,
+        "since": row.since,
+        "seen_at": shown.seen_at,
+        "open_change": row.change_id,
+    }
 
 
 @require_GET

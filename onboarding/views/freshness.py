@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Count
 from django.urls import reverse
 
-from onboarding.models import Hub, HubWatch, Standing
+from onboarding.models import Fleet, Hub, HubWatch, Standing
 from onboarding.views.pages import HubRow
 
 STALE_AFTER = timedelta(minutes=2)
 
 
-def hub_row(hub: Hub, now: datetime) -> HubRow:
+def hub_rows(
+    fleet: Fleet | None, now: datetime, *, with_clusters: bool = False
+) -> tuple[HubRow, ...]:
+    """All hubs of a fleet, by one query however many there are; by another one with their clusters counted."""
+    hubs = Hub.objects.filter(fleet=fleet).select_related("watch")
+    clusters: dict[str, int] = {}
+    if with_clusters:
+        counted = Standing.objects.filter(fleet=fleet).order_by().values_list("hub_name")
+        clusters = dict(counted.annotate(Count("pk")))
+    return tuple(hub_row(hub, now, clusters.get(hub.name, 0)) for hub in hubs)
+
+
+def oldest(hubs: Sequence[HubRow]) -> datetime | None:
+    """How old a page is that shows several hubs: as old as what is known of the most silent one.
+
+    None where one of them was never seen, or there is none.
+    """
+    times = [hub.seen_at for hub in hubs]
+    return min((at for at in times if at is not None), default=None) if all(times) else None
+
+
+def hub_row(hub: Hub, now: datetime, clusters: int = 0) -> HubRow:
     """A hub with its state in a word: Connected, Unreachable, Stale or Never seen."""
     watch = _watch(hub)
     state, reason = _state(watch, now)
@@ -21,7 +44,7 @@ def hub_row(hub: Hub, now: datetime) -> HubRow:
         name=hub.name,
         state=state,
         seen_at=watch.seen_at if watch else None,
-        clusters=Standing.objects.filter(hub_name=hub.name).count(),
+        clusters=clusters,
         reason=reason,
         url=f"{reverse('cluster-list')}?hub={hub.name}",
         argocd_url=hub.link_url,

@@ -10,7 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
-from onboarding.views.pages import Column, Facet, Listing, Option, Pagination
+from onboarding.views.pages import Column, Facet, Listing, Narrowed, Option, Pagination
 
 PAGE_SIZE = 50
 LONGEST_QUERY = 200
@@ -29,6 +29,24 @@ def choices(request: HttpRequest, names: Sequence[str]) -> dict[str, list[str]]:
 def query_of(request: HttpRequest) -> str:
     """The text searched for, bounded."""
     return request.GET.get("q", "").replace(NUL, "").strip()[:LONGEST_QUERY]
+
+
+def narrowed(request: HttpRequest, names: Mapping[str, str]) -> tuple[Narrowed, ...]:
+    """Filters of the URL that are no facet, each with the address that it is not in.
+
+    `names` maps a parameter to its words; words that end in a full stop stand alone, others go
+    before the value.
+    """
+    found = []
+    for name, words in names.items():
+        if value := request.GET.get(name, "").replace(NUL, "")[:LONGEST_QUERY]:
+            query = request.GET.copy()
+            for gone in (name, "page"):
+                query.pop(gone, None)
+            url = f"{request.path}?{query.urlencode()}" if query else request.path
+            said = words if words.endswith(".") else f"{words} {value}"
+            found.append(Narrowed(said.removesuffix("."), name, value, url))
+    return tuple(found)
 
 
 def paginate(request: HttpRequest, rows: QuerySet[Row]) -> tuple[Pagination, list[Row]]:

@@ -15,24 +15,25 @@ from django.views.decorators.http import require_GET
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
-from onboarding.models import Change, Delivery, Fleet, Hub
+from onboarding.models import Change, Delivery, Fleet
 from onboarding.services.rights import rights_of
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import ON_THE_WAY, tally
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.change_page import title_of
+from onboarding.views.duration_part import durations_part
 from onboarding.views.frame import waits_for
 from onboarding.views.pages import (
     Breakdown,
     BreakdownRow,
     ChangeRow,
     OverviewPage,
-    Problem,
     StageCount,
     Stat,
     Waiting,
 )
 from onboarding.views.partials import page_or_part
+from onboarding.views.problems import BAD, problems
 from onboarding.views.standing_rows import (
     StandingRows,
     counts_by,
@@ -41,20 +42,14 @@ from onboarding.views.standing_rows import (
     standings,
 )
 
-BAD = (
-    ClusterState.FAILED,
-    ClusterState.UNREACHABLE,
-    ClusterState.DEGRADED,
-    ClusterState.OUT_OF_SYNC,
-    ClusterState.SELECTS_NOTHING,
-    ClusterState.STALE,
-)
 BREAKDOWNS = (
     ("Tenants", "tenant"),
     ("Environments", "environment"),
     ("Add-ons channel", "addons_release"),
     ("Deployment model", "model"),
 )
+
+_MOST_BARS = 12
 
 
 @require_GET
@@ -75,21 +70,20 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
     counts = counts_by_state(rows)
     may = rights_of(request.user)
     state, sentence = _verdict(fleet, rows)
+    hubs = freshness.hub_rows(fleet, now, with_clusters=True)
     return OverviewPage(
         state=state,
         sentence=sentence,
-        as_of=now,
+        as_of=freshness.oldest(hubs),
         counts=counts,
         stats=_stats(request, fleet, rows) if fleet else (),
         stages=_stages(rows),
         waiting=_waiting(request, fleet),
-        problems=_problems(rows),
+        problems=problems(rows),
         breakdowns=tuple(_breakdown(rows, title, column) for title, column in BREAKDOWNS),
+        durations=durations_part(fleet),
         recent_changes=_recent(fleet, request),
-        hubs=tuple(
-            freshness.hub_row(hub, now)
-            for hub in Hub.objects.filter(fleet=fleet).select_related("watch")
-        ),
+        hubs=hubs,
         register_url=reverse("cluster-register") if fleet and Right.REQUEST in may else "",
         has_fleet=fleet is not None,
         setup_url=access.setup_url_for(request),
@@ -205,34 +199,8 @@ def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
     )
 
 
-def _problems(rows: StandingRows) -> tuple[Problem, ...]:
-    """Causes with the number of clusters that suffer from each: the same sentence is the same cause."""
-    bad = rows.filter(shown__in=[state.value for state in BAD])
-    grouped = (
-        bad.order_by()
-        .values("shown", "sentence", "advice")
-        .annotate(count=CountOf("pk"), since=Min("since"), name=Min("name"), hub=Min("hub_name"))
-    )
-    worst_first = [state.value for state in BAD]
-    ordered = sorted(grouped, key=lambda row: (worst_first.index(row["shown"]), -row["count"]))
-    return tuple(
-        Problem(
-            word=ClusterState(row["shown"]).word,
-            count=row["count"],
-            noun="cluster" if row["count"] == 1 else "clusters",
-            cause=row["sentence"],
-            advice=row["advice"],
-            cluster=row["name"] if row["count"] == 1 else "",
-            url=list_url(state=row["shown"], hub=row["hub"], q=row["name"])
-            if row["count"] == 1
-            else list_url(state=row["shown"]),
-            since=row["since"],
-        )
-        for row in ordered[:10]
-    )
-
-
 def _breakdown(rows: StandingRows, title: str, column: str) -> Breakdown:
+    found = counts_by(rows, column)
     return Breakdown(
         title=title,
         rows=tuple(
@@ -241,8 +209,9 @@ def _breakdown(rows: StandingRows, title: str, column: str) -> Breakdown:
                 url=list_url(**{column: value}),
                 counts=counts,
             )
-            for value, counts in islice(counts_by(rows, column).items(), 12)
+            for value, counts in islice(found.items(), _MOST_BARS)
         ),
+        more=max(0, len(found) - _MOST_BARS),
     )
 
 

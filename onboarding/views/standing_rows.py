@@ -22,6 +22,7 @@ StandingRows = QuerySet[Any]
 STALE_AFTER = timedelta(minutes=2)
 """A standing that nobody recomputed for this long says nothing about now."""
 
+NOBODY_LOOKED = "Nobody has looked for a while: is the watcher running?"
 DRIFTED = "labels"
 """What the drift facet calls clusters whose live labels are not as Git says."""
 
@@ -32,13 +33,15 @@ ORDER = {state.value: number for number, state in enumerate(ClusterState)}
 def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
     """The fleet's standings, each with `shown`: its state, or stale where it is too old to be believed.
 
-    `drifted` is "labels" where the live cluster secret is not as Git says, else "". Counting and
-    filtering by `shown` keeps a stopped watcher from leaving a green page behind.
+    `drifted` is "labels" where the live cluster secret is not as Git says, else ""; `why` the key of
+    the cause, "" where it is too old. Counting and filtering by `shown` keeps a stopped watcher from
+    leaving a green page behind.
     """
     too_old = Q(computed_at__lt=now - STALE_AFTER, cluster__isnull=False)
     shown = Case(When(too_old, then=Value(ClusterState.STALE.value)), default=F("state"))
     drifted = Case(When(drift__gt=0, then=Value(DRIFTED)), default=Value(""))
-    return Standing.objects.filter(fleet=fleet).annotate(shown=shown, drifted=drifted)
+    why = Case(When(too_old, then=Value("")), default=F("cause"))
+    return Standing.objects.filter(fleet=fleet).annotate(shown=shown, drifted=drifted, why=why)
 
 
 def state_of(standing: Standing, now: datetime) -> ClusterState:
@@ -49,10 +52,10 @@ def state_of(standing: Standing, now: datetime) -> ClusterState:
     return state
 
 
-def row_of(standing: Standing, now: datetime) -> ClusterRow:
-    """One line of a list of clusters."""
+def row_of(standing: Standing, now: datetime, *, reads_change: bool = True) -> ClusterRow:
+    """One line of a list of clusters; `reads_change` False leaves out the change that is open."""
     state = state_of(standing, now)
-    change = standing.change
+    change = standing.change if reads_change else None
     return ClusterRow(
         name=standing.name,
         url=url_of(standing),
@@ -131,5 +134,5 @@ def _reason(standing: Standing, state: ClusterState) -> str:
     if state is ClusterState.HEALTHY:
         return ""
     if state is ClusterState.STALE and standing.state != ClusterState.STALE.value:
-        return "Nobody has looked for a while: is the watcher running?"
+        return NOBODY_LOOKED
     return standing.sentence

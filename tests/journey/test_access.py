@@ -20,6 +20,13 @@ POST_ONLY = {"viewer": 405, "requester": 405, "approver": 405, "administrator": 
 TABLE = {
     "overview": ("/", READ),
     "cluster-list": ("/clusters/", READ),
+    "cluster-csv": ("/clusters/export.csv", READ),
+    "cluster-json": ("/clusters/export.json", READ),
+    "application-list": ("/applications/", READ),
+    "application-csv": ("/applications/export.csv", READ),
+    "application-json": ("/applications/export.json", READ),
+    "filter-save": ("/filters/save/", POST_ONLY),
+    "filter-remove": ("/filters/1/remove/", POST_ONLY),
     "cluster-register": ("/clusters/register/", ASK),
     "register-preview": ("/clusters/register/preview/", POST_ONLY),
     "register-draft": ("/clusters/register/draft/", POST_ONLY),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from datetime import UTC, datetime
 
 import pytest
 
 from onboarding import tasks
-from onboarding.models import Change, Delivery, Fleet, Hub, Standing
+from onboarding.models import Change, Delivery, Fleet, Hub, HubWatch, Onboarding, Standing
 from tests.journey import reading
 from tests.journey.conftest import HUB, Place
 
@@ -133,6 +136,7 @@ def test_a_row_says_what_is_known_and_what_is_not(place: Place, asked: Change) -
     ("path", "lit"),
     [
         ("/", "Overview"),
+        ("/applications/", "Applications"),
         ("/clusters/compare/", "Clusters"),
         ("/clusters/register/", "Clusters"),
         ("/values/", "Tenants"),
@@ -147,3 +151,96 @@ def test_the_navigation_says_where_one_is(place: Place, path: str, lit: str) -> 
     html = place.get("requester", path).content.decode()
     marked = re.findall(r'aria-current="page">(?:<svg.*?</svg>)(\w+)', html, re.DOTALL)
     assert set(marked) == {lit}
+
+
+def bad(name: str, sentence: str, cause: str, **values: object) -> None:
+    fleet = Fleet.objects.get(name="platform")
+    Standing.objects.create(
+        fleet=fleet,
+        cluster=fleet.clusters.create(path=f"m/{name}.yaml", hub_name=HUB, name=name),
+        hub_name=HUB,
+        name=name,
+        state="failed",
+        sentence=sentence,
+        cause=cause,
+        computed_at=datetime.now(UTC),
+        **values,
+    )
+
+
+def test_problems_of_one_cause_are_one_problem_that_leads_to_exactly_its_clusters(
+    place: Place, asked: Change
+) -> None:
+    bad("spoke-x", "It waits for 3 minutes.", "c1")
+    bad("spoke-y", "It waits for 9 minutes.", "c1")
+    bad("spoke-z", "Denied.", "c2", advice="Allow it.")
+    found = place.get("viewer", "/").context["page"].problems
+    first, second = found[:2]
+    assert (first.count, first.noun, first.cluster) == (2, "clusters", "")
+    assert first.cause == "It waits for 3 minutes."
+    assert "for example" in first.example
+    rows = place.get("viewer", first.url).context["page"].rows
+    assert [row.name for row in rows] == ["spoke-x", "spoke-y"]
+    assert "the same cause" in reading.words(place.get("viewer", first.url))
+    assert (second.cluster, second.cause, second.advice) == ("spoke-z", "Denied.", "Allow it.")
+    assert second.url == f"/clusters/{HUB}/spoke-z/"
+    assert second.example == ""
+
+
+def test_what_nobody_looked_at_is_one_problem_whatever_it_said_before(
+    place: Place, asked: Change
+) -> None:
+    bad("spoke-x", "Denied.", "c1", advice="Allow it.")
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    Standing.objects.filter(cluster__isnull=False).update(computed_at=long_ago)
+    (found,) = place.get("viewer", "/").context["page"].problems
+    assert (found.word, found.count, found.advice) == ("Stale", 4, "")
+    assert "is the watcher running?" in found.cause
+    assert place.get("viewer", found.url).context["page"].listing.pages.total == 4
+
+
+def test_it_says_how_long_onboarding_takes_or_that_nobody_knows(
+    place: Place, asked: Change
+) -> None:
+    assert "No history yet" in reading.words(place.get("viewer", "/"))
+    fleet = Fleet.objects.get(name="platform")
+    Onboarding.objects.create(
+        fleet=fleet, change=asked, begun_at=datetime.now(UTC), secret=90, healthy=300
+    )
+    rows = place.get("viewer", "/").context["page"].durations
+    assert [(row.title, row.usual.seconds, row.share) for row in rows] == [
+        ("Credentials fetched", 90, 30),
+        ("Applications healthy", 300, 100),
+    ]
+
+
+def test_the_charts_are_there_as_tables_too(place: Place, asked: Change) -> None:
+    page = place.get("viewer", "/").context["page"]
+    channels = next(one for one in page.breakdowns if one.title == "Add-ons channel")
+    assert channels.words == ("Healthy", "Degraded")
+    assert [(row.label, counts) for row, counts in channels.table] == [("default", (1, 2))]
+    assert "The charts as tables" in reading.words(place.get("viewer", "/"))
+
+
+def test_the_page_is_as_old_as_its_most_silent_hub(place: Place, asked: Change) -> None:
+    assert place.get("viewer", "/").context["page"].as_of is None
+    assert "not observed yet" in reading.words(place.get("viewer", "/clusters/"))
+    seen = datetime(2026, 1, 1, tzinfo=UTC)
+    HubWatch.objects.create(hub=Hub.objects.get(name=HUB), seen_at=seen)
+    for path in ("/", "/clusters/"):
+        assert place.get("viewer", path).context["page"].as_of == seen
+
+
+def test_the_clusters_of_a_filter_are_exported_with_formulas_made_harmless(
+    place: Place, asked: Change
+) -> None:
+    Standing.objects.filter(name="spoke-c").update(sentence="=1+1")
+    answer = place.get("viewer", "/clusters/export.csv?state=degraded")
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))  # type: ignore[arg-type]
+    assert [(row["cluster"], row["state"]) for row in rows] == [
+        ("spoke-c", "Degraded"),
+        ("spoke-d", "Degraded"),
+    ]
+    assert rows[0]["reason"] == "'=1+1"
+    data = json.loads(b"".join(place.get("viewer", "/clusters/export.json")))  # type: ignore[arg-type]
+    assert len(data["clusters"]) == 4

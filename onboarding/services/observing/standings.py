@@ -14,6 +14,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import Q
 
+from onboarding.domain.causes import cause_of
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import (
     Change,
@@ -58,6 +59,7 @@ _COLUMNS = [
     "state",
     "sentence",
     "advice",
+    "cause",
     "stage",
     "drift",
     "applications",
@@ -300,6 +302,8 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     current = told.timeline.current
     row.state, row.sentence, row.advice = state, told.timeline.sentence, told.timeline.advice
     row.stage = current.stage.value if current else ""
+    own = (row.cluster.secret_name,) if row.cluster else ()
+    row.cause = cause_of(row.sentence, names=(row.name, *own))
     row.drift = told.drift
     total = told.applications
     row.applications = total.total if total else 0

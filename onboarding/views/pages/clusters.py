@@ -10,11 +10,15 @@ from onboarding.views.pages.changes import ChangeRow
 from onboarding.views.pages.common import (
     Column,
     Count,
+    Exports,
     HistoryEntry,
+    HubRow,
     Link,
     Listing,
+    Narrowed,
     Origin,
     OutcomeNote,
+    SavedFilters,
     Tab,
 )
 from onboarding.views.pages.values import Shadowed, ValuesPart
@@ -83,7 +87,10 @@ class ClusterListPage:
     register_denied: str = ""
     has_fleet: bool = True
     setup_url: str = ""
-    export_url: str = ""
+    exports: Exports | None = None
+    saved: SavedFilters | None = None
+    narrowed: tuple[Narrowed, ...] = ()
+    hubs: tuple[HubRow, ...] = ()
     refresh_url: str = ""
     problems: tuple[str, ...] = ()
 
@@ -132,6 +139,36 @@ class ApplicationRow:
     message: str = ""
     seen_at: datetime | None = None
     argocd_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedApplication(ApplicationRow):
+    """One Application of the fleet-wide list: with its cluster and hub."""
+
+    cluster: str = ""
+    cluster_url: str = ""
+    hub: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationListPage:
+    """The Applications of all hubs of the fleet, what is wrong first.
+
+    `counts` are those of what the filter leaves, by state.
+    """
+
+    rows: tuple[ListedApplication, ...]
+    listing: Listing
+    as_of: datetime | None
+    counts: tuple[Count, ...] = ()
+    hubs: tuple[HubRow, ...] = ()
+    exports: Exports | None = None
+    saved: SavedFilters | None = None
+    narrowed: tuple[Narrowed, ...] = ()
+    has_fleet: bool = True
+    is_empty: bool = False
+    setup_url: str = ""
+    refresh_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,44 @@ class Pagination:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedChip:
+    """One filter that a person keeps, as a link; `is_current`: the list is shown with it now."""
+
+    name: str
+    url: str
+    remove_url: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFilters:
+    """A person's filters of one list, and how to keep the `query` that is shown."""
+
+    of: str
+    query: str
+    chips: tuple[SavedChip, ...]
+    save_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Where the rows of a list, filtered as shown, are found as files."""
+
+    csv_url: str
+    json_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """A filter that is no facet: what it says, and the address without it."""
+
+    words: str
+    name: str
+    value: str
+    without_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What every list page has beside its rows: how it was filtered and sorted, and its pages."""
 
@@ -143,6 +181,21 @@ class Frame:
     search_query: str = ""
     role: str = ""
     may_administer: bool = False
+    is_demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HubRow:
+    """A hub and how fresh our picture of it is: Connected, Unreachable, Stale or Never seen."""
+
+    name: str
+    state: str
+    seen_at: datetime | None
+    clusters: int
+    reason: str = ""
+    url: str = ""
+    argocd_url: str = ""
+    version: str = ""
     is_demo: bool = False
 
 

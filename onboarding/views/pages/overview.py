@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from onboarding.views.pages.changes import ChangeRow
-from onboarding.views.pages.common import Count, Stat
+from onboarding.views.pages.common import Count, HubRow, Stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,14 @@ class Waiting:
 class Problem:
     """One cause and who suffers from it: "17 clusters: AccessDenied on the secret".
 
-    `cluster` is the name where there is only one.
+    `cluster` is the name where there is only one; `example` says that the words differ a little.
     """
 
     word: str
     count: int
     noun: str
     cause: str
+    example: str = ""
     advice: str = ""
     cluster: str = ""
     url: str = ""
@@ -61,25 +62,44 @@ class BreakdownRow:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The fleet by one property."""
+    """The fleet by one property; `more` values are not drawn."""
 
     title: str
     rows: tuple[BreakdownRow, ...]
+    more: int = 0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The states that occur in it, in the order of their first appearance: heads of its table."""
+        return tuple(dict.fromkeys(part.word for row in self.rows for part in row.counts))
+
+    @property
+    def table(self) -> tuple[tuple[BreakdownRow, tuple[int, ...]], ...]:
+        """The same as numbers: each row with its count of every state."""
+        return tuple(
+            (
+                row,
+                tuple(
+                    sum(part.count for part in row.counts if part.word == word)
+                    for word in self.words
+                ),
+            )
+            for row in self.rows
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class HubRow:
-    """A hub and how fresh our picture of it is: Connected, Unreachable, Stale or Never seen."""
+class DurationRow:
+    """One stage of an onboarding: its usual and its longest duration, and of how many.
 
-    name: str
-    state: str
-    seen_at: datetime | None
-    clusters: int
-    reason: str = ""
-    url: str = ""
-    argocd_url: str = ""
-    version: str = ""
-    is_demo: bool = False
+    `share` is the usual duration in hundredths of the longest usual one: how long its bar is.
+    """
+
+    title: str
+    usual: timedelta
+    longest: timedelta
+    count: int
+    share: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,7 @@ class OverviewPage:
     waiting: tuple[Waiting, ...] = ()
     problems: tuple[Problem, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
+    durations: tuple[DurationRow, ...] = ()
     recent_changes: tuple[ChangeRow, ...] = ()
     hubs: tuple[HubRow, ...] = ()
     register_url: str = ""
