@@ -17,7 +17,7 @@ from onboarding.services import changes, events, member_forms
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing import looking
 from onboarding.services.observing.drift import drift_of
-from onboarding.services.observing.stories import REGISTRATION
+from onboarding.services.observing.observation_rows import REGISTRATION
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:

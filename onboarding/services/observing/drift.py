@@ -19,7 +19,7 @@ from onboarding.domain.snapshot import Snapshot
 from onboarding.models import ApplicationStatus, Cluster, ClusterStatus, Hub
 from onboarding.ports import FleetRepository
 from onboarding.services.layouts import layout_of
-from onboarding.services.observing.stories import REGISTRATION
+from onboarding.services.observing.observation_rows import REGISTRATION
 
 _FROM_ROOT = "$values/"
 
