@@ -7,7 +7,7 @@ computed at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -29,11 +29,15 @@ from onboarding.domain.labels import (
     label_changes,
 )
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.live_sets import NO_SETS, KnownSets
 from onboarding.domain.member import FleetMember, parse_member
 from onboarding.domain.plans import DeployedBy, Impact, PlanWarning
 from onboarding.domain.readers import Readers
 from onboarding.domain.releases import parse_releases
-from onboarding.domain.snapshot import Snapshot
+from onboarding.domain.snapshot import RememberingSnapshot, Snapshot
+
+SetsOf = Callable[[str], tuple[KnownSets, KnownSets]]
+"""A hub's name -> the ApplicationSets to hold the commit against, as they are and as they will be."""
 
 _WORDS = (".md", ".txt", "LICENSE", ".gitignore")
 
@@ -71,7 +75,8 @@ class FleetPlan:
 
     `files` are all that differ, `unforeseen` those among them of which only the hub can tell what
     follows; `looked_at` counts the clusters that could be concerned, of `clusters` that there are,
-    and `left_out` those for which there was no time.
+    and `left_out` those for which there was no time. `held` are the sets of each hub that it was held
+    against: the number, and the engine that rendered them ("": as the hub was last seen).
     """
 
     base: str
@@ -83,6 +88,7 @@ class FleetPlan:
     moved: tuple[ClusterPlan, ...]
     warnings: tuple[PlanWarning, ...] = ()
     left_out: int = 0
+    held: tuple[tuple[str, int, str], ...] = ()
 
     @property
     def disappearing(self) -> int:
@@ -102,17 +108,21 @@ def plan_fleet(
     layout: FleetLayout,
     *,
     go_on: Callable[[], bool] = lambda: True,
+    sets_of: SetsOf = lambda hub: (NO_SETS, NO_SETS),
 ) -> FleetPlan:
     """Compare a fleet at two commits that differ in `files`; what moves, the worst first.
 
     It is asked with `go_on` before each cluster whether there is time for it. What was not looked at
-    is in `left_out`.
+    is in `left_out`. The sets of each cluster's hub tell of what no catalogue describes, and are asked
+    whether they agree with what the repository says without the commit.
 
     Raises `MalformedYaml` where a versions file cannot be read.
     """
     sides = _Side(before, layout), _Side(after, layout)
     paths = sorted({*_members(before, layout), *_members(after, layout)})
-    scope = _Scope(files, sides, layout)
+    hubs = {str(place[0]) for path in paths if (place := layout.parse_member_path(path))}
+    sets = {hub: sets_of(hub) for hub in sorted(hubs)}
+    scope = _Scope(files, sides, layout, sets)
     found = [
         _cluster_plan(path, sides, scope, layout) for path in takewhile(lambda _: go_on(), paths)
     ]
@@ -132,6 +142,9 @@ def plan_fleet(
         looked_at=len(looked_at),
         moved=tuple(moved),
         warnings=tuple(dict.fromkeys(warnings)),
+        held=tuple(
+            (hub, len(now.sets), now.rendered_by) for hub, (now, _) in sets.items() if now.are_told
+        ),
     )
 
 
@@ -145,7 +158,7 @@ class _Side:
     """The fleet at one of the two commits; catalogues are read once for all clusters."""
 
     def __init__(self, snapshot: Snapshot, layout: FleetLayout) -> None:
-        self.snapshot = snapshot
+        self.snapshot: Snapshot = RememberingSnapshot(snapshot)
         self.layout = layout
         self.warnings: list[PlanWarning] = []
         self._releases = parse_releases(snapshot.read(layout.releases), path=layout.releases)
@@ -193,8 +206,15 @@ class _There:
 class _Scope:
     """Which clusters and components the differing files could concern."""
 
-    def __init__(self, files: Collection[str], sides: Sequence[_Side], layout: FleetLayout) -> None:
+    def __init__(
+        self,
+        files: Collection[str],
+        sides: Sequence[_Side],
+        layout: FleetLayout,
+        sets: Mapping[str, tuple[KnownSets, KnownSets]],
+    ) -> None:
         self.files = frozenset(files)
+        self.sets = sets
         self._layout = layout
         offered = [one for side in sides for one in side.components()]
         folders = {one.chart.strip("/") for one in offered if one.chart and not one.repo_url}
@@ -202,7 +222,11 @@ class _Scope:
             folder for folder in folders if any(path.startswith(f"{folder}/") for path in files)
         }
         self._catalogues = {one.wrapper.path for one in offered if one.wrapper}
-        self.is_everywhere = bool(self.charts or self.files & {*self._catalogues, layout.releases})
+        self.is_everywhere = bool(
+            self.charts
+            or self.files & {*self._catalogues, layout.releases}
+            or any(now.sets != later.sets for now, later in sets.values())
+        )
         self.unforeseen = tuple(sorted(path for path in files if not self._is_foreseen(path)))
         self._readers: dict[str, Readers] = {}
 
@@ -216,6 +240,12 @@ class _Scope:
                 cluster=placement.cluster,
             )
             for base in bases
+        )
+
+    def moves_labels(self, path: str, placement: Placement) -> bool:
+        """Whether one of the files decides the labels of the cluster of a member file."""
+        return path in self.files or any(
+            layer.path in self.files for layer in self._layout.labels_paths(placement)
         )
 
     def decides(self, component: Component, placement: Placement) -> bool:
@@ -249,7 +279,8 @@ def _cluster_plan(
     hub, name = layout.parse_member_path(path) or ("", path)
     plan = ClusterPlan(hub, name, path)
     try:
-        there = sides[0].cluster(path), sides[1].cluster(path)
+        was = sides[0].cluster(path)
+        there = was, sides[1].cluster(path) if path in scope.files else was
     except Refused as refused:
         return replace(plan, problem=str(refused)) if path in scope.files else None
     placements = {one.placement for one in there if one}
@@ -268,11 +299,11 @@ def _compared(
     scope: _Scope,
 ) -> ClusterPlan:
     was, will = there
-    before, after = (
-        _labels(one, side) if one else NO_LABELS for one, side in zip(there, sides, strict=True)
-    )
+    before = _labels(was, sides[0]) if was else NO_LABELS
     if will is None:
         return replace(empty, labels_before=before, leaves=True)
+    moves = will is not was or scope.moves_labels(empty.path, will.placement)
+    after = _labels(will, sides[1]) if moves else before
     views = (
         view_of(was.member, before) if was and not before.problems else None,
         view_of(will.member, after),
@@ -282,7 +313,13 @@ def _compared(
         side.forecaster((one or will).placement, settled)
         for one, side in zip(there, sides, strict=True)
     )
-    impact = _with_charts(forecast(views[0], views[1], new, earlier=old), new, views[1], scope)
+    known, later = scope.sets.get(empty.hub, (NO_SETS, NO_SETS))
+    is_held = known.are_told or later.are_told
+    impact = forecast(
+        views[0], views[1], new, earlier=old, known=known, later=later if is_held else None
+    )
+    if scope.charts:
+        impact = _with_charts(impact, new, views[1], scope)
     return replace(
         empty,
         labels_before=before,

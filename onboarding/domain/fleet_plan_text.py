@@ -15,7 +15,11 @@ def fleet_plan_text(plan: FleetPlan) -> str:
     lines += [f"? {path}: only the hub can tell what follows from it." for path in plan.unforeseen]
     for cluster in plan.moved:
         lines += ["", *_cluster(cluster)]
-    lines += ["", f"From commit {plan.base}" + (f" to {plan.commit}." if plan.commit else ".")]
+    lines += [
+        "",
+        fleet_basis(plan),
+        f"From commit {plan.base}" + (f" to {plan.commit}." if plan.commit else "."),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -27,6 +31,22 @@ def fleet_summary(plan: FleetPlan) -> str:
         f"{count} file{'' if count == 1 else 's'} differ{'s' if count == 1 else ''}: {moved} of "
         f"{plan.clusters} clusters move{'s' if moved == 1 else ''}; {applications}"
     )
+
+
+def fleet_basis(plan: FleetPlan) -> str:
+    """What the plan rests on, as a sentence: which hubs were seen, and what was rendered."""
+    if not plan.held:
+        return "Foreseen from the repository alone: no ApplicationSet of a hub has been seen."
+    parts = [
+        f"{count} ApplicationSet{'' if count == 1 else 's'} "
+        + (
+            f"that {engine} rendered for {hub} from the repository's own charts"
+            if engine
+            else f"of {hub} as it was last seen"
+        )
+        for hub, count, engine in plan.held
+    ]
+    return f"Foreseen from the repository, and held against {', '.join(parts)}."
 
 
 def _cluster(plan: ClusterPlan) -> Iterator[str]:

@@ -70,8 +70,11 @@ class Forecaster:
         found = (one for one in self.catalogues.values() if one)
         return frozenset(component.flag for one in found for component in one.components)
 
-    def foretold(self, after: Found, labels: Mapping[str, str]) -> Foretold:
-        """What Git says of the cluster after the change, for the hub's sets to be held against."""
+    def foretold(self, after: Found, labels: Mapping[str, str], *, plainly: bool) -> Foretold:
+        """What Git says of the cluster at this side, for the hub's sets to be held against.
+
+        `plainly`: with what each set has to deploy.
+        """
         catalogues = [one for one in self.catalogues.values() if one]
         return Foretold(
             cluster=str(self.placement.cluster),
@@ -82,7 +85,7 @@ class Forecaster:
             wanted={
                 one.component: self._wanted(one, labels)
                 for one in after.values()
-                if one.deployed_by is DeployedBy.HUB and not one.refused
+                if plainly and one.deployed_by is DeployedBy.HUB and not one.refused
             },
         )
 
@@ -285,6 +288,7 @@ def forecast(
     *,
     earlier: Forecaster | None = None,
     known: KnownSets = NO_SETS,
+    later: KnownSets | None = None,
     heard_labels: tuple[Mapping[str, str] | None, Mapping[str, str]] | None = None,
 ) -> Impact:
     """What a change does to a cluster's Applications.
@@ -294,7 +298,8 @@ def forecast(
     cluster's own Argo CD disappears there and appears here. `complete` is false where a catalogue
     could not be read from Git. The `known` ApplicationSets tell of what the catalogue does not describe
     and are asked whether they agree with it, without becoming part of the digest; `heard_labels` are
-    those that they see before and after, where these are not the foreseen ones.
+    those that they see before and after, where these are not the foreseen ones. `later` are those
+    after a commit; then the known ones are asked whether they agree with what was before it.
     """
     earlier = earlier or forecaster
     had, has = earlier.has_own_argo(before), forecaster.has_own_argo(after)
@@ -303,7 +308,15 @@ def forecast(
     if has is None:
         new |= {key: one for key, one in old.items() if one.deployed_by is DeployedBy.CLUSTER}
     seen = heard_labels or (before.labels if before else None, after.labels)
-    heard = hear(known, *seen, forecaster.foretold(new, after.labels))
+    heard = hear(
+        known,
+        *seen,
+        forecaster.foretold(new, after.labels, plainly=bool(known.sets)),
+        later=later,
+        now=earlier.foretold(old, before.labels, plainly=bool(known.sets))
+        if later and before
+        else None,
+    )
     forecaster.warnings += heard.warnings
     old, new = heard.before | old, heard.after | new
     return Impact(

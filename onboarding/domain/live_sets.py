@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from onboarding.domain.live_sources import Wanted, differences
-from onboarding.domain.plans import ApplicationForecast, PlanWarning
+from onboarding.domain.plans import ApplicationForecast, PlanWarning, sha256
 from onboarding.domain.releases import group_asked_for
 from onboarding.domain.selectors import Match, application_set_match, label_keys
 from onboarding.domain.snapshot import SnapshotFile
@@ -59,7 +60,43 @@ def going(application_set: Mapping[str, object]) -> Going:
     return Going.LEAVES if policy.get("preserveResourcesOnDeletion") is True else Going.DELETES
 
 
-@dataclass(frozen=True, slots=True)
+class KnownSet:
+    """One ApplicationSet, read once; what it says to the labels of one cluster it says to those of a thousand."""
+
+    def __init__(self, data: Mapping[str, object]) -> None:
+        self.data = data
+        self.name, self.component = _names(data)
+        self.keys = label_keys(data)
+        self.going = going(data)
+        self._decisive = sorted(self.keys)
+        self._matches: dict[tuple[str | None, ...], Match] = {}
+        self._differences: dict[Wanted, tuple[str, ...]] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """What stands for all that it makes of a cluster."""
+        spec = _map(self.data, "spec")
+        return sha256(
+            {key: repr(spec[key]) for key in sorted(spec) if key in ("template", "templatePatch")}
+        )
+
+    def match(self, labels: Mapping[str, str] | None) -> Match:
+        """Whether it makes an Application for a cluster with these labels; NO for no cluster."""
+        if labels is None:
+            return Match.NO
+        values = tuple(labels.get(key) for key in self._decisive)
+        if values not in self._matches:
+            self._matches[values] = application_set_match(self.data, labels)
+        return self._matches[values]
+
+    def differences(self, wanted: Wanted) -> tuple[str, ...]:
+        """How what it plainly deploys differs from what Git foretells."""
+        if wanted not in self._differences:
+            self._differences[wanted] = tuple(differences(self.data, wanted))
+        return self._differences[wanted]
+
+
+@dataclass(frozen=True)
 class KnownSets:
     """The ApplicationSets that a plan is held against.
 
@@ -78,6 +115,16 @@ class KnownSets:
     def whose(self) -> str:
         """Whose sets they are, for sentences."""
         return "repository" if self.rendered_by else "hub"
+
+    @property
+    def are_told(self) -> bool:
+        """Whether anybody said which sets there are."""
+        return bool(self.sets or self.asked)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, KnownSet]:
+        """The sets by their names."""
+        return {one.name: one for one in map(KnownSet, self.sets)}
 
 
 NO_SETS = KnownSets()
@@ -116,23 +163,34 @@ def hear(
     before: Mapping[str, str] | None,
     after: Mapping[str, str],
     foretold: Foretold,
+    *,
+    later: KnownSets | None = None,
+    now: Foretold | None = None,
 ) -> Heard:
-    """Hold ApplicationSets against a cluster's labels before (None: no cluster) and after."""
+    """Hold ApplicationSets against a cluster's labels before (None: no cluster) and after.
+
+    `later` are those after a commit that changes the sets themselves. `now` is what Git says without
+    the change: then the sets are asked whether they agree with that, for of what comes by the change
+    they cannot know yet.
+    """
     heard = Heard(whose=known.whose)
-    for one in known.sets:
-        name, component = _names(one)
-        was = application_set_match(one, before) if before is not None else Match.NO
-        will = application_set_match(one, after)
-        if component in foretold.components:
-            _compare(heard, one, name, component, will, foretold)
-        elif not name or label_keys(one) & set(foretold.flags):
+    held, flags = now or foretold, frozenset(foretold.flags)
+    old, new = known.by_name, (later or known).by_name
+    for name in dict.fromkeys([*old, *new]):
+        one = new.get(name) or old[name]
+        was = old[name].match(before) if name in old else Match.NO
+        will = new[name].match(after) if name in new else Match.NO
+        if one.component in foretold.components:
+            if now is None or (before is not None and name in old):
+                _compare(heard, old[name] if now else one, was if now else will, held)
+        elif not name or one.keys & flags:
             continue
         elif Match.UNKNOWN in (was, will):
             heard.doubtful += 1
         else:
-            _tell(heard, one, name, was, will, foretold)
-    there = {_names(one)[1] for one in known.sets}
-    for component in sorted(set(foretold.after) - there) if known.sets or known.asked else ():
+            _tell(heard, (old.get(name), new.get(name)), (was, will), foretold)
+    there = {one.component for one in known.by_name.values()}
+    for component in sorted(set(held.after) - there) if known.are_told else ():
         said = (
             f"The hub has no ApplicationSet for {component}, so nothing deploys it there. It may not "
             "have read the latest commit; look at the bootstrap Applications on the hub."
@@ -143,68 +201,62 @@ def hear(
     return heard
 
 
-def _compare(
-    heard: Heard,
-    one: Mapping[str, object],
-    name: str,
-    component: str,
-    will: Match,
-    foretold: Foretold,
-) -> None:
-    expected = Match.YES if component in foretold.after else Match.NO
+def _compare(heard: Heard, one: KnownSet, match: Match, foretold: Foretold) -> None:
+    expected = Match.YES if one.component in foretold.after else Match.NO
     found: list[str] = []
-    if will not in (Match.UNKNOWN, expected):
-        word = "selects" if will is Match.YES else "does not select"
+    if match not in (Match.UNKNOWN, expected):
+        word = "selects" if match is Match.YES else "does not select"
         found.append(f"{word} a cluster with these labels, other than this repository says")
-    elif expected is Match.YES and component in foretold.wanted:
-        found += [f"deploys {said}" for said in differences(one, foretold.wanted[component])]
+    elif expected is Match.YES and one.component in foretold.wanted:
+        found += [f"deploys {said}" for said in one.differences(foretold.wanted[one.component])]
     why = (
         "The hub may not have read the latest commit, or somebody changed it."
         if heard.whose == "hub"
         else "Mend its chart, or the catalogue."
     )
     heard.warnings += [
-        PlanWarning(f"The {heard.whose}'s ApplicationSet {name} {said}. {why}", "hub_differs")
+        PlanWarning(f"The {heard.whose}'s ApplicationSet {one.name} {said}. {why}", "hub_differs")
         for said in found
     ]
 
 
 def _tell(
     heard: Heard,
-    one: Mapping[str, object],
-    name: str,
-    was: Match,
-    will: Match,
+    sides: tuple[KnownSet | None, KnownSet | None],
+    matches: tuple[Match, Match],
     foretold: Foretold,
 ) -> None:
-    made = _made(one, name, foretold, heard.whose)
-    goes = going(one)
-    if was is Match.YES and will is Match.NO and goes is Going.STAYS:
-        said = f"The {heard.whose}'s ApplicationSet {name} never deletes: {made.name} stays, and nobody minds it."
+    was, will = (
+        one if match is Match.YES else None for one, match in zip(sides, matches, strict=True)
+    )
+    if was and not will and was.going is Going.STAYS:
+        made = _made(was, foretold, heard.whose)
+        said = (
+            f"The {heard.whose}'s ApplicationSet {was.name} never deletes: {made.name} stays, and "
+            "nobody minds it."
+        )
         heard.warnings.append(PlanWarning(said, "hub_keeps"))
         return
     # By the set and not by the name: two sets that make one name are two, until somebody refuses it.
-    key = (f"ApplicationSet {name}", made.deployed_by.value)
-    if was is Match.YES:
-        heard.before[key] = made
-    if will is Match.YES:
-        heard.after[key] = made
+    for one, found in ((was, heard.before), (will, heard.after)):
+        if one:
+            made = _made(one, foretold, heard.whose)
+            found[f"ApplicationSet {one.name}", made.deployed_by.value] = made
 
 
-def _made(
-    one: Mapping[str, object], name: str, foretold: Foretold, whose: str
-) -> ApplicationForecast:
+def _made(one: KnownSet, foretold: Foretold, whose: str) -> ApplicationForecast:
     unread = sorted(foretold.unread)
     return ApplicationForecast(
-        name=plain_name(one, foretold.cluster) or f"{name}-{foretold.cluster}",
-        component=name,
-        group=group_asked_for(label_keys(one)) or (unread[0] if len(unread) == 1 else ""),
+        name=plain_name(one.data, foretold.cluster) or f"{one.name}-{foretold.cluster}",
+        component=one.name,
+        group=group_asked_for(one.keys) or (unread[0] if len(unread) == 1 else ""),
         version="",
         destination=foretold.cluster,
         namespace="",
-        cause=f"The {whose}'s ApplicationSet {name} selects it; only the hub can confirm that.",
+        cause=f"The {whose}'s ApplicationSet {one.name} selects it; only the hub can confirm that.",
+        values_digest=one.digest,
         # What cannot be told is said to delete: a surprise may only be a good one.
-        deletes_resources=going(one) is not Going.LEAVES,
+        deletes_resources=one.going is not Going.LEAVES,
         from_hub=True,
     )
 

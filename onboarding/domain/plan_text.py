@@ -15,10 +15,24 @@ def plan_text(plan: Plan, *, digest: str = "") -> str:
     lines += [f"! {warning.message}" for warning in plan.warnings]
     lines += application_lines(plan.impact)
     lines += _labels(plan)
-    lines += ["", diff.unified(plan).rstrip("\n"), "", f"Planned on commit {plan.commit}."]
+    told = basis(plan.impact.live_sets, plan.impact.rendered_by)
+    lines += ["", diff.unified(plan).rstrip("\n"), "", told, f"Planned on commit {plan.commit}."]
     if digest:
         lines.append(f"An approval holds for exactly this plan: {digest}")
     return "\n".join(lines) + "\n"
+
+
+def basis(live_sets: int, rendered_by: str) -> str:
+    """What a plan rests on, as a sentence: the repository alone, the hub's sets, or rendered ones."""
+    if not live_sets:
+        return "Foreseen from the repository alone: no ApplicationSet of the hub has been seen."
+    sets = "one ApplicationSet" if live_sets == 1 else f"{live_sets} ApplicationSets"
+    if rendered_by:
+        return (
+            "Foreseen from the repository alone: no ApplicationSet of the hub has been seen, so "
+            f"{rendered_by} rendered {sets} from the repository's own charts."
+        )
+    return f"Foreseen from the repository, and held against {sets} as the hub was last seen."
 
 
 def _summary(plan: Plan) -> str:

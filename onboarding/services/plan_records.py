@@ -52,6 +52,10 @@ def record_of_fleet(plan: FleetPlan) -> dict[str, Any]:
         "unforeseen": list(plan.unforeseen),
         "clusters": plan.clusters,
         "left_out": plan.left_out,
+        "held": [
+            {"hub": hub, "application_sets": count, "rendered_by": engine}
+            for hub, count, engine in plan.held
+        ],
         "moved": [
             {
                 "hub": one.hub,

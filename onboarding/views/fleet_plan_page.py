@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from onboarding.domain.fleet_plan import ClusterPlan, FleetPlan
-from onboarding.domain.fleet_plan_text import fleet_summary, leaving
+from onboarding.domain.fleet_plan_text import fleet_basis, fleet_summary, leaving
 from onboarding.services.plan_records import impact_record
 from onboarding.views.listing import PAGE_SIZE, pagination
 from onboarding.views.pages import FleetPlanPage, LabelChange, MovedCluster
@@ -27,6 +27,7 @@ def fleet_plan_page(request: HttpRequest, rev: str, plan: FleetPlan) -> FleetPla
         rev=rev,
         summary=fleet_summary(plan),
         base=plan.base,
+        basis=fleet_basis(plan),
         clusters=tuple(
             _row(one, is_open=first and number < _OPEN)
             for number, one in enumerate(page.object_list)

@@ -29,7 +29,11 @@ def fleet_plan(request: HttpRequest) -> HttpResponse:
         try:
             repository = wiring.current_repository(fleet)
             found = fleet_plans.plan_revision(
-                fleet=fleet, repository=repository, rev=rev, seconds=_SECONDS
+                fleet=fleet,
+                repository=repository,
+                rev=rev,
+                seconds=_SECONDS,
+                renderer=wiring.renderer(),
             )
             page = fleet_plan_page(request, rev, found)
         except FleetError as error:

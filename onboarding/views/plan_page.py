@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from onboarding.domain.plan_text import basis
 from onboarding.views.pages import FileChange, Impact, ImpactRow, LabelChange, Notice, Origin, Plan
 
 
@@ -52,20 +53,8 @@ def impact_from_record(record: Mapping[str, Any]) -> Impact:
         disappear=tuple(_row(item, gone=True) for item in record["disappear"]),
         is_complete=record["complete"],
         note=record["note"],
-        basis=_basis(record.get("live_sets", 0), record.get("rendered_by", "")),
+        basis=basis(record.get("live_sets", 0), record.get("rendered_by", "")),
     )
-
-
-def _basis(live_sets: int, rendered_by: str) -> str:
-    if not live_sets:
-        return "Foreseen from the repository alone: no ApplicationSet of the hub has been seen."
-    sets = "one ApplicationSet" if live_sets == 1 else f"{live_sets} ApplicationSets"
-    if rendered_by:
-        return (
-            "Foreseen from the repository alone: no ApplicationSet of the hub has been seen, so "
-            f"{rendered_by} rendered {sets} from the repository's own charts."
-        )
-    return f"Foreseen from the repository, and held against {sets} as the hub was last seen."
 
 
 def _row(item: Mapping[str, Any], *, version_before: str = "", gone: bool = False) -> ImpactRow:

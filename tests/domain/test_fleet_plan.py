@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -12,6 +13,7 @@ from onboarding.domain import fleet_plan
 from onboarding.domain.fleet_plan import ClusterPlan, FleetPlan, plan_fleet
 from onboarding.domain.fleet_plan_text import fleet_plan_text
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
+from onboarding.domain.live_sets import NO_SETS, KnownSets
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.planner import EditCluster, Neighbours, plan
@@ -296,3 +298,86 @@ def test_it_says_what_it_means_that_a_member_file_goes(files: Mapping[str, str])
 def test_it_names_what_cannot_be_read(files: Mapping[str, str]) -> None:
     (found,) = planned(files, {f"{ROOT}/two.yaml": "tenant: [\n"}).moved
     assert f"{ROOT}/two.yaml, line" in found.problem
+
+
+def seen_set(name: str, **labels: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name},
+        "spec": {"generators": [{"clusters": {"selector": {"matchLabels": labels}}}]},
+    }
+
+
+def held(
+    files: Mapping[str, str],
+    edits: Mapping[str, str | None],
+    now: KnownSets,
+    later: KnownSets | None = None,
+) -> FleetPlan:
+    before = MemorySnapshot.of(files, "a" * 40)
+    after = MemorySnapshot.of(changed(files, edits), "b" * 40)
+    return plan_fleet(
+        before,
+        after,
+        edits.keys(),
+        TENANTS_LAYOUT,
+        sets_of=lambda hub: (now, later or now) if hub == "hub-cluster" else (NO_SETS, NO_SETS),
+    )
+
+
+def test_it_tells_what_only_the_hubs_sets_make_of_moved_labels(files: Mapping[str, str]) -> None:
+    edits = {
+        SYSTEM_LABELS: files[SYSTEM_LABELS].replace("  labels:\n", '  labels:\n    tier: "x"\n')
+    }
+    found = held(
+        files, edits, KnownSets([seen_set("extra", tier="x"), seen_set("other", tier="y")])
+    )
+    assert moved(found) == ["four", "one", "three", "two"]
+    one = next(each for each in found.moved if each.cluster == "one")
+    assert [(each.name, each.from_hub) for each in one.impact.appear] == [("extra-one", True)]
+    assert found.held == (("hub-cluster", 2, ""),)
+    assert "held against 2 ApplicationSets of hub-cluster as it was last seen." in fleet_plan_text(
+        found
+    )
+    alone = planned(files, edits)
+    assert alone.held == ()
+    assert "no ApplicationSet of a hub has been seen." in fleet_plan_text(alone)
+
+
+def test_it_asks_the_hub_whether_it_agrees_with_the_branch_as_it_is_not_as_it_will_be(
+    files: Mapping[str, str],
+) -> None:
+    """What a branch brings, the hub cannot have; what it should have by now, it is asked for."""
+    there = [
+        seen_set("metrics-server", enable_metrics_server="true"),
+        seen_set("cluster-info", enable_cluster_info="true"),
+        seen_set("cert-manager", enable_cert_manager="never"),
+    ]
+    path = OWN.format("tenant1", "one", "fleet/fleet-secret")
+    edits = {path: files[path] + '    enable_karpenter: "true"\n'}
+    found = held(files, edits, KnownSets(there))
+    assert moved(found) == ["one"]
+    told = [one.message for one in found.warnings if one.code.startswith("hub_")]
+    assert any(
+        one.startswith("The hub's ApplicationSet cert-manager does not select") for one in told
+    )
+    assert not any("karpenter" in one for one in told)
+    assert not any("ApplicationSet metrics-server" in one for one in told)
+
+
+def test_it_tells_what_changes_with_the_sets_themselves(files: Mapping[str, str]) -> None:
+    rendered = [seen_set("stays", tenant="tenant1"), seen_set("goes", tenant="tenant1")]
+    later = [seen_set("stays", tenant="tenant1"), seen_set("comes", tenant="tenant2")]
+    later[0]["spec"]["template"] = {"spec": {"source": {"targetRevision": "2"}}}
+    path = "charts/own/templates/sets.yaml"
+    found = held(
+        {**files, path: "a: 1\n"},
+        {path: "a: 2\n"},
+        KnownSets(rendered, rendered_by="Helm 3.18.4"),
+        KnownSets(later, rendered_by="Helm 3.18.4"),
+    )
+    assert moved(found) == ["four", "one", "three", "two"]
+    plans = {one.cluster: told(one) for one in found.moved}
+    assert plans["one"] == {"appear": [], "change": ["stays"], "disappear": ["goes"]}
+    assert plans["three"] == {"appear": ["comes"], "change": [], "disappear": []}
+    assert found.disappearing == 2
+    assert "Helm 3.18.4 rendered for hub-cluster" in fleet_plan_text(found)

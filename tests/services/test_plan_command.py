@@ -10,6 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from onboarding import wiring
+from onboarding.models import HubObject
+from onboarding.ports import HubKind
 from tests import repositories
 from tests.stage import Stage
 
@@ -44,6 +46,7 @@ def test_it_tells_a_change_as_its_page_does(stage: Stage) -> None:
     text = plan(change.pk)
     assert text.startswith("Register spoke-1 on hub-a: ")
     assert "! The server is not checked" in text
+    assert "Foreseen from the repository alone: no ApplicationSet of the hub has been seen." in text
     assert "+ tenant: team-a   (fleet/fleet-bootstrap/fleet-members/hub-a/spoke-1.yaml:" in text
     assert '+clusterName: "spoke-1"' in text
     assert text.rstrip().endswith(change.plan_digest)
@@ -111,3 +114,25 @@ def test_it_tells_what_files_of_a_folder_would_do_to_the_fleet(
         plan("--files", tmp_path / "none")
     with pytest.raises(CommandError, match="Give the number"):
         plan("--files", tmp_path, "--commit", "new")
+
+
+def test_it_holds_a_branch_against_the_hub_as_it_was_seen(stage: Stage) -> None:
+    with_member(stage)
+    repositories.git(stage.bare, "branch", "new", "main")
+    repositories.commit(stage.bare, {SHARED: LABELS}, branch="new")
+    alone = plan("--commit", "new")
+    assert "Foreseen from the repository alone: no ApplicationSet of a hub has been seen." in alone
+    selects = {"matchLabels": {"addonsRelease": "release1"}}
+    facts = {
+        "metadata": {"name": "own"},
+        "spec": {"generators": [{"clusters": {"selector": selects}}]},
+    }
+    HubObject.objects.create(
+        hub=stage.hub, kind=HubKind.APPLICATION_SETS.value, uid="1", name="own", facts=facts,
+        seen_at=stage.clock.now(),
+    )  # fmt: skip
+    text = plan("--commit", "new")
+    assert "  + own-spoke-1: The hub's ApplicationSet own selects it" in text
+    assert "held against 1 ApplicationSet of hub-a as it was last seen." in text
+    told = json.loads(plan("--commit", "new", "--json"))
+    assert told["held"] == [{"hub": "hub-a", "application_sets": 1, "rendered_by": ""}]

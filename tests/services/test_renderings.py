@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from onboarding.adapters.git import GitRemote, GitRepository
 from onboarding.adapters.helm_cli import HelmCli
 from onboarding.domain.diff import digest
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
@@ -14,15 +16,17 @@ from onboarding.domain.names import ClusterName, Environment, HubName, TenantNam
 from onboarding.domain.planner import EditCluster, Plan, RegisterCluster
 from onboarding.models import Fleet, Hub, HubObject
 from onboarding.ports import ChartRenderer, HubKind
-from onboarding.services import plan_records, previews
+from onboarding.services import fleet_plans, plan_records, previews
 from onboarding.services.initializing import TEMPLATE
 from onboarding.services.renderings import NO_RENDERER
 from onboarding.views.plan_page import impact_from_record
+from tests import repositories
 from tests.fakes import START, MemorySnapshot
 from tests.foreign_fleet import CHART, FILES, MEMBERS, WRAPPER
 from tests.template.helm import HelmMissing, find_helm
 
 pytestmark = pytest.mark.django_db
+LABELS = "addons/defaults/fleet/fleet-secret/values.yaml"
 MEMBER = f"{MEMBERS}/hub-a/spoke-1.yaml"
 PINS = "addons/tenants/team-a/clusters/spoke-1/fleet/fleet-secret/values.yaml"
 
@@ -222,3 +226,27 @@ def test_it_asks_no_engine_about_the_shipped_charts(fleet: Fleet) -> None:
     assert plan.impact.complete
     assert TENANTS_LAYOUT.releases in files
     assert said(plan, "not_rendered") == said(plan, "labels_rendered") == []
+
+
+def test_a_branch_that_changes_the_repositorys_own_chart_is_rendered_on_both_sides(
+    fleet: Fleet, helm: ChartRenderer, tmp_path: Path
+) -> None:
+    files = {**FILES, MEMBER: planned(fleet, helm).edits[0].after}
+    bare = repositories.bare_repository(tmp_path / "fleet.git", files)
+    repositories.git(bare, "branch", "new", "main")
+    values = "charts/application-sets/values.yaml"
+    text = FILES[values].replace("metrics_server:", "metrics_agent:").replace("3.12.1", "4.0.0")
+    labels = FILES[LABELS] + '    enable_metrics_agent: "true"\n    enable_cert_manager: "true"\n'
+    repositories.commit(bare, {values: text, LABELS: labels}, branch="new")
+    remote = GitRemote(url=str(bare), branch="main", allow_local=True)
+    repository = GitRepository(folder=tmp_path / "mirror", remote=remote)
+    repository.fetch()
+    found = fleet_plans.plan_revision(fleet=fleet, repository=repository, rev="new", renderer=helm)
+    (one,) = found.moved
+    assert [each.component for each in one.impact.appear] == [
+        "apps-cert-manager",
+        "apps-metrics-agent",
+    ]
+    assert [each.component for each in one.impact.disappear] == ["apps-metrics-server"]
+    assert found.held == (("hub-a", 2, helm.engine()),)
+    assert "labels_rendered" in [each.code for each in found.warnings]

@@ -88,9 +88,13 @@ class Command(BaseCommand):
         fleet = _fleet(options["fleet"])
         repository = wiring.current_repository(fleet, max_age=0)
         if rev := options["commit"]:
-            return fleet_plans.plan_revision(fleet=fleet, repository=repository, rev=rev)
+            return fleet_plans.plan_revision(
+                fleet=fleet, repository=repository, rev=rev, renderer=wiring.renderer()
+            )
         files = wiring.folder(Path(options["files"]))
-        return fleet_plans.plan_files(fleet=fleet, repository=repository, files=files)
+        return fleet_plans.plan_files(
+            fleet=fleet, repository=repository, files=files, renderer=wiring.renderer()
+        )
 
     def _tell_fleet(self, plan: FleetPlan, *, as_json: bool) -> None:
         if as_json:

@@ -29,6 +29,7 @@ class FleetPlanPage:
     rev: str = ""
     summary: str = ""
     base: str = ""
+    basis: str = ""
     clusters: tuple[MovedCluster, ...] = ()
     pages: Pagination | None = None
     files: tuple[str, ...] = ()
