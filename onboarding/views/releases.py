@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from onboarding import wiring
@@ -12,8 +13,10 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
 from onboarding.models import Fleet
 from onboarding.services.layouts import layout_of
-from onboarding.views import access
+from onboarding.views import access, freshness
 from onboarding.views.pages import Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
+from onboarding.views.partials import page_or_part
+from onboarding.views.release_matrix import release_matrix
 from onboarding.views.standing_rows import counts_by, list_url, standings
 
 _LABELS = {
@@ -30,31 +33,39 @@ def release_list(request: HttpRequest) -> HttpResponse:
     access.user_with(request, Right.VIEW)
     fleet = access.fleet_for(request)
     page = (
-        _page(fleet) if fleet else ReleaseListPage(groups=(), problem="No fleet is configured yet.")
+        _page(request, fleet, wiring.clock().now())
+        if fleet
+        else ReleaseListPage(groups=(), problem="No fleet is configured yet.")
     )
-    return render(request, "onboarding/releases/list.html", {"page": page})
+    return page_or_part(
+        request,
+        "onboarding/releases/list.html",
+        "onboarding/releases/_list_part.html",
+        {"page": page},
+    )
 
 
-def _page(fleet: Fleet) -> ReleaseListPage:
+def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
     path = layout_of(fleet).releases
     try:
         snapshot = wiring.current_repository(fleet).snapshot()
         known = parse_releases(snapshot.read(path), path=path)
     except FleetError as error:
         return ReleaseListPage(groups=(), path=path, problem=str(error))
-    groups = tuple(_group(fleet, group, known, path) for group in RELEASE_LABELS)
+    groups = tuple(_group(fleet, group, known, path, now) for group in RELEASE_LABELS)
     return ReleaseListPage(
         groups=tuple(group for group in groups if group.rows),
-        as_of=fleet.indexed_at,
+        as_of=freshness.oldest(freshness.hub_rows(fleet, now)),
         commit=snapshot.commit,
+        matrix=release_matrix(request, fleet, known, now=now),
+        refresh_url=request.get_full_path(),
         path=path,
     )
 
 
-def _group(fleet: Fleet, group: str, known: Releases, path: str) -> ReleaseGroup:
+def _group(fleet: Fleet, group: str, known: Releases, path: str, now: datetime) -> ReleaseGroup:
     column = f"{group}_release"
-    members_of_fleet = standings(fleet, wiring.clock().now())
-    on = counts_by(members_of_fleet, column)
+    on = counts_by(standings(fleet, now), column)
     rows = []
     for entry in known.groups.get(group, ()):
         counts = on.pop(entry.type, ())

@@ -1,18 +1,19 @@
-"""Search over clusters, changes and Applications."""
+"""Search over everything: clusters, changes, Applications, components, and keys of values."""
 
 from __future__ import annotations
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, Right
-from onboarding.domain.sync import VerdictState
-from onboarding.models import ApplicationStatus, Change, Standing
-from onboarding.views import access
+from onboarding.models import ApplicationStatus, Change, Hub, Standing
+from onboarding.views import access, freshness
+from onboarding.views.application_rows import shown_state, silent
 from onboarding.views.change_page import title_of
 from onboarding.views.listing import query_of
 from onboarding.views.pages import Hit, SearchPage
@@ -23,11 +24,21 @@ MOST = 20
 
 @require_GET
 def search(request: HttpRequest) -> HttpResponse:
-    """What bears the words: clusters first, then changes, then Applications."""
+    """What bears the words: clusters first, then changes, Applications, components; values are looked for elsewhere."""
     access.user_with(request, Right.VIEW)
     query = query_of(request)
-    found = [*_clusters(query), *_changes(request, query), *_applications(query)] if query else []
-    page = SearchPage(query=query, hits=tuple(found), truncated=len(found) >= MOST)
+    kinds = (
+        (_clusters(query), _changes(request, query), _applications(query), _components(query))
+        if query
+        else ()
+    )
+    found = [hit for hits in kinds for hit in hits[:MOST]]
+    page = SearchPage(
+        query=query,
+        hits=tuple(found),
+        values_url=f"{reverse('value-search')}?{urlencode({'q': query})}" if query else "",
+        truncated=any(len(hits) > MOST for hits in kinds),
+    )
     return render(request, "onboarding/search.html", {"page": page})
 
 
@@ -44,7 +55,7 @@ def _clusters(query: str) -> list[Hit]:
             detail=f"{row.tenant}, {row.environment}, on {row.hub_name}",
             word=state_of(row, now).word,
         )
-        for row in rows[:MOST]
+        for row in rows[: MOST + 1]
     ]
 
 
@@ -62,21 +73,41 @@ def _changes(request: HttpRequest, query: str) -> list[Hit]:
             detail=f"asked for by {row.requester.get_username()}",
             word=DecisionState(row.state).word,
         )
-        for row in rows.select_related("requester")[:MOST]
+        for row in rows.select_related("requester")[: MOST + 1]
     ]
 
 
 def _applications(query: str) -> list[Hit]:
-    rows = ApplicationStatus.objects.filter(name__icontains=query).select_related("hub")[:MOST]
+    now = wiring.clock().now()
+    hubs = Hub.objects.select_related("watch")
+    quiet = silent([freshness.hub_row(hub, now) for hub in hubs], now)
+    rows = ApplicationStatus.objects.filter(name__icontains=query).select_related("hub")
     return [
         Hit(
             kind="Application",
             title=row.name,
-            url=reverse("cluster-detail", args=[row.hub.name, row.cluster_name])
-            if row.cluster_name
-            else "",
+            url=f"{reverse('application-list')}?{urlencode({'q': row.name, 'hub': row.hub.name})}",
             detail=f"{row.component} {row.version} on {row.hub.name}".strip(),
-            word=VerdictState(row.verdict).word if row.verdict else "Unknown",
+            word=shown_state(row, is_silent=row.hub.name in quiet).word,
         )
-        for row in rows
+        for row in rows[: MOST + 1]
+    ]
+
+
+def _components(query: str) -> list[Hit]:
+    """Components that Applications are made of, each with the list of its Applications."""
+    rows = (
+        ApplicationStatus.objects.filter(component__icontains=query)
+        .order_by("component")
+        .values_list("component")
+        .annotate(Count("pk"))
+    )
+    return [
+        Hit(
+            kind="Component",
+            title=component,
+            url=f"{reverse('application-list')}?{urlencode({'component': component})}",
+            detail=f"{count} Application{'' if count == 1 else 's'}",
+        )
+        for component, count in rows[: MOST + 1]
     ]

@@ -26,7 +26,7 @@ from onboarding.services.layers import (
     tenants_with_files,
 )
 from onboarding.services.layouts import layout_of
-from onboarding.views import listing
+from onboarding.views import freshness, listing
 from onboarding.views.pages import (
     LayerFile,
     LayerKey,
@@ -86,7 +86,8 @@ def tenant_list_page(
             )
             for tenant in tenants
         ),
-        as_of=fleet.indexed_at,
+        as_of=freshness.oldest(freshness.hub_rows(fleet, now)),
+        refresh_url=reverse("tenant-list"),
     )
 
 

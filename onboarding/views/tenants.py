@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 from onboarding import wiring
 from onboarding.domain.lifecycle import Right
 from onboarding.views import access
+from onboarding.views.partials import page_or_part
 from onboarding.views.tenant_page import tenant_list_page, tenant_page
 
 
@@ -18,7 +19,12 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     access.user_with(request, Right.VIEW)
     fleet = access.fleet_for(request)
     page = tenant_list_page(fleet, now=wiring.clock().now(), repository=wiring.current_repository)
-    return render(request, "onboarding/tenants/list.html", {"page": page})
+    return page_or_part(
+        request,
+        "onboarding/tenants/list.html",
+        "onboarding/tenants/_list_part.html",
+        {"page": page},
+    )
 
 
 @require_GET

@@ -32,10 +32,47 @@ class ReleaseGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """The channel of one group on one cluster; "" where it has none. `origin` is the layer that sets it."""
+
+    group: str
+    channel: str = ""
+    version: str = ""
+    url: str = ""
+    origin: Origin | None = None
+    is_unknown: bool = False
+    is_pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One cluster with its channels, in the order of the matrix's groups."""
+
+    name: str
+    url: str
+    hub: str
+    state: str
+    cells: tuple[MatrixCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseMatrix:
+    """Clusters against groups, one page of them."""
+
+    groups: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+    pages: Pagination
+    query: str = ""
+    only_pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseListPage:
     """Which channels there are, at which version, and who is on them."""
 
     groups: tuple[ReleaseGroup, ...]
+    matrix: ReleaseMatrix | None = None
+    refresh_url: str = ""
     as_of: datetime | None = None
     commit: str = ""
     path: str = ""
@@ -59,6 +96,7 @@ class TenantListPage:
 
     rows: tuple[TenantRow, ...]
     as_of: datetime | None = None
+    refresh_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +207,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """What was found for `query`, by kind; `truncated` when there is more than is shown."""
+    """What was found for `query`, by kind; `truncated` when there is more than is shown.
+
+    `values_url` is where the search goes on among the keys and values in Git.
+    """
 
     query: str
     hits: tuple[Hit, ...] = ()
     truncated: bool = False
+    values_url: str = ""

@@ -1,0 +1,80 @@
+"""Clusters against release channels: which channel each has, at which version, and which layer sets it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from onboarding.domain.releases import Releases
+from onboarding.models import Fleet, Standing
+from onboarding.views import listing
+from onboarding.views.pages import MatrixCell, MatrixRow, Origin, ReleaseMatrix
+from onboarding.views.standing_rows import (
+    CHANNEL_COLUMNS,
+    StandingRows,
+    list_url,
+    standings,
+    state_of,
+    url_of,
+)
+
+ASKED = "asked for"
+SHOWS = ("", "pinned")
+
+
+def release_matrix(
+    request: HttpRequest, fleet: Fleet, known: Releases, *, now: datetime
+) -> ReleaseMatrix:
+    """One page of the fleet's clusters with their channels, as the URL searches and narrows them."""
+    query = listing.query_of(request)
+    rows: StandingRows = standings(fleet, now).select_related("cluster").order_by("name", "pk")
+    for word in query.split()[:5]:
+        rows = rows.filter(name__icontains=word) | rows.filter(tenant__icontains=word)
+    if request.GET.get("show") == "pinned":
+        rows = rows.exclude(overrides=[])
+    pages, found = listing.paginate(request, rows)
+    groups = [label.removesuffix("Release") for label in CHANNEL_COLUMNS]
+    return ReleaseMatrix(
+        groups=tuple(group.capitalize() for group in groups),
+        rows=tuple(_row(standing, known, now) for standing in found),
+        pages=pages,
+        query=query,
+        only_pinned=request.GET.get("show") == "pinned",
+    )
+
+
+def _row(standing: Standing, known: Releases, now: datetime) -> MatrixRow:
+    return MatrixRow(
+        name=standing.name,
+        url=url_of(standing),
+        hub=standing.hub_name,
+        state=state_of(standing, now).word,
+        cells=tuple(
+            _cell(standing, known, label, column) for label, column in CHANNEL_COLUMNS.items()
+        ),
+    )
+
+
+def _cell(standing: Standing, known: Releases, label: str, column: str) -> MatrixCell:
+    group, channel = label.removesuffix("Release"), getattr(standing, column)
+    if not channel:
+        return MatrixCell(group.capitalize())
+    entry = known.entry(group, channel)
+    said: dict[str, Any] = (
+        standing.cluster.labels.get(label, {}) if standing.cluster else {"layer": ASKED}
+    )
+    return MatrixCell(
+        group.capitalize(),
+        channel=channel,
+        version=entry.version if entry else "",
+        url=list_url(**{column: channel}),
+        origin=Origin(
+            layer=str(said.get("layer", "")),
+            path=str(said.get("path", "")),
+            line=said.get("line") or None,
+        ),
+        is_unknown=entry is None,
+        is_pinned=label in standing.overrides,
+    )
