@@ -3,7 +3,9 @@
 One fleet in a bare Git repository, made from the shipped template. Measured are the effective values of
 all components of one cluster against `helm template` of the Helm that the hub's Argo CD carries, for the
 same values, in this run; the labels of 10,000 clusters, cold and after one commit; one form's preview on a
-fleet of 1,000 clusters; and what a branch does to them that changes a layer, or the versions, of all.
+fleet of 1,000 clusters, as a function, as the request that the page sends while somebody types, and where
+charts of the repository have to be rendered; and what a branch does to them that changes a layer, or the
+versions, of all. The hub was seen: its ApplicationSets are those that Helm renders of the fleet.
 """
 
 from __future__ import annotations
@@ -24,13 +26,19 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "fleetui.settings"
 _DATA = tempfile.TemporaryDirectory(prefix="fleetui-bench-")
 os.environ["FLEETUI_DATA"] = _DATA.name
+os.environ.setdefault("LOG_LEVEL", "WARNING")
 django.setup()
 
+from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.test import Client  # noqa: E402
 from django.test.utils import override_settings  # noqa: E402
+from django.urls import reverse  # noqa: E402
 
 from onboarding import wiring  # noqa: E402
+from onboarding.adapters.helm_cli import HelmCli  # noqa: E402
 from onboarding.domain.layout import Placement  # noqa: E402
+from onboarding.domain.layout_detection.sets import application_sets  # noqa: E402
 from onboarding.domain.member import DeploymentModel  # noqa: E402
 from onboarding.domain.names import (  # noqa: E402
     ClusterName,
@@ -39,14 +47,18 @@ from onboarding.domain.names import (  # noqa: E402
     TenantName,
 )
 from onboarding.domain.planner import RegisterCluster  # noqa: E402
-from onboarding.models import Cluster, Fleet  # noqa: E402
+from onboarding.domain.repository_sets import RepositorySets  # noqa: E402
+from onboarding.models import Cluster, Fleet, Hub, HubObject  # noqa: E402
+from onboarding.ports import HubKind  # noqa: E402
 from onboarding.services import fleet_plans, indexing, previews, values  # noqa: E402
 from onboarding.services.initializing import TEMPLATE  # noqa: E402
-from tests import repositories  # noqa: E402
+from tests import foreign_fleet, repositories  # noqa: E402
+from tests.fakes import MemorySnapshot  # noqa: E402
 from tests.hub import binaries  # noqa: E402
 
 FOLDER = Path(_DATA.name)
 HUB = "hub-cluster"
+HELM = str(binaries.path("helm"))
 PROBE = "probe: {{ toJson .Values | quote }}\n"
 MEMBER = """\
 tenant: "{tenant}"
@@ -92,13 +104,19 @@ class Goals:
 def main() -> int:
     """Measure, print one line for each goal, and fail where one does not hold."""
     call_command("migrate", verbosity=0)
+    (FOLDER / "static").mkdir()  # whitenoise warns where it is missing
     goals = Goals()
     with override_settings(
-        REPOSITORIES_FOLDER=FOLDER / "mirrors", FLEETUI_ALLOW_LOCAL_REPOSITORIES=True
+        REPOSITORIES_FOLDER=FOLDER / "mirrors",
+        FLEETUI_ALLOW_LOCAL_REPOSITORIES=True,
+        ALLOWED_HOSTS=["testserver"],
     ):
         small = fleet_of("small", 1000)
+        seen_hub(small)
         measure_values(small, goals)
         measure_preview(small, goals)
+        measure_typing(small, goals)
+        measure_own_charts(goals)
         measure_branches(small, goals)
         measure_labels(goals)
     return goals.tell()
@@ -122,6 +140,23 @@ def fleet_of(name: str, clusters: int) -> Fleet:
     fleet = Fleet.objects.create(name=name, repository_url=str(bare), layout="tenants")
     wiring.current_repository(fleet, max_age=0)
     return fleet
+
+
+def seen_hub(fleet: Fleet) -> None:
+    """The hub of a fleet with the ApplicationSets that it would have, as the watcher keeps them."""
+    binaries.ensure("helm")
+    snapshot = wiring.repository(fleet).snapshot()
+    sets = RepositorySets(snapshot, tuple(snapshot.paths()), HUB, HelmCli(HELM).render)
+    hub = Hub.objects.create(fleet=fleet, name=HUB)
+    for text in application_sets(snapshot, [one for one in sets.paths if "/bootstrap/" in one]):
+        for application in sets.applications(text):
+            for one in sets.objects(application):
+                name = one["metadata"]["name"]
+                HubObject.objects.create(
+                    hub=hub, kind=HubKind.APPLICATION_SETS.value, uid=name, name=name, facts=one,
+                    seen_at=wiring.clock().now(),
+                )  # fmt: skip
+    assert hub.objects_seen.count() > 10
 
 
 def member_path(cluster: str) -> str:
@@ -193,7 +228,7 @@ class Helm:
 
     def __init__(self) -> None:
         binaries.ensure("helm")
-        self.command = str(binaries.path("helm"))
+        self.command = HELM
         self.environment = {"PATH": os.environ["PATH"], "HOME": _DATA.name}
 
     def values(
@@ -248,6 +283,70 @@ def measure_preview(fleet: Fleet, goals: Goals) -> None:
     )
 
 
+def measure_typing(fleet: Fleet, goals: Goals) -> None:
+    """The request of a form while somebody types a name: offers, form, plan and page, by Django's client."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    answers = {
+        "hub": HUB,
+        "tenant": "tenant1",
+        "environment": "prod",
+        "model": "centralized",
+        "pin_addonsRelease": "release1",
+        "pin_enable_metrics_server": "true",
+        "pin_enable_cert_manager": "true",
+    }
+
+    def ask(cluster: str) -> Any:
+        posted = {**answers, "cluster": cluster, "secret_name": f"fleet/{cluster}"}
+        answer = client.post(reverse("register-preview"), posted, headers={"HX-Request": "true"})
+        assert answer.status_code == 200
+        assert f"metrics-server-{cluster}" in answer.content.decode()
+
+    name = "newclusterinproduction1"
+    ask(name)
+    typed = [name[: 4 + number // 2] for number in range(40)]
+    seconds = sorted(timed(lambda one=one: ask(one))[0] for one in typed)
+    goals.add(
+        "the request while somebody types, 1,000 clusters, in under 300 ms",
+        f"median {seconds[20] * 1000:.0f} ms, worst {seconds[-1] * 1000:.0f} ms "
+        f"(CPU {max(one.cpu for one in seconds) * 1000:.0f} ms)",
+        seconds[-1] < 0.3,
+    )
+
+
+def measure_own_charts(goals: Goals) -> None:
+    """A preview where no hub was seen and the repository has charts of its own, each time of another cluster."""
+    files = {path: text.encode() for path, text in foreign_fleet.FILES.items()}
+    for number in range(1000):
+        name = f"own-{number:05d}"
+        text = MEMBER.format(tenant="tenant1", name=name, environment="dev").encode()
+        files[f"{foreign_fleet.MEMBERS}/hub-b/{name}.yaml"] = text
+    snapshot, renderer = MemorySnapshot.of(files, "c" * 40), HelmCli(HELM)
+    fleet = Fleet.objects.create(name="own", repository_url="https://git.example/own.git")
+
+    def ask(number: int) -> None:
+        cluster = f"new-{number}"
+        intent = RegisterCluster(
+            placement=Placement(
+                HubName("hub-b"), ClusterName(cluster), TenantName("tenant1"), Environment("prod")
+            ),
+            secret_name=f"fleet/{cluster}",
+            model=DeploymentModel.CENTRALIZED,
+        )
+        found = previews.preview(fleet=fleet, intent=intent, snapshot=snapshot, renderer=renderer)
+        assert [one.name for one in found.impact.appear] == [f"metrics-server-{cluster}"]
+
+    first, _ = timed(lambda: ask(0))
+    seconds = sorted(timed(lambda number=number: ask(number))[0] for number in range(1, 12))
+    goals.add(
+        "a preview with charts to render, 1,000 clusters, in under a second",
+        f"first {first * 1000:.0f} ms, then median {seconds[5] * 1000:.0f} ms, "
+        f"worst {seconds[-1] * 1000:.0f} ms",
+        seconds[-1] < 1,
+    )
+
+
 def measure_branches(fleet: Fleet, goals: Goals) -> None:
     """What a branch would do that changes what all clusters share; the fleet has 1,000."""
     repository, bare = wiring.repository(fleet), FOLDER / "small.git"
@@ -268,6 +367,7 @@ def measure_branches(fleet: Fleet, goals: Goals) -> None:
         )
         assert found.looked_at == 1000, found.looked_at
         assert found.moved
+        assert found.held[0][1] > 10, found.held
         goals.add(
             f"what a branch with {name} of 1,000 clusters would do in under 10 s",
             f"{seconds:.1f} s (CPU {seconds.cpu:.1f} s), {len(found.moved)} move",

@@ -108,27 +108,38 @@ class Renderings:
 
     def named(self, plan: Plan, known: KnownSets) -> Plan:
         """The plan with the names of Applications that only sets tell of as their templates make them."""
-        sets = {str(_at(one, "metadata", "name")): one for one in known.sets}
-        parameters = _parameters_of(plan)
+        told = [one for one in (*plan.impact.appear, *plan.impact.disappear) if one.from_hub]
+        templates = {}
+        for one in told:
+            data = known.by_name[one.component].data
+            if name_template(data) and not plain_name(data, one.destination):
+                templates[one.component] = name_template(data)
+        names = self._filled(templates, _parameters_of(plan)) if templates else {}
 
-        def name(one: ApplicationForecast) -> ApplicationForecast:
-            of = sets.get(one.component, {})
-            if not one.from_hub or plain_name(of, one.destination) or not name_template(of):
-                return one
-            try:
-                filled = fill(self._renderer.render, [name_template(of)], parameters)
-            except FleetError as error:
-                self.warnings.append(_unnamed(one.component, name_template(of), error))
-                return one
-            return replace(one, name=filled[0] or one.name)
+        def named(found: Sequence[ApplicationForecast]) -> tuple[ApplicationForecast, ...]:
+            return tuple(
+                replace(one, name=names.get(one.component) or one.name) if one.from_hub else one
+                for one in found
+            )
 
-        impact = plan.impact
-        made = replace(
-            impact,
-            appear=tuple(map(name, impact.appear)),
-            disappear=tuple(map(name, impact.disappear)),
+        impact = replace(
+            plan.impact, appear=named(plan.impact.appear), disappear=named(plan.impact.disappear)
         )
-        return replace(plan, impact=made)
+        return replace(plan, impact=impact)
+
+    def _filled(
+        self, templates: Mapping[str, str], parameters: Mapping[str, Any]
+    ) -> Mapping[str, str]:
+        """What templates (by the sets that they are of) come to, all in one go where none fails."""
+        try:
+            filled = fill(self._renderer.render, list(templates.values()), parameters)
+            return dict(zip(templates, filled, strict=True))
+        except FleetError as error:
+            if len(templates) > 1:
+                parts = [self._filled({name: one}, parameters) for name, one in templates.items()]
+                return {name: text for part in parts for name, text in part.items()}
+            self.warnings += [_unnamed(name, one, error) for name, one in templates.items()]
+            return {}
 
     def _differing(self, plan: Plan, made: Mapping[str, str]) -> Iterator[PlanWarning]:
         foreseen = plan.labels_after
