@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
@@ -61,6 +63,15 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
                 "postgres://user:password@host:5432/name or sqlite:////folder/file."
             )
         return config
+
+    def web_address(self, var: str) -> str:
+        """Return an origin such as https://fleet.example.com, without a final slash; "" if not set."""
+        address = str(self.get_value(var, default="")).rstrip("/")
+        if address and not _ORIGIN.fullmatch(address):
+            raise ImproperlyConfigured(
+                f"{var} must be an origin such as https://fleet.example.com, without a path."
+            )
+        return address
 
     def _text(self, var: str) -> str:
         try:

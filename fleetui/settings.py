@@ -50,6 +50,8 @@ ALLOWED_HOSTS: list[str] = (
     env.list("ALLOWED_HOSTS", default=LOOPBACK) if EMBEDDED else env.list("ALLOWED_HOSTS")
 )
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Under which people reach the pages: what is written elsewhere, as on a forge, links to it.
+PUBLIC_URL: str = env.web_address("PUBLIC_URL")
 
 # --- Applications ---------------------------------------------------------------------------
 

@@ -280,8 +280,8 @@ class Forge(Protocol):
         """How the checks of a commit stand, without our own."""
         ...
 
-    def set_status(self, commit: str, *, passed: bool, text: str) -> None:
-        """Set our own commit status, with one sentence."""
+    def set_status(self, commit: str, *, passed: bool, text: str, url: str = "") -> None:
+        """Set our own commit status, with one sentence and the page that says more, if any."""
         ...
 
     def check(self) -> str:

@@ -39,6 +39,7 @@ def deliver(*, fleet_id: int, **_: Any) -> None:
         queue=queue,
         worker=socket.gethostname(),
         forge=wiring.forge,
+        page_of=wiring.page_of_change,
     )
     if report.committed or report.merged_differently:
         queue.wake("onboarding.refresh_fleet", fleet_id=fleet.pk)

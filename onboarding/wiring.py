@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from django.conf import settings
+from django.urls import reverse
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.reviews import ForgeKind, project_of
@@ -169,6 +170,13 @@ def forge(fleet: Fleet) -> Forge:
         ca_file=fleet.ca_file,
     )
     return forge_of(ForgeKind(fleet.forge), access)
+
+
+def page_of_change(change_id: int) -> str:
+    """The address of a change's page as people outside know it; "" where none is set."""
+    if not settings.PUBLIC_URL:
+        return ""
+    return settings.PUBLIC_URL + reverse("change-detail", args=[change_id])
 
 
 def webhook_secret(fleet: Fleet) -> str:

@@ -12,7 +12,8 @@ class Adoption(models.Model):
     """One person's wish to adopt one repository, and how far it has come.
 
     `report` is what was found, as `services.adopting.Survey.to_data` writes it; `seen_at` the last
-    sign of life of whoever works on it. Nothing of it is ever written to Git.
+    sign of life of whoever works on it; `tries` how often in a row the repository did not answer,
+    and `due_at` when it is asked again. Nothing of it is ever written to Git.
     """
 
     class State(models.TextChoices):
@@ -39,6 +40,8 @@ class Adoption(models.Model):
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     problem = models.TextField(blank=True, default="")
+    tries = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(null=True, blank=True)
     fleet = models.ForeignKey(Fleet, on_delete=models.SET_NULL, null=True, blank=True)
     created_at = models.DateTimeField()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Q
 
-from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.layout import LAYOUTS, FleetLayout
 from onboarding.domain.lifecycle import Right
 from onboarding.models import Adoption, Fleet
@@ -31,6 +31,12 @@ _CONNECTION = ("repository_url", "branch", "username", "credential_file", "known
 _SILENT = timedelta(minutes=2)
 _State = Adoption.State
 _WORK = {_State.ASKED: _State.LOOKING, _State.WANTED: _State.INDEXING}
+_WAITING = {doing: waits for waits, doing in _WORK.items()}
+MOST_TRIES = 8
+"""How often a repository that does not answer is asked; about three minutes."""
+
+_LONGEST_WAIT = 60.0
+_NO_PROBLEM: Mapping[str, Any] = {"problem": "", "tries": 0, "due_at": None}
 
 
 def ask(*, values: Mapping[str, Any], actor: User, clock: Clock, queue: WorkQueue) -> Adoption:
@@ -103,6 +109,8 @@ def work(
             _look(adoption, visit, clock)
         elif adoption.fleet is not None:
             _index(adoption, adoption.fleet, repository, clock)
+    except Transient as error:
+        _try_later(adoption, error, clock)
     except FleetError as error:
         _settle(adoption, clock, state=_State.REFUSED, problem=str(error))
 
@@ -119,7 +127,9 @@ def layout_named(name: str, data: Mapping[str, Any] | None) -> FleetLayout | Non
 
 
 def _due(clock: Clock) -> Q:
-    return Q(state__in=_WORK) | Q(state__in=list(_WORK.values()), seen_at__lt=clock.now() - _SILENT)
+    now = clock.now()
+    waits = Q(due_at__isnull=True) | Q(due_at__lte=now)
+    return Q(waits, state__in=_WORK) | Q(state__in=_WAITING, seen_at__lt=now - _SILENT)
 
 
 def _claim(adoption_id: int, clock: Clock) -> Adoption | None:
@@ -143,7 +153,7 @@ def _look(adoption: Adoption, visit: Visit, clock: Clock) -> None:
             layout=layout_named(adoption.layout, adoption.layout_data),
             progress=_progress(adoption, clock),
         )
-    _settle(adoption, clock, state=_State.FOUND, report=found.to_data())
+    _settle(adoption, clock, state=_State.FOUND, report=found.to_data(), **_NO_PROBLEM)
 
 
 def _index(
@@ -152,7 +162,24 @@ def _index(
     there = repository(fleet)
     there.fetch()
     indexing.index(fleet=fleet, repository=there, clock=clock, progress=_progress(adoption, clock))
-    _settle(adoption, clock, state=_State.DONE)
+    _settle(adoption, clock, state=_State.DONE, **_NO_PROBLEM)
+
+
+def _try_later(adoption: Adoption, error: Transient, clock: Clock) -> None:
+    """Let it wait for a repository that does not answer, saying why; at last give it up."""
+    tries = adoption.tries + 1
+    if tries >= MOST_TRIES:
+        _settle(adoption, clock, state=_State.REFUSED, problem=str(error), tries=tries)
+        return
+    seconds = max(error.retry_after or 0, min(_LONGEST_WAIT, 2.0**tries))
+    _settle(
+        adoption,
+        clock,
+        state=_WAITING[_State(adoption.state)],
+        problem=str(error),
+        tries=tries,
+        due_at=clock.now() + timedelta(seconds=seconds),
+    )
 
 
 def _progress(adoption: Adoption, clock: Clock) -> Progress:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from onboarding.domain.layout_detection import OWN, Evidence
 from onboarding.models import Adoption, Hub
+from onboarding.services import adopting
 from onboarding.services.surveying import Survey
 from onboarding.views.pages import AdoptionPage, Fact, Link, Told
 
@@ -33,6 +34,11 @@ def adoption_page(adoption: Adoption) -> AdoptionPage:
     state = _State(adoption.state)
     found = Survey.from_data(adoption.report) if adoption.report else None
     word, sentence = _STATES.get(state) or _settled(state, found)
+    if adoption.due_at and state in (_State.ASKED, _State.WANTED):
+        sentence = (
+            f"The repository did not answer. It is asked again by itself, next at "
+            f"{adoption.due_at:%H:%M:%S} UTC (try {adoption.tries + 1} of {adopting.MOST_TRIES})."
+        )
     return AdoptionPage(
         title=f"Adopt {adoption.name}",
         state=word,

@@ -174,6 +174,10 @@ def test_it_sets_our_status(dialect: Dialect, server: ScriptedServer, forge: For
     assert sent["state"] in ("failure", "failed")
     assert "fleet-ui/plan" in sent.values()
     assert len(sent["description"]) == 140
+    assert "target_url" not in sent
+    forge.set_status(SHA, passed=True, text="Yes", url="https://fleet.example.com/changes/1/")
+    sent = server.requests("POST", path)[1].body
+    assert sent["target_url"] == "https://fleet.example.com/changes/1/"
 
 
 def test_it_reads_the_other_checks(dialect: Dialect, server: ScriptedServer, forge: Forge) -> None:

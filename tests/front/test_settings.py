@@ -46,6 +46,14 @@ def test_it_does_not_start_a_real_installation_without(name):
     assert f"Set {name}, or {name}_FILE" in checked.stderr
 
 
+@pytest.mark.parametrize("address", ["fleet.example.com", "https://host/path", "ftp://host"])
+def test_it_does_not_start_with_a_public_address_that_is_none(address):
+    checked = manage("check", environment={**REAL, "PUBLIC_URL": address})
+
+    assert checked.returncode != 0
+    assert "PUBLIC_URL must be an origin such as https://fleet.example.com" in checked.stderr
+
+
 def test_it_needs_nothing_but_one_word_when_embedded(tmp_path):
     data = tmp_path / "data"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -150,14 +151,48 @@ def test_it_keeps_in_words_why_a_repository_cannot_be_adopted(
     assert not place.is_adopted()
 
 
-def test_it_says_that_the_repository_went_away_before_it_was_indexed(place: Place) -> None:
+def test_it_looks_again_by_itself_at_a_repository_that_was_away_for_a_moment(place: Place) -> None:
+    adoption = place.ask()
+    place.remote.away = True
+    assert place.work(adoption).state == State.ASKED
+    assert "cannot be reached" in adoption.problem
+    assert adoption.tries == 1
+    assert place.work(adoption).tries == 1, "not before its time"
+    place.stage.queue.woken.clear()
+    adopting.sweep(queue=place.stage.queue, clock=place.stage.clock)
+    assert place.stage.queue.woken == []
+    place.stage.clock.advance(2)
+    adopting.sweep(queue=place.stage.queue, clock=place.stage.clock)
+    assert place.stage.queue.woken == [bell(adoption)]
+    place.remote.away = False
+    assert place.work(adoption).state == State.FOUND
+    assert (adoption.problem, adoption.tries, adoption.due_at) == ("", 0, None)
+
+
+def test_it_indexes_by_itself_where_the_repository_went_away_before(place: Place) -> None:
     adoption = place.work(place.ask())
     fleet = place.confirm(adoption)
     place.remote.away = True
     place.work(adoption)
-    assert (adoption.state, adoption.fleet) == (State.REFUSED, fleet)
+    assert (adoption.state, adoption.fleet) == (State.WANTED, fleet)
     assert "cannot be reached" in adoption.problem
     assert not Cluster.objects.filter(fleet=fleet).exists()
+    place.remote.away = False
+    place.stage.clock.advance(60)
+    assert place.work(adoption).state == State.DONE
+    assert Cluster.objects.filter(fleet=fleet).exists()
+
+
+def test_it_gives_up_in_words_where_a_repository_stays_away(place: Place) -> None:
+    adoption = place.ask()
+    place.remote.away = True
+    begun = place.stage.clock.now()
+    while place.work(adoption).state == State.ASKED:
+        place.stage.clock.advance(60)
+    assert (adoption.state, adoption.tries) == (State.REFUSED, adopting.MOST_TRIES)
+    assert "cannot be reached" in adoption.problem
+    assert len(place.visited) == adopting.MOST_TRIES
+    assert place.stage.clock.now() - begun == timedelta(minutes=adopting.MOST_TRIES - 1)
 
 
 def test_it_indexes_what_is_there_when_it_is_confirmed_not_when_it_was_looked_at(

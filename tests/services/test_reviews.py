@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused, Transient
@@ -34,6 +35,8 @@ class FakeForge:
         self.pulls: dict[int, PullRequestFacts] = {}
         self.branches: dict[str, int] = {}
         self.statuses: list[tuple[str, bool]] = []
+        self.links: set[str] = set()
+        self.texts: list[str] = []
         self.said: list[str] = []
         self.others: tuple[CheckFacts, ...] = ()
         self.failing: FleetError | None = None
@@ -49,6 +52,7 @@ class FakeForge:
         if branch in self.refused_branches:
             raise Refused("The forge does not like this branch.")
         assert branch not in self.branches, "a second pull request"
+        self.texts.append(text)
         number = len(self.pulls) + 1
         self.branches[branch] = number
         head = repositories.tip(self.bare, branch)
@@ -70,9 +74,10 @@ class FakeForge:
         self._answer()
         return self.others
 
-    def set_status(self, commit: str, *, passed: bool, text: str) -> None:
+    def set_status(self, commit: str, *, passed: bool, text: str, url: str = "") -> None:
         self._answer()
         self.statuses.append((commit, passed))
+        self.links.add(url)
 
     def check(self) -> str:
         return "Reached it."
@@ -136,6 +141,16 @@ def test_it_asks_for_each_change_by_itself(stage: ReviewStage) -> None:
     # The other one is on a main that moved; its plan is the same there.
     assert [state_of(change) for change in asked] == [COMMITTED, IN_REVIEW]
     assert len(stage.forge.statuses) == 2, "a status is set once"
+    assert stage.forge.links == {""}, "no address is known under which people reach the page"
+
+
+def test_it_links_to_the_page_of_the_change(stage: ReviewStage, settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://fleet.example.com"
+    change = stage.approved("spoke-a")
+    stage.deliver(forge=lambda _: stage.forge, page_of=wiring.page_of_change)
+    page = f"https://fleet.example.com{reverse('change-detail', args=[change.pk])}"
+    assert stage.forge.links == {page}
+    assert f"- Plan and discussion: {page}\n" in stage.forge.texts[0]
 
 
 def test_it_waits_for_a_forge_that_is_away(stage: ReviewStage) -> None:

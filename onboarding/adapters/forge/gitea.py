@@ -93,12 +93,13 @@ class Gitea:
             if each.get("context") != STATUS_NAME
         )
 
-    def set_status(self, commit: str, *, passed: bool, text: str) -> None:
-        """Set our own commit status, with one sentence."""
+    def set_status(self, commit: str, *, passed: bool, text: str, url: str = "") -> None:
+        """Set our own commit status, with one sentence and the page that says more, if any."""
         asked = {
             "context": STATUS_NAME,
             "state": "success" if passed else "failure",
             "description": one_line(text),
+            **({"target_url": url} if url else {}),
         }
         self._ask("POST", f"/statuses/{commit}", asked, doing="set a commit status")
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import requests
 from github import Auth, Github, GithubException
+from github.GithubObject import NotSet
 from github.PullRequest import PullRequest
 
 from onboarding.adapters.forge.access import SECONDS, ForgeAccess, check_state, moment, one_line
@@ -100,13 +101,14 @@ class GitHub:
             ]
         return (*statuses, *runs)
 
-    def set_status(self, commit: str, *, passed: bool, text: str) -> None:
-        """Set our own commit status, with one sentence."""
+    def set_status(self, commit: str, *, passed: bool, text: str, url: str = "") -> None:
+        """Set our own commit status, with one sentence and the page that says more, if any."""
         with self._talking("set a commit status"):
             self._project.get_commit(commit).create_status(
                 state="success" if passed else "failure",
                 description=one_line(text),
                 context=STATUS_NAME,
+                target_url=url or NotSet,
             )
 
     def check(self) -> str:

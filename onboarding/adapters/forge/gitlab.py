@@ -110,14 +110,15 @@ class GitLab:
             if each.name != STATUS_NAME
         )
 
-    def set_status(self, commit: str, *, passed: bool, text: str) -> None:
-        """Set our own commit status, with one sentence."""
+    def set_status(self, commit: str, *, passed: bool, text: str, url: str = "") -> None:
+        """Set our own commit status, with one sentence and the page that says more, if any."""
         with self._talking("set a commit status"):
             self._project.commits.get(commit, lazy=True).statuses.create(
                 {
                     "state": "success" if passed else "failed",
                     "name": STATUS_NAME,
                     "description": one_line(text),
+                    **({"target_url": url} if url else {}),
                 }
             )
 

@@ -64,10 +64,12 @@ def deliver(
     worker: str,
     push_seconds: float = PUSH_SECONDS,
     forge: Callable[[Fleet], Forge] | None = None,
+    page_of: Callable[[int], str] = lambda change_id: "",
 ) -> DeliveryReport:
     """Bring everything that is due for one fleet to its remote branch, in the order of approval.
 
-    Where the fleet delivers by pull request, `forge` is asked for them; otherwise it is not used.
+    Where the fleet delivers by pull request, `forge` is asked for them, and `page_of` for the
+    address of a change's page, which it then names ("": none); otherwise neither is used.
 
     Safe to run twice, at once and at any time: whoever does not get the lease does nothing. First
     what earlier runs left open is settled by reading the remote; then each due change is planned
@@ -83,7 +85,7 @@ def deliver(
     if lease is None:
         return DeliveryReport(busy=True)
     fleet = Fleet.objects.get(pk=fleet_id)
-    writer = _strategy(fleet, forge)(
+    writer = _strategy(fleet, forge, page_of)(
         fleet=fleet,
         repository=repository,
         clock=clock,
@@ -207,13 +209,15 @@ def try_again(*, delivery_id: int, actor: User, clock: Clock, queue: WorkQueue) 
     return delivery
 
 
-def _strategy(fleet: Fleet, forge: Callable[[Fleet], Forge] | None) -> Callable[..., Writer]:
+def _strategy(
+    fleet: Fleet, forge: Callable[[Fleet], Forge] | None, page_of: Callable[[int], str]
+) -> Callable[..., Writer]:
     """The fleet's way of delivering: pushes to the branch itself, or pull requests into it."""
     if fleet.delivery_mode == Fleet.DeliveryMode.DIRECT:
         return Writer
     if forge is None:
         raise TypeError("A fleet that delivers by pull request needs its forge.")
-    return partial(Reviewer, forge=lambda: forge(fleet))
+    return partial(Reviewer, forge=lambda: forge(fleet), page_of=page_of)
 
 
 def _due(now: datetime) -> QuerySet[Delivery]:

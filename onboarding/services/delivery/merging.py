@@ -54,8 +54,8 @@ def request_title(change: Change) -> str:
     return f"{change.get_kind_display()}: {change.cluster_name}"
 
 
-def request_text(change: Change, *, digest: str) -> str:
-    """The pull request's text: who asked, what binds it, and what to leave alone."""
+def request_text(change: Change, *, digest: str, page: str) -> str:
+    """The pull request's text: who asked, what binds it, where its page is, what to leave alone."""
     approvers = sorted(
         approval.user.get_username()
         for approval in change.approvals.select_related("user").filter(digest=digest)
@@ -63,7 +63,8 @@ def request_text(change: Change, *, digest: str) -> str:
     return (
         f"Change {change.pk} of Fleet UI, asked for by {change.requester.get_username()} and "
         f"approved by {', '.join(approvers) or 'nobody'}.\n\n"
-        f"- Change-Id: `{change.uid}`\n- Plan-Digest: `{digest}`\n\n"
+        f"- Change-Id: `{change.uid}`\n- Plan-Digest: `{digest}`\n"
+        f"{f'- Plan and discussion: {page}' if page else ''}\n\n"
         f"Merge it as it is, in whatever way: merge, squash or rebase. Another commit on this "
         f"branch has no approval. Closing this rejects the change."
     )

@@ -34,9 +34,12 @@ class Reviewer(Writer):
 
     _followed = settling.UNSETTLED
 
-    def __init__(self, *, forge: Callable[[], Forge], **work: Any) -> None:
+    def __init__(
+        self, *, forge: Callable[[], Forge], page_of: Callable[[int], str], **work: Any
+    ) -> None:
         super().__init__(**work)
         self._new_forge = forge
+        self._page_of = page_of
         self._known_forge: Forge | None = None
 
     @property
@@ -133,7 +136,8 @@ class Reviewer(Writer):
 
     def _ask_for_merge(self, row: Delivery) -> PullRequestFacts:
         change = row.change
-        text = merging.request_text(change, digest=row.digest)
+        page = self._page_of(change.pk)
+        text = merging.request_text(change, digest=row.digest, page=page)
         return self._forge.open(_branch(row), title=merging.request_title(change), text=text)
 
     def _own_commit(self, row: Delivery, head: str) -> str:
@@ -181,7 +185,9 @@ class Reviewer(Writer):
             delivery=row, head=head, target=self._fleet.branch, refused=refused
         )
         if request.posted != verdict.mark:
-            self._forge.set_status(head, passed=verdict.passed, text=verdict.text)
+            self._forge.set_status(
+                head, passed=verdict.passed, text=verdict.text, url=self._page_of(row.change_id)
+            )
         if refused is not None:
             self._take_back(row, request, refused)
             return

@@ -30,6 +30,9 @@ _Item = TypeVar("_Item")
 _BATCH = 100
 _ROUNDS = 50
 _RACES = 25
+_PATIENCE = (
+    3  # a push costs the same however small it is, so a large batch gains more than it risks
+)
 _MOST_TRIES = 8
 # One bad change among a hundred is found by seven refused pushes; a branch that refuses all, by none.
 _MOST_REFUSALS_IN_A_ROW = 12
@@ -129,11 +132,10 @@ class Writer:
             if not ended.go_on:
                 return False
             lost = lost + 1 if ended.overtaken else 0
-            if lost > 1:  # a smaller batch takes less time between looking and pushing
+            if lost > _PATIENCE:  # a smaller batch takes less time between looking and pushing
                 self._batch = max(1, len(prepared) // 2)
-            if not ended.overtaken:
-                for item in prepared:
-                    del checked[item.delivery.pk]
+            for item in () if ended.overtaken else prepared:
+                del checked[item.delivery.pk]
             self._read = newest = ended.tip
         return True
 
@@ -152,8 +154,7 @@ class Writer:
 
     def _build(self, checked: Sequence[Checked], tip: str, newest: str) -> list[Prepared]:
         """Build each change, checked at `tip`, on the one before it, from `newest` on."""
-        plans = {item.delivery.pk: item for item in checked}
-        base = newest
+        plans, base = {item.delivery.pk: item for item in checked}, newest
         differing = self._repository.difference(tip, newest)
         moved = None if differing is None else with_folders(differing)
 
@@ -252,8 +253,7 @@ class Writer:
 
     def _try_later(self, delivery: Delivery, said: str) -> None:
         """Put a refused delivery back for later, or end it after so many tries."""
-        tries = delivery.tries + 1
-        alarm = of_refusal(said, tries=tries)
+        alarm = of_refusal(said, tries=(tries := delivery.tries + 1))
         if tries < _MOST_TRIES:
             self._put_back(delivery, said, tried=True, alarm=alarm)
         else:
