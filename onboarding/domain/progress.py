@@ -108,11 +108,19 @@ def timeline(
     """
     steps = _steps(facts, now, usual)
     state, sentence = _state(facts, steps, now)
-    told = Timeline(steps, state, sentence)
+    told = Timeline(steps, state, f"{sentence} {_unseen_own(facts)}".strip())
     remedy = told.current.remedy if told.current else ""
     if facts.is_committed() and (silence := _silence(facts, now)):
         remedy = silence[1]
     return replace(told, advice=_ADVICE.get(state, remedy))
+
+
+def _unseen_own(facts: Facts) -> str:
+    """What is not known of a cluster that deploys a part by itself; "" where nothing is left out."""
+    if not facts.own_groups or facts.own_seen_at is not None or not facts.applications:
+        return ""
+    groups = " and ".join(facts.own_groups)
+    return f"Its own Argo CD deploys the {groups}; how they are is not known here."
 
 
 def _silence(facts: Facts, now: datetime) -> tuple[str, str] | None:

@@ -105,8 +105,10 @@ class Facts:
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
     `registration_says` is what its registration Application says while it is not well;
     `broken_members` are other members of its hub whose files cannot be read.
-    `set_problems` are the ApplicationSets that select it, report an error and have made nothing
-    for it; `uncompared` of its Applications were never compared with Git by Argo CD.
+    `own_groups` are the groups that its own Argo CD deploys, `own_seen_at` when that was last seen
+    (None: access to it is not configured, or it was never seen). `set_problems` are the
+    ApplicationSets that select it, report an error and have made nothing for it;
+    `uncompared` of its Applications were never compared with Git by Argo CD.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
     `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD.
     """
@@ -144,6 +146,8 @@ class Facts:
     matched_at: datetime | None = None
     set_problems: tuple[tuple[str, str], ...] = ()
     uncompared: int = 0
+    own_groups: tuple[str, ...] = ()
+    own_seen_at: datetime | None = None
     applications: Rollup | None = None
     failures: tuple[tuple[str, str], ...] = ()
     synced_at: datetime | None = None

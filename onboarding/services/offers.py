@@ -98,7 +98,7 @@ def offer(
     }
     clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="")
     return Offer(
-        hubs=tuple(Hub.objects.filter(fleet=fleet).values_list("name", flat=True)),
+        hubs=_hubs(fleet),
         tenants=tuple(
             sorted(set(clusters.values_list("tenant", flat=True)) | _tenant_folders(snapshot))
         ),
@@ -118,7 +118,7 @@ def offer(
 
 def empty(*, fleet: Fleet) -> Offer:
     """What can be offered while the repository is empty or away: the hubs, nothing else."""
-    hubs = tuple(Hub.objects.filter(fleet=fleet).values_list("name", flat=True))
+    hubs = _hubs(fleet)
     return Offer(hubs=hubs, tenants=(), environments=(), channels=(), flag_groups=())
 
 
@@ -186,3 +186,10 @@ def _tenant_folders(snapshot: Snapshot) -> set[str]:
 
 def _second_part(paths: Iterable[str], *, depth: int) -> set[str]:
     return {parts[depth] for parts in (path.split("/") for path in paths) if len(parts) > depth + 1}
+
+
+def _hubs(fleet: Fleet) -> tuple[str, ...]:
+    """The hubs that a cluster can join; a hub that is a spoke's own Argo CD is none."""
+    spokes = Cluster.objects.filter(fleet=fleet).values("name")
+    hubs = Hub.objects.filter(fleet=fleet).exclude(name__in=spokes)
+    return tuple(hubs.values_list("name", flat=True))

@@ -203,7 +203,7 @@ def _slice(
 
 
 def _row(row: ApplicationStatus, fleet: Fleet | None, *, is_silent: bool) -> ListedApplication:
-    on_cluster = row.cluster_name and row.cluster_name != row.hub.name
+    on_cluster = row.cluster_name not in ("", "in-cluster", row.hub.name)
     return ListedApplication(
         name=row.name,
         component=row.component,

@@ -27,8 +27,9 @@ from onboarding.models import (
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services import values
 from onboarding.services.layouts import layout_of
-from onboarding.services.observing import outcomes, stories
+from onboarding.services.observing import outcomes, own_argo, stories
 from onboarding.services.rights import rights_of
+from onboarding.views import freshness
 from onboarding.views.application_rows import (
     HUB_SILENT,
     ORDER,
@@ -52,6 +53,7 @@ from onboarding.views.pages import (
     LabelRow,
     Link,
     Origin,
+    OwnArgoPart,
     Picker,
     Shadowed,
     Tab,
@@ -122,6 +124,7 @@ def cluster_page(
         edit_denied=_edit_denied(cluster, may_edit=may_edit),
         argocd_url=argocd_url(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
+        own_argo=_own_argo(cluster, clock),
         applications=tuple(
             _application_row(row, hub, cluster.fleet, is_silent=_is_silent(story.seen_at, clock))
             for row in applications
@@ -183,6 +186,30 @@ def _applications(cluster: Cluster, hub: Hub | None) -> list[ApplicationStatus]:
     """The cluster's Applications, what is wrong first."""
     rows = ApplicationStatus.objects.filter(hub=hub, cluster_name=cluster.name) if hub else ()
     return sorted(rows, key=lambda row: (ORDER.get(row.verdict, 0), row.name))
+
+
+def _own_argo(cluster: Cluster, clock: Clock) -> OwnArgoPart | None:
+    """What the cluster's own Argo CD deploys, or that this is not known; None for a centralized one."""
+    groups = own_argo.groups_of(cluster)
+    if not groups:
+        return None
+    hub = Hub.objects.filter(fleet=cluster.fleet_id, name=cluster.name).select_related("watch")
+    own = hub.first()
+    if own is None:
+        return OwnArgoPart(groups=groups)
+    found = freshness.hub_row(own, clock.now())
+    rows = sorted(
+        ApplicationStatus.objects.filter(hub=own),
+        key=lambda row: (ORDER.get(row.verdict, 0), row.name),
+    )
+    return OwnArgoPart(
+        groups=groups,
+        hub=found,
+        applications=tuple(
+            _application_row(row, own, cluster.fleet, is_silent=_is_silent(found.seen_at, clock))
+            for row in rows
+        ),
+    )
 
 
 def _is_silent(seen_at: datetime | None, clock: Clock) -> bool:

@@ -44,6 +44,8 @@ from onboarding.services.observing import durations
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import HUB_TOLD
 from onboarding.services.observing.observation_rows import REGISTRATION
+from onboarding.services.observing.own_argo import OwnArgo, groups_of, own_argos
+from onboarding.services.observing.verdicts import STALE_AFTER
 
 # All that a story needs of an Application: its other facts are large, and there are many.
 _APPLICATION = (
@@ -93,10 +95,14 @@ class HubView:
         self.external_secrets: dict[str, HubObject] = {}
         self.stores: dict[str, HubObject] = {}
         self.sets: list[HubObject] = []
+        self.own: dict[str, OwnArgo] = {}
         self._hub_name = hub.name if hub else ""
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
             self._read(hub, only)
+            self.own = own_argos(
+                fleet_id=hub.fleet_id, names=set(only) - {hub.name}, columns=_APPLICATION
+            )
 
     def silence(self, part: str) -> tuple[datetime | None, str]:
         """Since when one part of the hub ("applications", "clusters") does not answer, and why."""
@@ -213,14 +219,42 @@ def tell(
     name = cluster.name if cluster else change.cluster_name if change else ""
     rows = seen.applications.get(name, [])
     looked = seen.watch is not None and seen.watch.seen_at is not None
-    total = rollup(_verdict(row) for row in rows) if looked else None
+    groups = groups_of(cluster)
+    own = seen.own.get(name) if groups else None
+    verdicts = [*map(_verdict, rows), *_own_verdicts(own, now)]
+    total = rollup(verdicts) if looked else None
     facts = _facts(cluster, change, delivery, seen, rows, total)
-    facts = replace(facts, webhook=hub_told)
+    facts = replace(facts, webhook=hub_told, own_groups=groups)
+    if own is not None and own.seen_at is not None:
+        facts = _with_own(facts, own)
     return Story(
         timeline(facts, now=now, usual=usual),
         total,
         seen.watch.seen_at if seen.watch else None,
         drift=_drift(cluster, seen.registered.get(name)),
+    )
+
+
+def _own_verdicts(own: OwnArgo | None, now: datetime) -> Iterable[Verdict]:
+    """The verdicts of what a spoke's own Argo CD has; stale while it is not heard of."""
+    if own is None or own.seen_at is None:
+        return ()
+    if now - own.seen_at > STALE_AFTER:
+        said = "Its own Argo CD has not been heard of for a while."
+        return (Verdict(VerdictState.STALE, said) for _ in own.applications)
+    return map(_verdict, own.applications)
+
+
+def _with_own(facts: Facts, own: OwnArgo) -> Facts:
+    """The facts of a cluster with what its own Argo CD deploys counted in."""
+    failed = [row for row in own.applications if row.verdict == VerdictState.FAILED.value]
+    rows = own.applications
+    return replace(
+        facts,
+        own_seen_at=own.seen_at,
+        failures=(*facts.failures, *((row.name, row.reason) for row in failed)),
+        synced_at=_when_all([facts.synced_at, *(row.synced_at for row in rows)]),
+        healthy_at=_when_all([facts.healthy_at, *(row.healthy_at for row in rows)]),
     )
 
 

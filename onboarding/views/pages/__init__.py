@@ -49,6 +49,7 @@ from onboarding.views.pages.clusters import (
     FileEntry,
     LabelRow,
     ListedApplication,
+    OwnArgoPart,
     TimelineStep,
 )
 from onboarding.views.pages.common import (
@@ -200,6 +201,7 @@ __all__ = [
     "Origin",
     "OutcomeNote",
     "OverviewPage",
+    "OwnArgoPart",
     "Pagination",
     "Part",
     "Picker",

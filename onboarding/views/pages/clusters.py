@@ -142,6 +142,15 @@ class ApplicationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnArgoPart:
+    """What a spoke's own Argo CD deploys: `groups` of components. `hub` None: access is not configured."""
+
+    groups: tuple[str, ...]
+    hub: HubRow | None = None
+    applications: tuple[ApplicationRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ListedApplication(ApplicationRow):
     """One Application of the fleet-wide list: with its cluster and hub."""
 
@@ -263,6 +272,7 @@ class ClusterPage:
     argocd_url: str = ""
     open_changes: tuple[ChangeRow, ...] = ()
     applications: tuple[ApplicationRow, ...] = ()
+    own_argo: OwnArgoPart | None = None
     labels: tuple[LabelRow, ...] = ()
     annotations: tuple[LabelRow, ...] = ()
     drift: DriftPart | None = None
