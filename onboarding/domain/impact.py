@@ -347,7 +347,8 @@ def _made(found: Sequence[ApplicationForecast], *, own: bool) -> Found:
 def _changed(before: ApplicationForecast, after: ApplicationForecast) -> ApplicationForecast:
     if before.values_digest == after.values_digest:
         return after
-    return replace(after, cause=f"{after.cause} Its values change.")
+    what = "ApplicationSet changes" if after.from_hub else "values change"
+    return replace(after, cause=f"{after.cause} Its {what}.")
 
 
 def _leaving(one: ApplicationForecast, before: ClusterView | None) -> ApplicationForecast:

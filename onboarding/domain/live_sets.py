@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from onboarding.domain.live_sources import Wanted, differences
+from onboarding.domain.live_sources import Wanted, differences, plain_version
 from onboarding.domain.plans import ApplicationForecast, PlanWarning, sha256
 from onboarding.domain.releases import group_asked_for
 from onboarding.domain.selectors import Match, application_set_match, label_keys
@@ -68,6 +68,7 @@ class KnownSet:
         self.name, self.component = _names(data)
         self.keys = label_keys(data)
         self.going = going(data)
+        self.version = plain_version(data)
         self._decisive = sorted(self.keys)
         self._matches: dict[tuple[str | None, ...], Match] = {}
         self._differences: dict[Wanted, tuple[str, ...]] = {}
@@ -250,7 +251,7 @@ def _made(one: KnownSet, foretold: Foretold, whose: str) -> ApplicationForecast:
         name=plain_name(one.data, foretold.cluster) or f"{one.name}-{foretold.cluster}",
         component=one.name,
         group=group_asked_for(one.keys) or (unread[0] if len(unread) == 1 else ""),
-        version="",
+        version=one.version,
         destination=foretold.cluster,
         namespace="",
         cause=f"The {whose}'s ApplicationSet {one.name} selects it; only the hub can confirm that.",

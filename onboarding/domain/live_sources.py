@@ -48,6 +48,13 @@ def differences(application_set: Mapping[str, object], wanted: Wanted) -> Iterat
         yield "its values files in another order" if same else "other values files"
 
 
+def plain_version(application_set: Mapping[str, object]) -> str:
+    """The version of the chart that a set's template plainly names; "" where it does not."""
+    found = (one for one in _plain_sources(application_set, "") if one.get("chart"))
+    version = next((one.get("targetRevision") for one in found), "")
+    return version if isinstance(version, str) and "{{" not in version else ""
+
+
 def _plain_sources(
     application_set: Mapping[str, object], release: str
 ) -> Sequence[Mapping[str, Any]]:

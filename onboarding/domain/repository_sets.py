@@ -78,6 +78,18 @@ class RepositorySets:
                 found += self._rendered(source)
         return tuple(found)
 
+    def value_files(self, application: Mapping[str, Any]) -> tuple[str, ...]:
+        """The repository's values files that an Application looks for; none where only the hub knows one."""
+        spec = _map(application.get("spec"))
+        sources = [_map(one) for one in _list(spec.get("sources")) or [spec.get("source")]]
+        named = [
+            str(one).partition("/")[2]
+            for source in sources
+            for one in _list(_map(source.get("helm")).get("valueFiles"))
+            if str(one).startswith("$")
+        ]
+        return tuple(named) if all(map(is_known, named)) else ()
+
     def chart_of(self, application: Mapping[str, Any]) -> str:
         """The first folder of the repository with a chart that an Application deploys; "" for none."""
         spec = _map(application.get("spec"))

@@ -57,6 +57,7 @@ class Renderings:
         self._snapshot, self._layout, self._hub = snapshot, layout, hub_name
         self._renderer = renderer
         self._labels: dict[tuple[str, tuple[str, ...]], Mapping[str, str] | None] = {}
+        self._registration: tuple[str, tuple[str, ...]] = ("", ())
         self.warnings: list[PlanWarning] = []
 
     def known(self, live: tuple[Mapping[str, Any], ...], *, asked: bool = False) -> KnownSets:
@@ -95,7 +96,10 @@ class Renderings:
         return self._labels[key]
 
     def told(self, plan: Plan) -> tuple[PlanWarning, ...]:
-        """What has to be said of a plan: what was not rendered, and labels that are rendered otherwise."""
+        """What has to be said of a plan: what was not rendered, and labels that are rendered otherwise.
+
+        Raises `Refused` where it writes a values file that the repository's own registration does not read.
+        """
         if not self.has_own_labels:
             return tuple(dict.fromkeys(self.warnings))
         hub, cluster = plan.intent.placement.hub, plan.intent.placement.cluster
@@ -104,7 +108,19 @@ class Renderings:
             for one in plan.edits
         }
         made = self.labels(self._layout.member_path(hub, cluster), edited)
+        self._check_read(plan)
         return tuple(dict.fromkeys([*self.warnings, *self._differing(plan, made or {})]))
+
+    def _check_read(self, plan: Plan) -> None:
+        where, read = self._registration
+        unread = [one.path for one in plan.edits if one.path.endswith("/values.yaml")]
+        unread = [one for one in unread if read and one not in read]
+        if unread:
+            raise Refused(
+                f"Nobody reads {unread[0]}: the registration in {where} reads other values files. "
+                "Correct the fleet's layout, or what is read there.",
+                code="unread_file",
+            )
 
     def named(self, plan: Plan, known: KnownSets) -> Plan:
         """The plan with the names of Applications that only sets tell of as their templates make them."""
@@ -227,6 +243,7 @@ class Renderings:
             for application in sets.applications(text, only=member_path):
                 for one in sets.objects(application):
                     if (labels := _secret_labels(one)) is not None:
+                        self._registration = text.path, sets.value_files(application)
                         return labels
         raise Refused("No ApplicationSet of it makes a cluster secret.", code="not_evaluated")
 

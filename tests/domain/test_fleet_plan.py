@@ -367,7 +367,9 @@ def test_it_asks_the_hub_whether_it_agrees_with_the_branch_as_it_is_not_as_it_wi
 def test_it_tells_what_changes_with_the_sets_themselves(files: Mapping[str, str]) -> None:
     rendered = [seen_set("stays", tenant="tenant1"), seen_set("goes", tenant="tenant1")]
     later = [seen_set("stays", tenant="tenant1"), seen_set("comes", tenant="tenant2")]
-    later[0]["spec"]["template"] = {"spec": {"source": {"targetRevision": "2"}}}
+    for one, version in ((rendered[0], "1.0.0"), (later[0], "2.0.0")):
+        source = {"chart": "stays", "targetRevision": version}
+        one["spec"]["template"] = {"spec": {"source": source}}
     path = "charts/own/templates/sets.yaml"
     found = held(
         {**files, path: "a: 1\n"},
@@ -380,4 +382,8 @@ def test_it_tells_what_changes_with_the_sets_themselves(files: Mapping[str, str]
     assert plans["one"] == {"appear": [], "change": ["stays"], "disappear": ["goes"]}
     assert plans["three"] == {"appear": ["comes"], "change": [], "disappear": []}
     assert found.disappearing == 2
+    assert "~ stays-one 1.0.0 -> 2.0.0: The repository's ApplicationSet stays selects it" in (
+        fleet_plan_text(found)
+    )
+    assert "Its ApplicationSet changes." in fleet_plan_text(found)
     assert "Helm 3.18.4 rendered for hub-cluster" in fleet_plan_text(found)

@@ -10,6 +10,7 @@ import pytest
 from onboarding.adapters.git import GitRemote, GitRepository
 from onboarding.adapters.helm_cli import HelmCli
 from onboarding.domain.diff import digest
+from onboarding.domain.errors import Refused
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
@@ -83,6 +84,7 @@ def test_it_foresees_the_applications_of_sets_that_the_repositorys_own_chart_ren
         "apps-metrics-server",
     ]
     assert all(one.from_hub for one in plan.impact.appear)
+    assert [one.version for one in plan.impact.appear] == ["1.16.0", "3.12.1"]
     assert "The repository's ApplicationSet apps-cert-manager selects it" in (
         plan.impact.appear[0].cause
     )
@@ -136,6 +138,22 @@ def test_it_selects_by_the_labels_that_are_rendered(fleet: Fleet, helm: ChartRen
     shouting = FILES[CHART].replace("stage:", "enable_cert_manager: 'true'\n          stage:")
     plan = planned(fleet, helm, {**FILES, CHART: shouting})
     assert "cert-manager-spoke-1" in [one.name for one in plan.impact.appear]
+
+
+def test_it_refuses_a_file_that_the_repositorys_own_registration_does_not_read(
+    fleet: Fleet, helm: ChartRenderer
+) -> None:
+    registration = "fleet/fleet-bootstrap/registration.yaml"
+    assert PINS in [one.path for one in planned(fleet, helm, team="x").edits]
+    other = FILES[registration].replace("/clusters/", "/other/")
+    with pytest.raises(Refused) as refused:
+        planned(fleet, helm, {**FILES, registration: other}, team="x")
+    (refusal,) = refused.value.refusals
+    assert refusal.code == "unread_file"
+    assert refusal.message.startswith(f"Nobody reads {PINS}: the registration in {registration}")
+    assert planned(fleet, helm, {**FILES, registration: other}).edits
+    unknown = other.replace("/other/", "/{{ .metadata.annotations.folder }}/")
+    assert planned(fleet, helm, {**FILES, registration: unknown}, team="x").edits
 
 
 def test_its_digest_does_not_hang_on_an_engine(fleet: Fleet, helm: ChartRenderer) -> None:
