@@ -111,13 +111,18 @@ def catalogue_from_wrapper(
     )
 
 
-def catalogue_from_selectors(application_sets: Sequence[Mapping[str, Any]]) -> Catalogue:
-    """The catalogue as far as live ApplicationSets show it: the `enable_*` labels they select on.
+def catalogue_from_selectors(
+    application_sets: Sequence[Mapping[str, Any]], *, rendered_by: str = ""
+) -> Catalogue:
+    """The catalogue as far as ApplicationSets show it: the `enable_*` labels they select on.
+
+    They are the hub's, or those that `rendered_by` made of the repository's own charts.
 
     Every generator is looked into, however deep inside matrix and merge generators. A selector that
     asks for a flag to be absent or false offers nothing.
     """
     found: dict[tuple[str, str], Component] = {}
+    where = f"as {rendered_by} renders them from the repository" if rendered_by else "on the hub"
     for application_set in application_sets:
         name, labels = _name_and_labels(application_set)
         for generator in _cluster_generators(_at(application_set, "spec", "generators")):
@@ -128,7 +133,7 @@ def catalogue_from_selectors(application_sets: Sequence[Mapping[str, Any]]) -> C
                     group=labels.get(_GROUP_LABEL) or _group_of(selector),
                     flag=flag,
                     namespace=_namespace(application_set, generator),
-                    source=f"ApplicationSet {name} on the hub",
+                    source=f"ApplicationSet {name} {where}",
                 )
                 found.setdefault((component.name, flag), component)
     components = tuple(
@@ -137,11 +142,11 @@ def catalogue_from_selectors(application_sets: Sequence[Mapping[str, Any]]) -> C
     count = len({component.source for component in components})
     sets = "one ApplicationSet" if count == 1 else f"{count} ApplicationSets"
     origin = (
-        f"Read from the selectors of {sets} on the hub, which know no descriptions and versions."
+        f"Read from the selectors of {sets} {where}, which know no descriptions and versions."
         if components
         else "Neither the fleet repository nor an ApplicationSet on the hub names a component."
     )
-    return Catalogue(components=components, origin=origin, live=True)
+    return Catalogue(components=components, origin=origin, live=not rendered_by)
 
 
 # The wrapper chart in the repository

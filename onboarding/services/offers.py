@@ -9,10 +9,13 @@ from onboarding.domain import components, releases
 from onboarding.domain.hierarchy import Leaf, Resolved
 from onboarding.domain.labels import inherited
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.live_sets import KnownSets
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet, Hub
+from onboarding.ports import ChartRenderer
 from onboarding.services.layouts import layout_of
-from onboarding.services.previews import live_sets
+from onboarding.services.previews import live_sets, sets_seen
+from onboarding.services.renderings import NO_RENDERER, Renderings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,17 @@ class Offer:
 
 
 def offer(
-    *, fleet: Fleet, snapshot: Snapshot, placement: Placement | None, pins: Mapping[str, str | None]
+    *,
+    fleet: Fleet,
+    snapshot: Snapshot,
+    placement: Placement | None,
+    pins: Mapping[str, str | None],
+    renderer: ChartRenderer | None = None,
 ) -> Offer:
     """What can be chosen for a cluster at this place, with the channels pinned as given.
 
-    `placement` is None while the place is not known yet: then nothing is inherited. Raises `Refused`
+    `placement` is None while the place is not known yet: then nothing is inherited. `renderer`
+    tells of a wrapper chart without a catalogue where no hub was seen. Raises `Refused`
     where the versions file or a layer cannot be read.
     """
     if not snapshot.commit:
@@ -111,6 +120,7 @@ def offer(
             layout=layout,
             below=below,
             hub=placement.hub if placement else "",
+            renderer=renderer,
         ),
         is_place_known=placement is not None,
     )
@@ -148,15 +158,23 @@ def _flag_groups(
     layout: FleetLayout,
     below: Resolved | None,
     hub: str,
+    renderer: ChartRenderer | None,
 ) -> tuple[FlagGroup, ...]:
-    """The catalogue of each group at the chosen channel; from the hub's live sets where Git cannot say."""
+    """The catalogue of each group at the chosen channel; where it has none, from the ApplicationSets.
+
+    These are the hub's, or rendered ones where no hub was seen.
+    """
     groups = []
+    sets: KnownSets | None = None
     for group in releases.RELEASE_LABELS:
         catalogue = components.catalogue_from_wrapper(
             known, {group: chosen[group]}, snapshot, layout
         )
         if catalogue is None:
-            catalogue = components.catalogue_from_selectors(live_sets(hub_name=hub))
+            sets = sets or Renderings(
+                snapshot=snapshot, layout=layout, hub_name=hub, renderer=renderer or NO_RENDERER
+            ).known(live_sets(hub_name=hub), asked=sets_seen(hub_name=hub))
+            catalogue = components.catalogue_from_selectors(sets.sets, rendered_by=sets.rendered_by)
         flags = tuple(
             _flag(component, below)
             for component in catalogue.components

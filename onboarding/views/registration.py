@@ -252,7 +252,11 @@ def _offer(subject: Subject, data: dict[str, Any]) -> tuple[offers.Offer, str, S
         placement = subject.editing or typed_placement(data)
         return (
             offers.offer(
-                fleet=subject.fleet, snapshot=snapshot, placement=placement, pins=typed_pins(data)
+                fleet=subject.fleet,
+                snapshot=snapshot,
+                placement=placement,
+                pins=typed_pins(data),
+                renderer=wiring.renderer(),
             ),
             "",
             snapshot,

@@ -17,7 +17,7 @@ from onboarding.domain.names import ClusterName, Environment, HubName, TenantNam
 from onboarding.domain.planner import EditCluster, Plan, RegisterCluster
 from onboarding.models import Fleet, Hub, HubObject
 from onboarding.ports import ChartRenderer, HubKind
-from onboarding.services import fleet_plans, plan_records, previews
+from onboarding.services import fleet_plans, offers, plan_records, previews
 from onboarding.services.initializing import TEMPLATE
 from onboarding.services.renderings import NO_RENDERER
 from onboarding.views.plan_page import impact_from_record
@@ -268,3 +268,25 @@ def test_a_branch_that_changes_the_repositorys_own_chart_is_rendered_on_both_sid
     assert [each.component for each in one.impact.disappear] == ["apps-metrics-server"]
     assert found.held == (("hub-a", 2, helm.engine()),)
     assert "labels_rendered" in [each.code for each in found.warnings]
+
+
+def test_a_form_offers_the_flags_that_rendered_sets_select_by(
+    fleet: Fleet, helm: ChartRenderer
+) -> None:
+    placement = Placement(
+        HubName("hub-a"), ClusterName("spoke-1"), TenantName("team-a"), Environment("dev")
+    )
+    snapshot = MemorySnapshot.of(FILES, "c" * 40)
+
+    def offered(renderer: ChartRenderer) -> offers.Offer:
+        return offers.offer(
+            fleet=fleet, snapshot=snapshot, placement=placement, pins={}, renderer=renderer
+        )
+
+    (group,) = offered(helm).flag_groups
+    assert (group.group, [one.label for one in group.flags]) == (
+        "addons",
+        ["enable_cert_manager", "enable_metrics_server"],
+    )
+    assert f"2 ApplicationSets as {helm.engine()} renders them" in group.origin
+    assert offered(NO_RENDERER).flag_groups == ()
