@@ -21,6 +21,7 @@ from onboarding.models.observation import (
 )
 from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
+from onboarding.models.pulse import Pulse
 from onboarding.models.saved_filter import SavedFilter
 from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
@@ -48,6 +49,7 @@ __all__ = [
     "Outcome",
     "Participant",
     "PullRequest",
+    "Pulse",
     "SavedFilter",
     "Standing",
     "WriterLease",

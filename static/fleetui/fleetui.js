@@ -147,12 +147,41 @@
     const selection = getSelection();
     return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
   };
+  // While the server says by itself that something moved, a part is asked for then, and else only so
+  // often that its age stays true. A page that nobody sees does not listen.
+  const parts = () => document.querySelectorAll("[data-refresh]");
+  let stream = null;
+  let following = false;
+  let lost = false;
+  let asked = 0;
+  const moved = () => { for (const part of parts()) htmx.trigger(part, "fui:moved"); };
+  const listen = () => {
+    const wanted = !document.hidden && parts().length > 0 && "EventSource" in window;
+    if (stream && (!wanted || stream.readyState === EventSource.CLOSED)) {
+      stream.close();
+      stream = null;
+      following = false;
+      lost = true;
+    }
+    if (!wanted || stream) return;
+    stream = new EventSource("/live/");
+    stream.onopen = () => { following = true; if (lost) moved(); lost = false; };
+    stream.onerror = () => { following = false; lost = true; };
+    stream.onmessage = moved;
+  };
+  addEventListener("visibilitychange", listen);
+  addEventListener("pagehide", () => { stream?.close(); stream = null; following = false; lost = true; });
+  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
   addEventListener("htmx:beforeRequest", (event) => {
     const part = event.target;
+    const polls = event.detail.requestConfig.triggeringEvent?.type !== "fui:moved";
     const byItself = !event.detail.requestConfig.triggeringEvent
-      || event.detail.requestConfig.triggeringEvent.type === "htmx:poll";
-    if (part.hasAttribute?.("data-refresh") && byItself && (document.hidden || busyIn(part))) {
+      || ["htmx:poll", "fui:moved"].includes(event.detail.requestConfig.triggeringEvent.type);
+    if (!part.hasAttribute?.("data-refresh") || !byItself) return;
+    if (document.hidden || busyIn(part) || (polls && following && Date.now() - asked < 14000)) {
       event.preventDefault();
+    } else {
+      asked = Date.now();
     }
   });
   // What the reader opened, closed or focused stays so when its part is replaced. htmx itself keeps
@@ -207,5 +236,6 @@
     else if (said) { said.tabIndex = -1; said.focus(); }
     tick();
     setInterval(tick, 1000);
+    listen();
   });
 })();

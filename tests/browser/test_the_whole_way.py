@@ -122,3 +122,20 @@ def test_it_keeps_a_draft(sign_in: SignIn) -> None:
     page.goto("/changes/?inbox=mine")
     page.get_by_role("link", name="Half finished").first.click()
     expect(page.get_by_label("Cluster name")).to_have_value("Half finished")
+
+
+def test_a_page_hears_what_somebody_else_did_without_asking_for_it(sign_in: SignIn) -> None:
+    requester = sign_in("requester")
+    fill_registration(requester, cluster="spoke-dev-heard", secret="fleet/spoke-dev-workload5")
+    requester.get_by_role("button", name="Request approval").click()
+    expect(requester.get_by_role("heading", name="Register spoke-dev-heard")).to_be_visible()
+    change = requester.url
+
+    # Its clock stands still: nothing that the page does every few seconds is done any more.
+    listener = sign_in("approver")
+    listener.clock.install()
+    with listener.expect_request("**/live/"):
+        listener.goto(change)
+    expect(listener.get_by_text("Submitted").first).to_be_visible()
+    requester.get_by_role("button", name="Withdraw").click()
+    expect(listener.get_by_text("Withdrawn").first).to_be_visible()

@@ -55,6 +55,7 @@ TABLE = {
     "change-plan": ("/plan/", READ),
     "value-search": ("/values/", READ),
     "search": ("/search/?q=spoke", READ),
+    "live": ("/live/", dict.fromkeys(ROLES, 204)),
     "system": ("/system/", READ),
     "fleet-list": ("/admin/fleets/", RULE),
     "fleet-add": ("/admin/fleets/add/", RULE),

@@ -17,7 +17,7 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import HubKind
-from onboarding.services.observing import standings, stories
+from onboarding.services.observing import pulses, standings, stories
 from onboarding.services.observing.observation_rows import REGISTRATION
 from tests.stage import Stage
 
@@ -142,6 +142,18 @@ def test_it_writes_what_changed_and_only_marks_what_did_not(stage: Stage) -> Non
         stage.clock.now() - timedelta(seconds=10),
     )
     assert {row.computed_at for row in after.values()} == {stage.clock.now()}
+
+
+def test_it_says_that_it_moved_only_where_something_is_otherwise_than_it_was(stage: Stage) -> None:
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    recompute(stage)
+    first = pulses.numbers()
+    recompute(stage)
+    assert pulses.numbers() == first
+    application(stage, "one")
+    recompute(stage)
+    assert pulses.numbers() != first
 
 
 def test_it_has_a_line_for_a_cluster_that_is_only_asked_for(stage: Stage) -> None:

@@ -27,7 +27,7 @@ from onboarding.models import (
     Standing,
 )
 from onboarding.ports import Clock
-from onboarding.services.observing import durations
+from onboarding.services.observing import durations, pulses
 from onboarding.services.observing.looking import HUB_TOLD
 from onboarding.services.observing.stories import HubView, Story, tell
 
@@ -174,7 +174,8 @@ def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], no
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
-    _write(before, fresh, now)
+    if _write(before, fresh, now):
+        pulses.beat(fleet=fleet)
     if onboarded:
         durations.record(fleet=fleet, told=onboarded, now=now)
     return len(fresh)
@@ -184,8 +185,11 @@ def _write(
     before: Mapping[int, tuple[object, ...]],
     fresh: Mapping[tuple[str, object], Standing],
     now: datetime,
-) -> None:
-    """Write what differs; what stayed as it was only gets the new time, all of it in one statement."""
+) -> bool:
+    """Write what differs, and return whether anything does.
+
+    What stayed as it was only gets the new time, all of it in one statement.
+    """
     same, changed, new = [], [], []
     for row in fresh.values():
         row.computed_at = now
@@ -213,6 +217,7 @@ def _write(
             update_fields=[*_COLUMNS, "computed_at"],
             batch_size=500,
         )
+    return bool(gone or new or changed)
 
 
 def batched(keys: Sequence[Key], size: int = 500) -> Iterator[Sequence[Key]]:
