@@ -17,6 +17,7 @@ from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredent
 from onboarding.services import events, indexing, plan_records, previews, servers
 from onboarding.services.delivery import deliveries
 from onboarding.services.rights import rights_of
+from onboarding.services.tips import tip_after
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -258,10 +259,12 @@ def replan(
 
     The same digest only moves the base commit; another digest replaces the plan, and an event says so.
     A plan that is refused now is said in `state_note`; the old plan then cannot be approved (no digest).
+    A plan never goes back to an older commit, however old this process's copy of the branch is.
     """
-    waiting = (DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
-    commit = repository.snapshot().commit
-    if change.state not in waiting or change.base_commit == commit:
+    if change.state not in (DecisionState.SUBMITTED.value, DecisionState.LAPSED.value):
+        return change
+    commit = tip_after(change.base_commit, repository=repository)
+    if change.base_commit == commit:
         return change
     now = clock.now()
     try:

@@ -17,6 +17,7 @@ from onboarding.models import Cluster, Fleet
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services.layouts import layout_of
 from onboarding.services.member_rows import MemberReader
+from onboarding.services.tips import tip_after
 
 _COLUMNS = [
     "blob",
@@ -76,7 +77,7 @@ def index(
     `emptied`) where a branch that had commits has none any more: then the rows stay as they were.
     """
     fleet.refresh_from_db(fields=_INDEX)
-    snapshot = repository.snapshot()
+    snapshot = repository.snapshot(tip_after(fleet.indexed_commit, repository=repository))
     if not snapshot.commit and fleet.indexed_commit:
         raise emptied(fleet)
     known = Cluster.objects.filter(fleet=fleet)

@@ -26,14 +26,14 @@ def refresh(
         tip = repository.fetch()
         lost_commits.watch_history(fleet=fleet, tip=tip, repository=repository, clock=clock)
         indexing.index(fleet=fleet, repository=repository, clock=clock)
+        waiting = Change.objects.filter(
+            fleet=fleet, state__in=(DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
+        ).select_related("fleet", "requester", "hub")
+        for change in waiting:
+            changes.replan(change=change, repository=repository, clock=clock, renderer=renderer)
     except FleetError as error:
         Fleet.objects.filter(pk=fleet.pk).update(index_problem=str(error))
         return
-    waiting = Change.objects.filter(
-        fleet=fleet, state__in=(DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
-    ).select_related("fleet", "requester", "hub")
-    for change in waiting:
-        changes.replan(change=change, repository=repository, clock=clock, renderer=renderer)
     Heartbeat.objects.update_or_create(
         part=f"index:{fleet.name}", defaults={"at": clock.now(), "detail": fleet.indexed_commit}
     )

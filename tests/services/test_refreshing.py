@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from onboarding.models import Change, Cluster, Event, Heartbeat
-from onboarding.services import refreshing
+from onboarding.services import changes, indexing, refreshing
 from tests import repositories
 from tests.stage import Stage, member
 
@@ -91,3 +91,39 @@ def test_it_says_when_the_repository_is_gone_and_keeps_what_it_knew(stage: Stage
     gone.rename(stage.bare)
     refresh(stage)
     assert stage.fleet.index_problem == ""
+
+
+def test_a_copy_that_is_older_brings_neither_a_plan_nor_the_index_back(stage: Stage) -> None:
+    older = stage.new_repository("mirror-b")
+    older.fetch()
+    stage.human(DEFAULTS, 'externalSecret:\n  labels:\n    team: "x"\n')()
+    change = stage.submitted("spoke-a")
+    refresh(stage)
+    tip = repositories.tip(stage.bare)
+    assert stage.fleet.indexed_commit == change.base_commit == tip
+    assert older.snapshot().commit != tip
+
+    indexing.index(fleet=stage.fleet, repository=older, clock=stage.clock)
+    stage.fleet.refresh_from_db()
+    assert stage.fleet.indexed_commit == tip
+
+    other = stage.new_repository("mirror-c")
+    other.fetch()
+    stage.human("README.md", "Other words.\n")()
+    refresh(stage)
+    change.refresh_from_db()
+    digest, newest = change.plan_digest, change.base_commit
+    assert changes.replan(change=change, repository=other, clock=stage.clock).base_commit == newest
+    assert change.plan_digest == digest
+    assert not Event.objects.filter(verb="change.replanned").exists()
+
+
+def test_a_branch_that_was_rewritten_is_followed_all_the_same(stage: Stage) -> None:
+    stage.human("README.md", "Soon gone.\n")()
+    change = stage.submitted("spoke-a")
+    refresh(stage)
+    parent = repositories.git(stage.bare, "rev-parse", "main~1").strip()
+    repositories.git(stage.bare, "update-ref", "refs/heads/main", parent)
+    refresh(stage)
+    change.refresh_from_db()
+    assert change.base_commit == stage.fleet.indexed_commit == parent
