@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0020_people_keep_filters"),
+        ("onboarding", "0021_adoptions_are_tried_again"),
     ]
 
     operations = [
