@@ -301,9 +301,12 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
 
 
 def _has_drifted(facts: Facts, now: datetime) -> bool:
-    """Whether labels differ on a cluster that has been in the fleet for long: no registration any more."""
+    """Whether labels differ on a cluster that has been in the fleet for long: no registration any more.
+
+    While the hub still follows a commit, they differ of course.
+    """
     since = min((at for at in (facts.registered_at, facts.matched_at) if at), default=now)
-    return bool(facts.label_differences) and now - since > GRACE
+    return bool(facts.label_differences) and facts.labels_settled and now - since > GRACE
 
 
 def _state_before_git(facts: Facts, steps: tuple[Step, ...]) -> tuple[ClusterState, str]:

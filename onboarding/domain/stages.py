@@ -105,7 +105,8 @@ class Facts:
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
     `registration_says` is what its registration Application says while it is not well;
     `broken_members` are other members of its hub whose files cannot be read.
-    `own_groups` are the groups that its own Argo CD deploys, `own_seen_at` when that was last seen
+    `labels_settled`: the live labels were read when the hub had had time to follow Git's newest
+    commit. `own_groups` are the groups that its own Argo CD deploys, `own_seen_at` when that was last seen
     (None: access to it is not configured, or it was never seen). `set_problems` are the
     ApplicationSets that select it, report an error and have made nothing for it;
     `uncompared` of its Applications were never compared with Git by Argo CD.
@@ -139,6 +140,7 @@ class Facts:
     external_secret: ExternalSecretFacts | None = None
     registered_at: datetime | None = None
     label_differences: tuple[LabelDifference, ...] = ()
+    labels_settled: bool = True
     same_server: tuple[str, ...] = ()
     connection: str = ""
     connection_message: str = ""

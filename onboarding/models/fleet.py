@@ -10,6 +10,7 @@ from onboarding.domain.reviews import ForgeKind
 class Fleet(models.Model):
     """One Git repository on one branch: where members are written.
 
+    `indexed_at` is when the branch was last read, `moved_at` when that showed another commit.
     `chart_versions` maps a chart's folder to its version at the indexed commit.
     Credentials are held by reference only: `credential_file` names a file that the service can read
     (a token for https, a private key for ssh), never its content. `delivery_mode` says whether
@@ -55,6 +56,7 @@ class Fleet(models.Model):
     pushes_per_minute = models.PositiveIntegerField(default=0)
     indexed_commit = models.CharField(max_length=64, blank=True, default="")
     indexed_at = models.DateTimeField(null=True, blank=True)
+    moved_at = models.DateTimeField(null=True, blank=True)
     chart_versions = models.JSONField(default=dict, blank=True)
     index_problem = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)

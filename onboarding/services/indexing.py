@@ -174,6 +174,7 @@ def _store(
         mine = Fleet.objects.filter(pk=fleet.pk, indexed_commit=fleet.indexed_commit).update(
             indexed_commit=snapshot.commit,
             indexed_at=clock.now(),
+            moved_at=clock.now(),
             index_problem="",
             chart_versions=versions,
         )

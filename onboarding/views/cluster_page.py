@@ -164,7 +164,7 @@ def _steps(steps: Sequence[Step]) -> tuple[TimelineStep, ...]:
 
 
 def _tabs(
-    here: str, cluster: Cluster, applications: Sequence[ApplicationStatus], drift: int
+    here: str, cluster: Cluster, applications: Sequence[ApplicationStatus], drift: int | None
 ) -> tuple[Tab, ...]:
     return (
         Tab("applications", "Applications", f"{here}?tab=applications", count=len(applications)),

@@ -259,6 +259,19 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "waiting",
         "addonsRelease is default, not release1",
     ),
+    # While the hub still follows a commit, labels differ of course.
+    (
+        replace(
+            GOOD,
+            label_differences=DIFFERENT,
+            matched_at=ago(minutes=16),
+            labels_settled=False,
+        ),
+        "registering",
+        "registered",
+        "waiting",
+        "addonsRelease is default",
+    ),
     (REGISTERED, "registering", "matched", "waiting", "not been observed"),
     (
         replace(REGISTERED, matched=0),

@@ -76,6 +76,8 @@ def test_it_reads_nothing_at_the_same_commit_but_says_that_it_looked(stage: Stag
     assert numbers(index(stage)) == (0, 3, 0, 0)
     stage.fleet.refresh_from_db()
     assert stage.fleet.indexed_at == stage.clock.now()
+    assert stage.fleet.moved_at is not None
+    assert stage.fleet.moved_at < stage.fleet.indexed_at  # it was read again, and had not moved
 
 
 def test_it_reads_only_what_a_commit_touches(stage: Stage) -> None:

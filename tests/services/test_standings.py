@@ -294,3 +294,31 @@ def test_it_looks_at_all_clusters_of_a_small_fleet_each_time(stage: Stage) -> No
     for _ in range(3):
         assert standings.keep_up(fleet=stage.fleet, clock=stage.clock) == 1
         stage.clock.advance(2)
+
+
+@pytest.mark.parametrize(
+    ("read_after", "before", "after"),
+    [(29, 0, 0), (29, 4, 4), (31, 0, 1), (31, 4, 1)],
+)
+def test_it_counts_no_drift_while_the_hub_still_follows_a_commit(
+    stage: Stage, read_after: int, before: int, after: int
+) -> None:
+    moved = stage.clock.now()
+    stage.fleet.moved_at = moved
+    stage.fleet.save(update_fields=["moved_at"])
+    cluster(stage)
+    HubWatch.objects.create(
+        hub=stage.hub, seen_at=moved, clusters_seen_at=moved + timedelta(seconds=read_after)
+    )
+    ClusterStatus.objects.create(
+        hub=stage.hub,
+        name="spoke-a",
+        server="https://a.example",
+        labels={"addonsRelease": "release1", "enable_x": "true"},
+        first_seen_at=moved,
+        seen_at=moved,
+    )
+    recompute(stage)
+    Standing.objects.update(drift=before)
+    recompute(stage)
+    assert Standing.objects.get().drift == after

@@ -94,7 +94,7 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
 
 def follow(*, fleet: Fleet, hub_name: str, names: Iterable[str], clock: Clock) -> int:
     """Bring the standings of some clusters of one hub up to date; returns how many there are."""
-    hub = Hub.objects.filter(fleet=fleet, name=hub_name).first()
+    hub = Hub.objects.filter(fleet=fleet, name=hub_name).select_related("fleet").first()
     parts = batched(sorted(names), _AT_ONCE)
     return sum(_part(fleet, hub, hub_name, some, clock.now()) for some in parts)
 
@@ -309,7 +309,8 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     row.stage = current.stage.value if current else ""
     own = (row.cluster.secret_name,) if row.cluster else ()
     row.cause = cause_of(row.sentence, names=(row.name, *own))
-    row.drift = told.drift
+    if told.drift is not None:  # else the hub still follows a commit, and it stays what it was
+        row.drift = told.drift
     total = told.applications
     row.applications = total.total if total else 0
     row.synced, row.healthy = (total.synced, total.healthy) if total else (0, 0)

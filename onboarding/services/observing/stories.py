@@ -63,19 +63,22 @@ _APPLICATION = (
 
 _NO_HISTORY: Mapping[Stage, timedelta] = MappingProxyType({})
 _MOST_NAMED = 10
+_FOLLOWS_WITHIN = timedelta(seconds=30)
+"""How long a hub that is told of a commit takes to have its labels on the cluster secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
     """One cluster told: its timeline, and the rollup of its Applications (None: nobody looked).
 
-    `drift` is the number of labels on the live cluster secret that are not as Git says.
+    `drift` is the number of labels on the live cluster secret that are not as Git says; None while
+    the hub has not had time to follow Git's newest commit.
     """
 
     timeline: Timeline
     applications: Rollup | None
     seen_at: datetime | None
-    drift: int = 0
+    drift: int | None = 0
 
 
 class HubView:
@@ -97,12 +100,21 @@ class HubView:
         self.sets: list[HubObject] = []
         self.own: dict[str, OwnArgo] = {}
         self._hub_name = hub.name if hub else ""
+        self._git_moved_at = hub.fleet.moved_at if hub else None
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
             self._read(hub, only)
             self.own = own_argos(
                 fleet_id=hub.fleet_id, names=set(only) - {hub.name}, columns=_APPLICATION
             )
+
+    @property
+    def labels_settled(self) -> bool:
+        """Whether the live labels were read when the hub had had time to follow Git's newest commit."""
+        read = self.watch.clusters_seen_at if self.watch else None
+        if read is None or self._git_moved_at is None:
+            return True
+        return read - self._git_moved_at > _FOLLOWS_WITHIN
 
     def silence(self, part: str) -> tuple[datetime | None, str]:
         """Since when one part of the hub ("applications", "clusters") does not answer, and why."""
@@ -174,7 +186,8 @@ def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> St
     """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
     name = cluster.name if cluster else change.cluster_name if change else ""
-    seen = HubView(Hub.objects.filter(name=hub_name).first(), only=[name])
+    hub = Hub.objects.filter(name=hub_name).select_related("fleet").first()
+    seen = HubView(hub, only=[name])
     delivery = change.deliveries.order_by("-pk").first() if change else None
     told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
     fleet = cluster.fleet if cluster else change.fleet if change else None
@@ -224,14 +237,14 @@ def tell(
     verdicts = [*map(_verdict, rows), *_own_verdicts(own, now)]
     total = rollup(verdicts) if looked else None
     facts = _facts(cluster, change, delivery, seen, rows, total)
-    facts = replace(facts, webhook=hub_told, own_groups=groups)
+    facts = replace(facts, webhook=hub_told, own_groups=groups, labels_settled=seen.labels_settled)
     if own is not None and own.seen_at is not None:
         facts = _with_own(facts, own)
     return Story(
         timeline(facts, now=now, usual=usual),
         total,
         seen.watch.seen_at if seen.watch else None,
-        drift=_drift(cluster, seen.registered.get(name)),
+        drift=_drift(cluster, seen.registered.get(name)) if seen.labels_settled else None,
     )
 
 
