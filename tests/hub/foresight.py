@@ -19,6 +19,7 @@ from onboarding.domain.hierarchy import resolve
 from onboarding.domain.impact import Forecaster
 from onboarding.domain.labels import predict_labels
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
+from onboarding.domain.live_sets import KnownSets
 from onboarding.domain.member import DeploymentModel, parse_member
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
 from onboarding.domain.planner import EditCluster, Neighbours, Plan, plan
@@ -51,7 +52,11 @@ def plan_edit(
     pins: Mapping[str, str | None] | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Plan:
-    """The product's plan of an edit of a centralized cluster, on the commit that the hub has."""
+    """The product's plan of an edit of a centralized cluster, on the commit that the hub has.
+
+    It is held against the hub's own ApplicationSets, which must agree with it in what they select and
+    in the versions and values files that they plainly deploy.
+    """
     intent = EditCluster(
         placement=place,
         secret_name=SecretName(f"fleet/{place.cluster}"),
@@ -59,7 +64,11 @@ def plan_edit(
         pins=pins or {},
         options=options or {},
     )
-    return plan(intent, snapshot(fleet), TENANTS_LAYOUT, Neighbours())
+    known = KnownSets(tuple(fleet.hub.kube.list("ApplicationSet")))
+    found = plan(intent, snapshot(fleet), TENANTS_LAYOUT, Neighbours(), known=known)
+    assert found.impact.live_sets > len(found.impact.expected)
+    assert [one.message for one in found.warnings if one.code.startswith("hub_")] == []
+    return found
 
 
 def foreseen(fleet: Fleet, place: Placement) -> dict[str, ApplicationForecast]:
