@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from onboarding.domain.errors import Transient
 from onboarding.domain.fleet_plan import FleetPlan, plan_fleet
 from onboarding.domain.labels import CHART_PATH
-from onboarding.domain.live_sets import KnownSets
+from onboarding.domain.live_sets import KnownSets, name_template, plain_name
 from onboarding.domain.overlay import OverlaidSnapshot
 from onboarding.domain.plans import PlanWarning
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
@@ -74,6 +74,8 @@ def _plan(
     layout = layout_of(fleet)
     warnings: list[PlanWarning] = []
 
+    held: dict[str, tuple[KnownSets, KnownSets]] = {}
+
     def sets_of(hub: str) -> tuple[KnownSets, KnownSets]:
         live, asked = live_sets(hub_name=hub), sets_seen(hub_name=hub)
         sides = [
@@ -84,10 +86,31 @@ def _plan(
         warnings.extend(warning for one in sides for warning in one.warnings)
         if any(one.has_own_labels for one in sides):
             warnings.append(_OWN_LABELS)
+        held[hub] = now, later
         return now, later
 
     found = plan_fleet(*snapshots, files, layout, go_on=go_on, sets_of=sets_of)
+    warnings += _unnamed(found, held)
     return replace(found, warnings=tuple(dict.fromkeys([*found.warnings, *warnings])))
+
+
+def _unnamed(
+    plan: FleetPlan, held: Mapping[str, tuple[KnownSets, KnownSets]]
+) -> Iterator[PlanWarning]:
+    """The sets whose Applications are called by a template, which is not evaluated for a whole fleet."""
+    found = set()
+    for one in plan.moved:
+        sets = {**held[one.hub][0].by_name, **held[one.hub][1].by_name}
+        for each in (*one.impact.appear, *one.impact.disappear):
+            data = sets[each.component].data if each.from_hub else {}
+            if name_template(data) and not plain_name(data, one.cluster):
+                found.add(each.component)
+    if found:
+        yield PlanWarning(
+            f"The Applications of {', '.join(sorted(found))} are called otherwise: their names are "
+            "templates, which only the plan of a single change evaluates.",
+            "name_not_evaluated",
+        )
 
 
 _OWN_LABELS = PlanWarning(

@@ -268,6 +268,10 @@ def test_a_branch_that_changes_the_repositorys_own_chart_is_rendered_on_both_sid
     assert [each.component for each in one.impact.disappear] == ["apps-metrics-server"]
     assert found.held == (("hub-a", 2, helm.engine()),)
     assert "labels_rendered" in [each.code for each in found.warnings]
+    (name,) = [each.message for each in found.warnings if each.code == "name_not_evaluated"]
+    assert name.startswith(
+        "The Applications of apps-cert-manager, apps-metrics-agent, apps-metrics-server are called"
+    )
 
 
 def test_a_form_offers_the_flags_that_rendered_sets_select_by(
