@@ -14,10 +14,15 @@ class Goals:
 
     def at_most(self, name: str, measured: float, limit: float, unit: str) -> None:
         """A measured value that may not be greater than its limit."""
-        holds = measured <= limit
+        self._add(name, f"{measured:.2f} {unit}, at most {limit:g} {unit}", measured <= limit)
+
+    def at_least(self, name: str, measured: float, limit: float, unit: str) -> None:
+        """A measured value that may not be less than its limit."""
+        self._add(name, f"{measured:.2f} {unit}, at least {limit:g} {unit}", measured >= limit)
+
+    def _add(self, name: str, said: str, holds: bool) -> None:
         self.missed += not holds
-        mark = "holds" if holds else "MISSED"
-        self.lines.append(f"{name}: {measured:.2f} {unit}, at most {limit:g} {unit}: {mark}")
+        self.lines.append(f"{name}: {said}: {'holds' if holds else 'MISSED'}")
 
     def report(self) -> int:
         """Print a line for each goal; return the exit code."""

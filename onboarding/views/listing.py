@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from onboarding.views.pages import Column, Facet, Listing, Narrowed, Option, Pag
 
 PAGE_SIZE = 50
 LONGEST_QUERY = 200
+_MOST_VALUES = 100
 NUL = "\0"  # PostgreSQL takes no text with it
 Row = TypeVar("Row", bound=Model)
 
@@ -49,9 +51,11 @@ def narrowed(request: HttpRequest, names: Mapping[str, str]) -> tuple[Narrowed, 
     return tuple(found)
 
 
-def paginate(request: HttpRequest, rows: QuerySet[Row]) -> tuple[Pagination, list[Row]]:
+def paginate(
+    request: HttpRequest, rows: QuerySet[Row], *, size: int = PAGE_SIZE
+) -> tuple[Pagination, list[Row]]:
     """One page of the rows (?page=, from 1; out of range is the last one)."""
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(rows, size).get_page(request.GET.get("page"))
     return pagination(page), list(page.object_list)
 
 
@@ -84,18 +88,11 @@ def facets(
 
     Values stand in alphabetical order, but for the columns of `orders`, which lists their values.
     """
+    columns = [name for name, _ in names]
+    counts = _counted(rows, columns, chosen)
     found = []
     for name, label in names:
-        others = rows
-        for other, values in chosen.items():
-            if values and other != name:
-                others = others.filter(**{f"{other}__in": values})
-        counted = (
-            others.order_by()
-            .values_list(name)
-            .annotate(Count("pk", distinct=True))
-            .order_by(name)[:100]
-        )
+        counted = sorted(counts[name].items(), key=lambda row: row[0] or "")[:_MOST_VALUES]
         order = orders.get(name)
         options = tuple(
             Option(
@@ -114,6 +111,32 @@ def facets(
         if options:
             found.append(Facet(name=name, label=label, options=options, shows_state=name in states))
     return tuple(found)
+
+
+def _counted(
+    rows: QuerySet[Any], columns: Sequence[str], chosen: Mapping[str, Sequence[str]]
+) -> dict[str, Counter[Any]]:
+    """How many rows each value of each column has among those that the choices for the others leave.
+
+    Rows are counted once, by all columns together: many are alike in all of them, and a query for
+    each column reads ten thousand rows as often as there are columns.
+    """
+    beside = {name: values for name, values in chosen.items() if values and name not in columns}
+    for name, values in beside.items():
+        rows = rows.filter(**{f"{name}__in": values})
+    alike = rows.order_by().values_list(*columns).annotate(Count("pk", distinct=True)).order_by()
+    wanted = [frozenset(chosen.get(name, ())) for name in columns]
+    counts: dict[str, Counter[Any]] = {name: Counter() for name in columns}
+    for *values, count in alike:
+        refused = [
+            number
+            for number, value in enumerate(values)
+            if wanted[number] and value not in wanted[number]
+        ]
+        for number, value in enumerate(values):
+            if not refused or refused == [number]:
+                counts[columns[number]][value] += count
+    return counts
 
 
 def listing(

@@ -327,9 +327,12 @@ def test_it_brings_up_how_the_clusters_stand_that_moved(
         APPLICATIONS,
         by_query([reply(page(mine, version="10"))], [then_stop(observed)]),
     )
+    standing = StandingsLoop(observed)
+    observed.watch.moved.add(["spoke-a"])
+    assert standing.attempt() > 0
+    assert not Standing.objects.exists(), "nothing was listed yet"
     loop(observed).attempt()
-    assert not Standing.objects.exists()
-    assert StandingsLoop(observed).attempt() > 0
+    assert standing.attempt() > 0
     assert [row.name for row in Standing.objects.all()] == ["spoke-a"]
     assert Standing.objects.get().applications == 1
     assert observed.watch.moved.take(10) == frozenset()
@@ -341,6 +344,7 @@ def test_it_forgets_no_cluster_whose_standing_could_not_be_written(
     def broken(**_: object) -> int:
         raise DatabaseError("away")
 
+    HubWatch.objects.update(seen_at=Wall().now())
     observed.watch.moved.add(["spoke-a"])
     monkeypatch.setattr("onboarding.services.observing.standings.follow", broken)
     assert StandingsLoop(observed, chance=random.Random(1)).attempt() > 0

@@ -22,12 +22,12 @@ def text(value: object, limit: int = _MESSAGE) -> str:
     """A hub's text, fit to be stored and shown: no control characters, no token, not too long."""
     if not isinstance(value, str):
         return ""
-    if len(value) <= min(limit, _TOO_SHORT) and value.isprintable():
-        return value
     return _remembered(value, limit) if len(value) <= _OFTEN_SEEN else _cleaned(value, limit)
 
 
 def _cleaned(value: str, limit: int) -> str:
+    if len(value) <= min(limit, _TOO_SHORT) and value.isprintable():
+        return value
     cut = value[: limit * 2]
     return _SECRET.sub("***", _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", cut))[:limit]
 

@@ -78,7 +78,8 @@ _HEARTBEAT = timedelta(seconds=5)
 _AT_ONCE = 400
 _TELLING = ("labels", "connection", "connection_message")
 """What of a registered cluster its standing is made of."""
-_SAID = (*_TELLING, "annotations", "connected_at", "version")
+_SAID = (*_TELLING, "annotations", "version")
+"""What of it is written as soon as it differs; the time of Argo CD's last try differs each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +105,27 @@ def list_kind(
     identity, version = reader.identity(), reader.version()
     generation = _begin(watch, identity, version)
     count, unreadable, token, resource_version = 0, 0, "", ""
-    while True:
-        page = reader.list_page(kind, limit=page_size, continue_token=token)
-        resource_version = resource_version or page.resource_version
-        with writing(watch) as row:
-            _same_hub(row, identity)
-            context = _context(watch, kind, generation, clock.now())
-            stored = rows.store(context, page.items, ordered=False)
-        watch.moved.add(stored.clusters)
-        count, unreadable = count + len(page.items), unreadable + stored.unreadable
-        token = page.continue_token
-        if not token:
-            break
+    moved: set[str] = set()
+    try:
+        while True:
+            page = reader.list_page(kind, limit=page_size, continue_token=token)
+            resource_version = resource_version or page.resource_version
+            with writing(watch) as row:
+                _same_hub(row, identity)
+                context = _context(watch, kind, generation, clock.now())
+                stored = rows.store(context, page.items, ordered=False)
+            moved |= stored.clusters
+            count, unreadable = count + len(page.items), unreadable + stored.unreadable
+            token = page.continue_token
+            if not token:
+                break
+    finally:
+        # Not page by page: one cluster's Applications are on many pages.
+        watch.moved.add(moved)
     with writing(watch) as row:
         _same_hub(row, identity)
         gone = rows.rows_of(watch.hub_id, kind).filter(generation__lt=generation)
-        moved = frozenset[str]().union(*map(rows.clusters_of, gone.defer("facts").iterator()))
+        swept_of = frozenset[str]().union(*map(rows.clusters_of, gone.defer("facts").iterator()))
         swept, _ = gone.delete()
         now = clock.now()
         row.kinds[kind.value] = {
@@ -130,7 +136,7 @@ def list_kind(
             "unreadable": unreadable,
         }
         _heard(row, kind.value, now)
-    watch.moved.add(moved)
+    watch.moved.add(swept_of)
     _beat(watch, kind.value, clock.now(), f"listed {count}")
     return Listing(kind, resource_version, generation, identity, count, swept)
 
@@ -187,7 +193,7 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
             upsert(
                 changed[start : start + _AT_ONCE],
                 unique=("hub", "server", "name"),
-                columns=(*_SAID, "labels_changed_at", "seen_at"),
+                columns=(*_SAID, "connected_at", "labels_changed_at", "seen_at"),
             )
         ClusterStatus.objects.filter(hub_id=watch.hub_id).update(seen_at=now)
         gone = {key: row.pk for key, row in known.items() if key not in statuses}
@@ -242,6 +248,11 @@ def report_problem(*, watch: Watch, part: str, problem: str, clock: Clock) -> No
         row.problem = text(problem)
         row.problem_since = row.problem_since or clock.now()
         row.save(update_fields=["kinds", "problem", "problem_since"])
+
+
+def was_seen(*, hub_id: int) -> bool:
+    """Whether everything that a hub has was listed once."""
+    return HubWatch.objects.filter(hub_id=hub_id, seen_at__isnull=False).exists()
 
 
 def heard_at(*, hub_id: int, part: str = HubKind.APPLICATIONS.value) -> datetime | None:

@@ -33,18 +33,19 @@ class Moved:
     def __init__(self) -> None:
         """None at first."""
         self._lock = threading.Lock()
-        self._names: set[str] = set()
+        self._names: dict[str, None] = {}
 
     def add(self, names: Iterable[str]) -> None:
         """Something new is known of these."""
         with self._lock:
-            self._names.update(names)
+            self._names.update(dict.fromkeys(names))
 
     def take(self, most: int) -> frozenset[str]:
-        """At most so many of them, which are forgotten by that."""
+        """At most so many of them, those that wait the longest; they are forgotten by that."""
         with self._lock:
             taken = frozenset(islice(self._names, most))
-            self._names -= taken
+            for name in taken:
+                del self._names[name]
             return taken
 
 

@@ -294,19 +294,23 @@ class ClustersLoop(Loop):
     def round(self) -> float:
         """One look at all clusters, then at most a minute of rest; a new delivery ends it."""
         observed = self._observed
+        worked = time.thread_time()
         observations.observe_clusters(
             watch=observed.watch, argocd=observed.argocd, clock=observed.clock
         )
         looking.try_unreachable_again(hub=observed.hub, argocd=observed.argocd)
         self._backoff.succeeded()
+        # Of thousands of clusters one look is work: it takes a tenth of a processor at most.
+        rested = 10 * (time.thread_time() - worked)
+        observed.rest(rested)
         short = observations.ONBOARDING_INTERVAL.total_seconds()
-        rested = 0.0
         while not observed.over:
             interval = observations.clusters_interval(hub=observed.hub, clock=observed.clock)
-            if rested + short > interval.total_seconds():
+            left = min(short, interval.total_seconds() - rested)
+            if left <= 0:
                 break
-            observed.rest(short)
-            rested += short
+            observed.rest(left)
+            rested += left
         return 0.0
 
 
@@ -342,10 +346,16 @@ class StandingsLoop(Loop):
     """Brings up how the clusters stand about which the hub has just said something new."""
 
     part = "standings"
+    _seen = False
 
     def round(self) -> float:
         """A part of the clusters that moved; the others at once after it."""
         observed = self._observed
+        if not self._seen:
+            # Until all was listed once, nothing can be said of any cluster.
+            self._seen = observations.was_seen(hub_id=observed.watch.hub_id)
+            if not self._seen:
+                return _STANDINGS_SECONDS
         names = observed.watch.moved.take(_STANDINGS)
         try:
             standings.follow(
