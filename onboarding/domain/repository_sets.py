@@ -52,7 +52,7 @@ class RepositorySets:
     def applications(self, text: SetText, *, only: str = "") -> Iterator[Mapping[str, Any]]:
         """The Applications that a set makes for the hub, as far as the repository can tell.
 
-        `only` is the one file that its Git generators shall find. Raises `Refused` where it has a
+        `only` is the one file whose Applications are wanted. Raises `Refused` where it has a
         generator of another kind, or a template that cannot be evaluated here.
         """
         found = load(text.text, path=text.path)
@@ -61,7 +61,8 @@ class RepositorySets:
             raise Refused(f"{text.label} has no Go templates.", code="not_evaluated")
         for one in _list(spec.get("generators")):
             for parameters in self._elements(one, self._hub(text.text), only):
-                yield self._application(spec, parameters)
+                if not only or only in _read_from(parameters):
+                    yield self._application(spec, parameters)
 
     def objects(self, application: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
         """What an Application's charts of this repository render to; raises `Refused` where one does not."""
@@ -231,6 +232,15 @@ def _place(path: str) -> dict[str, Any]:
         "filenameNormalized": name,
         "segments": folder.split("/"),
     }
+
+
+def _read_from(parameters: Parameters) -> set[str]:
+    """The files that Git generators took parameters from."""
+    plain, prefixed = _map(parameters.get("path")), (_map(one) for one in parameters.values())
+    places = [
+        one for one in (plain, *(_map(one.get("path")) for one in prefixed)) if "filename" in one
+    ]
+    return {f"{one['path']}/{one['filename']}".removeprefix("/") for one in places}
 
 
 def _not_evaluated(what: str) -> Refused:

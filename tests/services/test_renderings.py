@@ -140,6 +140,19 @@ def test_it_selects_by_the_labels_that_are_rendered(fleet: Fleet, helm: ChartRen
     assert "cert-manager-spoke-1" in [one.name for one in plan.impact.appear]
 
 
+def test_it_takes_no_other_clusters_labels_where_the_registration_does_not_read_the_file(
+    fleet: Fleet, helm: ChartRenderer
+) -> None:
+    registration = "fleet/fleet-bootstrap/registration.yaml"
+    elsewhere = FILES[registration].replace(f"{MEMBERS}/", "elsewhere/")
+    elsewhere += f"# Members are in {MEMBERS}/\n"
+    other = {"elsewhere/hub-a/spoke-0.yaml": planned(fleet, helm).edits[0].after}
+    plan = planned(fleet, helm, {**FILES, **other, registration: elsewhere})
+    assert said(plan, "labels_rendered") == []
+    (told,) = [one for one in said(plan, "not_rendered") if "labels" in one]
+    assert "No ApplicationSet of it makes a cluster secret." in told
+
+
 def test_it_refuses_a_file_that_the_repositorys_own_registration_does_not_read(
     fleet: Fleet, helm: ChartRenderer
 ) -> None:
