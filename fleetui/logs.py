@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -17,11 +17,19 @@ SHARED: Sequence[Any] = (
 )
 
 
+def but_streams_that_ended(_: Any, __: str, event: MutableMapping[str, Any]) -> Any:
+    """Leave out that a page which listened was left: it is no warning, and one comes with each page."""
+    if event.get("event") == "streaming_cancelled":
+        raise structlog.DropEvent
+    return event
+
+
 def logging_config(*, level: str) -> dict[str, Any]:
     """Return the configuration for `logging.config.dictConfig`, and configure structlog."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            but_streams_that_ended,
             *SHARED,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import structlog
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import AsyncClient, Client
 
+from fleetui import logs
 from onboarding.models import Fleet
 from onboarding.services.observing import pulses
 from onboarding.views import live
@@ -135,3 +137,10 @@ def test_it_is_refused_for_good_where_too_many_listen(monkeypatch: pytest.Monkey
 
     assert asyncio.run(status()) == 204
     assert Client().get("/live/").status_code == 302
+
+
+def test_that_a_page_was_left_is_not_logged() -> None:
+    with pytest.raises(structlog.DropEvent):
+        logs.but_streams_that_ended(None, "warning", {"event": "streaming_cancelled"})
+    other = {"event": "request_finished"}
+    assert logs.but_streams_that_ended(None, "info", other) is other
