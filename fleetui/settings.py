@@ -154,6 +154,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(run_every=2),
         "options": {"expires": 2},
     },
+    "lead-offboardings": {
+        "task": "onboarding.lead_offboardings",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
     "refresh-fleets": {
         "task": "onboarding.refresh_fleets",
         "schedule": schedule(run_every=30),

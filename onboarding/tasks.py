@@ -12,8 +12,8 @@ from celery import shared_task
 
 from onboarding import wiring
 from onboarding.domain.errors import Transient
-from onboarding.models import Fleet
-from onboarding.services import adopting, refreshing
+from onboarding.models import Fleet, Offboarding
+from onboarding.services import adopting, offboarding_steps, refreshing
 from onboarding.services.delivery import deliveries
 from onboarding.services.observing import observations, outcomes, standings
 
@@ -100,6 +100,20 @@ def refresh_standings(**_: Any) -> None:
         outcomes.check(fleet=fleet, clock=wiring.clock())
         for change_id in outcomes.unheard(fleet=fleet, clock=wiring.clock()):
             queue.wake("onboarding.tell_hub", change_id=change_id, again=True)
+
+
+@shared_task(name="onboarding.lead_offboardings")
+def lead_offboardings(**_: Any) -> None:
+    """Lead every cluster that leaves one step further, where the hub shows that the one before is done."""
+    open_runs = Offboarding.objects.filter(ended_at__isnull=True)
+    for fleet in Fleet.objects.filter(pk__in=open_runs.values("fleet")):
+        offboarding_steps.advance(
+            fleet=fleet,
+            repository=wiring.repository(fleet),
+            clock=wiring.clock(),
+            queue=wiring.queue(),
+            renderer=wiring.renderer(),
+        )
 
 
 @shared_task(name="onboarding.sweep")

@@ -16,6 +16,7 @@ from onboarding.views import (
     lint,
     live,
     metrics,
+    offboarding,
     overview,
     registration,
     releases,
@@ -38,6 +39,31 @@ cluster_urls = [
     path("clusters/compare/", values.cluster_compare, name="cluster-compare"),
     path("clusters/<slug:hub>/<slug:name>/", clusters.cluster_detail, name="cluster-detail"),
     path("clusters/<slug:hub>/<slug:name>/edit/", registration.cluster_edit, name="cluster-edit"),
+    path(
+        "clusters/<slug:hub>/<slug:name>/offboard/",
+        offboarding.cluster_offboard,
+        name="cluster-offboard",
+    ),
+    path(
+        "clusters/<slug:hub>/<slug:name>/offboard/pause/",
+        offboarding.offboarding_pause,
+        name="offboarding-pause",
+    ),
+    path(
+        "clusters/<slug:hub>/<slug:name>/offboard/resume/",
+        offboarding.offboarding_resume,
+        name="offboarding-resume",
+    ),
+    path(
+        "clusters/<slug:hub>/<slug:name>/offboard/stop/",
+        offboarding.offboarding_stop,
+        name="offboarding-stop",
+    ),
+    path(
+        "clusters/<slug:hub>/<slug:name>/offboard/give-up/",
+        offboarding.offboarding_give_up,
+        name="offboarding-give-up",
+    ),
     path("clusters/<slug:hub>/<slug:name>/drift/adopt/", drift.drift_adopt, name="drift-adopt"),
     path(
         "clusters/<slug:hub>/<slug:name>/drift/reassert/",

@@ -83,7 +83,7 @@ def application(hub: str, namespace: str, wanted: WantedApplication, act: Act) -
                     "blockOwnerDeletion": True,
                 }
             ],
-            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"] if wanted.cascades else [],
         },
         "spec": {
             "project": "fleet" if wanted.group == "fleet" else wanted.tenant,

@@ -19,6 +19,7 @@ from onboarding.demo.hub_sets import application_set, component_set
 from onboarding.domain.component_values import ClusterView, cluster_facts, component_layers
 from onboarding.domain.components import Catalogue, Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refused
+from onboarding.domain.handover import HANDED_GROUPS, is_on
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.impact import UNKNOWN_RELEASE_CHART
 from onboarding.domain.labels import predict_labels
@@ -40,7 +41,8 @@ class WantedApplication:
     `value_files` and `values` are what its chart is rendered with, the latter over the former.
     `inputs` changes whenever something that the Application renders from changes; `destination` is
     the cluster that it is deployed to (the hub, for a registration); `behaviour` is how it shall
-    end ("" is healthy); `problem` is an error of rendering.
+    end ("" is healthy); `problem` is an error of rendering. `cascades`: its objects go with it, which
+    a handover keeps from happening.
     """
 
     name: str
@@ -62,6 +64,7 @@ class WantedApplication:
     inputs: str = ""
     behaviour: str = ""
     problem: str = ""
+    cascades: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +290,7 @@ class _Reading:
             revision=component.version if outside else self._branch,
             value_files=tuple(path.path for path in layers),
             values=values,
+            cascades=component.group not in HANDED_GROUPS or not is_on(view.member),
             inputs=self._digest([path.path for path in layers])
             + hashlib.sha256(source.encode()).hexdigest()[:8],
         )

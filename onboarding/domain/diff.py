@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.intents import RegisterCluster
+from onboarding.domain.intents import EditCluster, LeaveFleet, RegisterCluster
 from onboarding.domain.plans import ApplicationForecast, FileEdit, Impact, Plan, sha256
 
 DIGEST_FORMAT = 1
 """The version of what a digest covers; it changes with the shape of `digest_data`."""
 
+_VERBS = {RegisterCluster.kind: "Register", EditCluster.kind: "Edit", LeaveFleet.kind: "Offboard"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -27,8 +28,9 @@ def unified(what: FileEdit | Plan) -> str:
 
 def _lines(edit: FileEdit) -> Iterator[str]:
     before = "/dev/null" if edit.before is None else f"a/{edit.path}"
+    after = "/dev/null" if edit.after is None else f"b/{edit.path}"
     for line in difflib.unified_diff(
-        _split(edit.before or ""), _split(edit.after), before, f"b/{edit.path}"
+        _split(edit.before or ""), _split(edit.after or ""), before, after
     ):
         yield line
         if not line.endswith("\n"):
@@ -55,8 +57,6 @@ def commit_message(
     where a name could begin a line or trailer of its own.
     """
     placement = plan.intent.placement
-    register = isinstance(plan.intent, RegisterCluster)
-    verb = "Register" if register else "Edit"
     trailers = [
         _trailer("Change-Id", change_id),
         _trailer("Requested-by", requester),
@@ -66,10 +66,18 @@ def commit_message(
     body = [
         f"Tenant {placement.tenant}, environment {placement.environment}, "
         f"{plan.intent.model.name.lower()} model.",
+        *_step(plan),
         *_summary(plan.impact),
     ]
-    subject = f"{verb} cluster {placement.cluster} on hub {placement.hub}"
+    subject = f"{_VERBS[plan.intent.kind]} cluster {placement.cluster} on hub {placement.hub}"
     return "\n".join([subject, "", *body, "", *trailers, ""])
+
+
+def _step(plan: Plan) -> Iterator[str]:
+    """Which step of its way out a cluster takes by this commit."""
+    step = plan.way[0].step if plan.way else getattr(plan.intent, "step", None)
+    if step is not None:
+        yield f"{step.words}."
 
 
 def _summary(impact: Impact) -> Iterator[str]:
@@ -144,14 +152,47 @@ def digest_data(
         "requester": requester,
         "editors": sorted(set(editors)),
         "policy": policy_version,
+        **_content(plan),
+        **_leaving(plan),
+    }
+
+
+def substance(plan: Plan) -> str:
+    """What a plan comes to, whoever asks for it and as which change: `sha256:<hex>`.
+
+    A later step of a cluster's way out is what was approved as long as this is the same.
+    """
+    return sha256(_content(plan))
+
+
+def _content(plan: Plan) -> dict[str, object]:
+    return {
         "edits": [
-            {"path": edit.path, "before": edit.before_blob or None, "after": edit.after_blob}
+            {
+                "path": edit.path,
+                "before": edit.before_blob or None,
+                "after": edit.after_blob or None,
+            }
             for edit in sorted(plan.edits, key=lambda edit: edit.path)
         ],
         "labels": {label.key: label.value for label in plan.labels_after.labels},
         "annotations": {label.key: label.value for label in plan.labels_after.annotations},
         "applications": _applications(plan.impact),
         "applications_complete": plan.impact.complete,
+    }
+
+
+def _leaving(plan: Plan) -> dict[str, object]:
+    """What a cluster's way out adds: whether workloads stay, and every commit of it in order."""
+    if not isinstance(plan.intent, LeaveFleet):
+        return {}
+    step = plan.intent.step
+    return {
+        "leaving": {
+            "keep": plan.intent.keep,
+            "step": step.value if step else None,
+            "way": [{"step": one.step.value, "substance": substance(one.plan)} for one in plan.way],
+        }
     }
 
 

@@ -1,4 +1,4 @@
-"""What somebody wants of a cluster: register it, or edit a registered one."""
+"""What somebody wants of a cluster: register it, edit a registered one, or let it leave."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import Placement
+from onboarding.domain.leaving import LeaveStep
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 
@@ -72,7 +73,26 @@ class EditCluster(_ClusterIntent):
     kind: ClassVar[str] = "edit"
 
 
-Intent = RegisterCluster | EditCluster
+@dataclass(frozen=True, slots=True)
+class LeaveFleet(_ClusterIntent):
+    """A registered cluster shall leave the fleet: the whole way (`step` None), or one step of it.
+
+    `keep`: what add-ons and resources deployed stays on the cluster. The other values are those of
+    the member file; what the file says when it is planned counts.
+    """
+
+    kind: ClassVar[str] = "offboard"
+
+    keep: bool = False
+    step: LeaveStep | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """The intent as plain data, with its step."""
+        step = self.step.value if self.step else ""
+        return _ClusterIntent.to_data(self) | {"keep": self.keep, "step": step}
+
+
+Intent = RegisterCluster | EditCluster | LeaveFleet
 
 
 def intent_from_data(data: Mapping[str, Any]) -> Intent:
@@ -81,8 +101,8 @@ def intent_from_data(data: Mapping[str, Any]) -> Intent:
     Raises `Refused` (code `unknown_intent`) for a kind or format of another version, or for data
     that misses a part; every name is parsed again, for a row is no safer than a form.
     """
-    kinds: Mapping[object, type[RegisterCluster | EditCluster]] = {
-        one.kind: one for one in (RegisterCluster, EditCluster)
+    kinds: Mapping[object, type[Intent]] = {
+        one.kind: one for one in (RegisterCluster, EditCluster, LeaveFleet)
     }
     make = kinds.get(data.get("kind"))
     if make is None or data.get("format") != FORMAT:
@@ -91,6 +111,10 @@ def intent_from_data(data: Mapping[str, Any]) -> Intent:
             code="unknown_intent",
         )
     try:
+        more: dict[str, Any] = {}
+        if make is LeaveFleet:
+            step = data["step"]
+            more = {"keep": data["keep"] is True, "step": LeaveStep(step) if step else None}
         return make(
             placement=Placement(
                 hub=HubName(data["hub"]),
@@ -104,6 +128,7 @@ def intent_from_data(data: Mapping[str, Any]) -> Intent:
             remote_resources=data["remote_resources"] is True,
             options=dict(data["options"]),
             pins=dict(data["pins"]),
+            **more,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(

@@ -208,6 +208,22 @@ class FleetLayout:
         """The one labels file that belongs to this cluster alone: where its pins are written."""
         return self.labels_paths(placement)[-1].path
 
+    def cluster_folders(self, placement: Placement) -> tuple[str, ...]:
+        """The folders that are one cluster's alone, one for each base folder of its groups."""
+        names = dict(self.bases) | dict(placement.bases)
+        found = [
+            self.layer_paths(placement, "_", group=group)[number].path
+            for group in names
+            for number, layer in enumerate(self.layers)
+            if layer.name is LayerName.CLUSTER
+        ]
+        cut = f"/{placement.cluster}/"
+        return tuple(
+            dict.fromkeys(
+                path.rpartition(cut)[0] + cut.rstrip("/") for path in found if cut in path
+            )
+        )
+
     def to_data(self) -> dict[str, Any]:
         """The layout as plain data, as `from_data` reads it."""
         return {

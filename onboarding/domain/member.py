@@ -346,7 +346,8 @@ def edit_member_text(text: str, before: FleetMember, after: FleetMember) -> str:
     """The file's text with the keys changed in which two readings of the member differ.
 
     Keys that are the same, unknown keys and comments stay as they are; an option that `after` does
-    not have is removed. Raises `Refused` as `new_member_text`, and as `yamltext.set_value`.
+    not have is removed, and a text of its `extra` that `before` does not have is set. Raises
+    `Refused` as `new_member_text`, and as `yamltext.set_value`.
     """
     _refuse_unless_sound(after)
     old, new = before.texts(), after.texts()
@@ -355,6 +356,9 @@ def edit_member_text(text: str, before: FleetMember, after: FleetMember) -> str:
             text = remove_value(text, [key])
         elif key in new and new[key] != old.get(key):
             text = set_value(text, [key], new[key])
+    for key, value in after.extra.items():
+        if isinstance(value, str) and value != before.extra.get(key):
+            text = set_value(text, [key], safe_scalar(value, key))
     return text
 
 

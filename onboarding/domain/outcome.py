@@ -39,12 +39,14 @@ class Prediction:
     """What a plan foresaw of the hub: labels, Applications that come or change, and those that go.
 
     `everything` names all Applications of the cluster afterwards; None where not all were foreseen.
+    `leaves`: the cluster is not registered afterwards.
     """
 
     labels: Mapping[str, str]
     applications: Mapping[str, Expected] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
     everything: frozenset[str] | None = None
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,14 @@ def prediction_of(record: Mapping[str, Any]) -> Prediction:
             if one["deployed_by"] == DeployedBy.HUB.value and one["name"] not in everything
         ),
         everything=everything if impact["complete"] and "expected" in impact else None,
+        leaves=bool(record.get("leaves")),
     )
 
 
 def differences(foreseen: Prediction, seen: Seen) -> tuple[str, ...]:
     """Each thing that is otherwise on the hub than was foreseen, as a sentence."""
+    if foreseen.leaves:
+        return () if seen.labels is None else ("The cluster is still registered on the hub.",)
     if seen.labels is None:
         return ("The cluster is not registered on the hub.",)
     found = [*_labels(foreseen.labels, seen.labels), *_applications(foreseen, seen)]

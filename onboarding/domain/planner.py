@@ -22,7 +22,13 @@ from onboarding.domain.intent_rules import (
     check_neighbours,
     check_values,
 )
-from onboarding.domain.intents import EditCluster, Intent, RegisterCluster, intent_from_data
+from onboarding.domain.intents import (
+    EditCluster,
+    Intent,
+    LeaveFleet,
+    RegisterCluster,
+    intent_from_data,
+)
 from onboarding.domain.labels import (
     NO_LABELS,
     ClusterLabels,
@@ -30,6 +36,7 @@ from onboarding.domain.labels import (
     edit_labels_text,
 )
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.leaving import member_after
 from onboarding.domain.live_sets import NO_SETS, KnownSets
 from onboarding.domain.member import FleetMember, edit_member_text, new_member_text, parse_member
 from onboarding.domain.names import SecretName
@@ -55,6 +62,7 @@ __all__ = [
     "FileEdit",
     "Impact",
     "Intent",
+    "LeaveFleet",
     "Neighbours",
     "Plan",
     "PlanWarning",
@@ -242,6 +250,8 @@ def _wanted(intent: Intent, member: FleetMember | None, path: str) -> FleetMembe
     placement = intent.placement
     # Whether it really is one is checked with the other values, so that all refusals come at once.
     secret_name = cast(SecretName, intent.secret_name)
+    if member is not None and isinstance(intent, LeaveFleet) and intent.step:
+        return member_after(member, intent.step, keep=intent.keep)
     if member is not None:
         return replace(
             member,
@@ -325,7 +335,11 @@ def _heard_labels(
 
 def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:
     """The files that an edit writes, as they will be."""
-    return {one.path: SnapshotFile(one.path, one.after_blob, one.after.encode()) for one in edits}
+    return {
+        one.path: SnapshotFile(one.path, one.after_blob, one.after.encode())
+        for one in edits
+        if one.after is not None
+    }
 
 
 def _warnings(

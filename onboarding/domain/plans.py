@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from onboarding.domain.intents import Intent
+from onboarding.domain.intents import Intent, LeaveFleet
 from onboarding.domain.labels import ClusterLabels
+from onboarding.domain.leaving import LeaveStep
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 
 
@@ -38,13 +39,13 @@ def sha256(data: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileEdit:
-    """One file as it is (None: absent) and as it shall be, with Git's ids of both ("": absent)."""
+    """One file as it is and as it shall be (None: absent), with Git's ids of both ("": absent)."""
 
     path: str
     before_blob: str
     after_blob: str
     before: str | None
-    after: str
+    after: str | None
 
 
 class DeployedBy(StrEnum):
@@ -193,7 +194,10 @@ def _blob(file: SnapshotFile | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an intent comes to on one commit: edits, labels before and after, Applications."""
+    """What an intent comes to on one commit: edits, labels before and after, Applications.
+
+    `way` are all steps of a cluster that leaves, in order; the plan is that of the first.
+    """
 
     commit: str
     intent: Intent
@@ -203,11 +207,20 @@ class Plan:
     impact: Impact
     warnings: tuple[PlanWarning, ...] = ()
     reads: ReadSet = field(default_factory=ReadSet)
+    way: tuple[PlannedStep, ...] = ()
 
     @property
     def destructive(self) -> bool:
-        """Whether something that runs would go away."""
-        return self.impact.destructive
+        """Whether something that runs would go away, or a cluster leaves the fleet."""
+        return self.impact.destructive or isinstance(self.intent, LeaveFleet)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One commit of a cluster's way out of the fleet, planned on what the steps before leave."""
+
+    step: LeaveStep
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ def timeline(
     """
     steps = _steps(facts, now, usual)
     state, sentence = _state(facts, steps, now)
+    if facts.removing:
+        return Timeline(steps, state, sentence, facts.removing_remedy)
     told = Timeline(steps, state, f"{sentence} {_unseen_own(facts)}".strip())
     remedy = told.current.remedy if told.current else ""
     if facts.is_committed() and (silence := _silence(facts, now)):
@@ -272,7 +274,8 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
     if facts.removed:
         return ClusterState.GONE, "It has left the fleet; nothing of it is left on the hub."
     if facts.removing:
-        return ClusterState.LEAVING, "It is leaving the fleet; the hub still has parts of it."
+        said = facts.removing_says or "the hub still has parts of it."
+        return ClusterState.LEAVING, f"It is leaving the fleet: {said}"
     if not facts.is_committed():
         return _state_before_git(facts, steps)
     if facts.files_problem:

@@ -102,7 +102,8 @@ class Facts:
     `files_problem`: a file of it in Git cannot be read. `noticed_at`: its registration Application
     exists. `matched`: how many ApplicationSets select
     it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
-    `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding.
+    `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding, which
+    stands as `removing_says`, with what to do about it in `removing_remedy`.
     `registration_says` is what its registration Application says while it is not well;
     `broken_members` are other members of its hub whose files cannot be read.
     `labels_settled`: the live labels were read when the hub had had time to follow Git's newest
@@ -124,6 +125,8 @@ class Facts:
     in_git: bool | None = None
     removing: bool = False
     removed: bool = False
+    removing_says: str = ""
+    removing_remedy: str = ""
     hub_seen_at: datetime | None = None
     hub_problem: str = ""
     hub_silent_since: datetime | None = None

@@ -19,6 +19,7 @@ from onboarding.models.observation import (
     HubObject,
     HubWatch,
 )
+from onboarding.models.offboarding import Offboarding, OffboardingStep
 from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
 from onboarding.models.pulse import Pulse
@@ -45,6 +46,8 @@ __all__ = [
     "HubWatch",
     "LintFinding",
     "LintReport",
+    "Offboarding",
+    "OffboardingStep",
     "Onboarding",
     "Outcome",
     "Participant",

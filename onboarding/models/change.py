@@ -27,6 +27,7 @@ class Change(models.Model):
 
         REGISTER = "register", "Register a cluster"
         EDIT = "edit", "Edit a cluster"
+        OFFBOARD = "offboard", "Offboard a cluster"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="changes")

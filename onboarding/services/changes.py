@@ -14,7 +14,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
-from onboarding.services import events, indexing, plan_records, previews, servers
+from onboarding.services import events, indexing, leaving_guard, plan_records, previews, servers
 from onboarding.services.delivery import deliveries
 from onboarding.services.rights import rights_of
 from onboarding.services.tips import tip_after
@@ -138,6 +138,8 @@ def revise(
     """
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
     _require(actor, Right.REQUEST)
+    if change.kind == Change.Kind.OFFBOARD:
+        raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
     if intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
         raise Refused(
             "A change cannot be moved to another cluster. Withdraw it and ask anew.",
@@ -313,7 +315,7 @@ def _plan(
 ) -> planner.Plan:
     """Plan at the fetched tip, with the members indexed at that tip: what is taken is known as of now."""
     indexing.index(fleet=fleet, repository=repository, clock=clock)
-    return previews.preview(
+    found = previews.preview(
         fleet=fleet,
         intent=intent,
         snapshot=repository.snapshot(),
@@ -321,6 +323,8 @@ def _plan(
         server=server,
         renderer=renderer,
     )
+    leaving_guard.refuse_removal(fleet=fleet, plan=found, now=clock.now())
+    return found
 
 
 def _server(
@@ -343,9 +347,7 @@ def _fill(
 ) -> None:
     """Write the intent's words into the change's columns."""
     placement = intent.placement
-    change.kind = (
-        Change.Kind.REGISTER if isinstance(intent, planner.RegisterCluster) else Change.Kind.EDIT
-    )
+    change.kind = Change.Kind(intent.kind)
     change.hub = Hub.objects.filter(fleet=change.fleet, name=placement.hub).first()
     change.cluster_name, change.tenant, change.environment = (
         placement.cluster,

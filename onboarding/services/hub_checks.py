@@ -100,7 +100,8 @@ def _unread(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -
     read = _read_files(placement.hub, [own]).get(own)
     unread = own if read else _of_others(plan, fleet, snapshot, layout)
     for edit in plan.edits if unread else ():
-        if edit.path.endswith("/values.yaml") and edit.path not in (read or ()):
+        written = edit.after is not None and edit.path.endswith("/values.yaml")
+        if written and edit.path not in (read or ()):
             yield Refusal(
                 f"Nobody reads {edit.path}: the Application {unread} on the hub reads other values "
                 "files. Correct the fleet's layout, or what the hub reads.",

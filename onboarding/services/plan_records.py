@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from onboarding.domain import diff
 from onboarding.domain.fleet_plan import FleetPlan
 from onboarding.domain.intents import intent_from_data
 from onboarding.domain.labels import ClusterLabels, Label
+from onboarding.domain.leaving import LeaveStep
 from onboarding.domain.plans import (
     ApplicationForecast,
     FileEdit,
     Impact,
     Plan,
+    PlannedStep,
     PlanWarning,
     ReadSet,
 )
@@ -40,7 +43,24 @@ def record(plan: Plan) -> dict[str, Any]:
         "labels_after": _labels(plan.labels_after),
         "impact": impact_record(plan.impact),
         "warnings": _warnings(plan.warnings),
+        **_leaving(plan),
     }
+
+
+def _leaving(plan: Plan) -> dict[str, Any]:
+    """What a cluster's way out adds: all its steps, and whether this commit ends its membership."""
+    found: dict[str, Any] = {}
+    if plan.way:
+        found["way"] = [
+            {
+                "step": one.step.value,
+                "substance": diff.substance(one.plan),
+                **record(one.plan),
+            }
+            for one in plan.way
+        ]
+    step = plan.way[0].step if plan.way else getattr(plan.intent, "step", None)
+    return found | ({"leaves": True} if step is LeaveStep.REMOVE else {})
 
 
 def record_of_fleet(plan: FleetPlan) -> dict[str, Any]:
@@ -83,9 +103,9 @@ def blobs(change: Change) -> dict[str, tuple[str, str]]:
 
 
 def kept_plan(change: Change) -> Plan:
-    """The kept plan as far as it is written to Git: its edits, and the Applications it names."""
+    """The kept plan as far as it is written to Git: its edits, the Applications and steps that it names."""
     impact = change.plan.get("impact", {})
-    return Plan(
+    kept = Plan(
         commit=change.base_commit,
         intent=intent_from_data(change.intent),
         edits=tuple(FileEdit(**edit) for edit in change.plan.get("edits", ())),
@@ -100,6 +120,8 @@ def kept_plan(change: Change) -> Plan:
         ),
         reads=ReadSet.from_data(change.read_set),
     )
+    way = change.plan.get("way", ())
+    return replace(kept, way=tuple(PlannedStep(LeaveStep(one["step"]), kept) for one in way))
 
 
 def moved_paths(change: Change, plan: Plan) -> tuple[str, ...]:

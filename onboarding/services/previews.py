@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onboarding.domain import diff, planner
+from onboarding.domain import diff, leaving_plan, planner
 from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Fleet, HubObject, HubWatch, Participant
 from onboarding.ports import ChartRenderer, FleetRepository, HubKind
-from onboarding.services import hub_checks, servers
+from onboarding.services import hub_checks, leaving_guard, servers
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import neighbours
 from onboarding.services.renderings import NO_RENDERER, Renderings
@@ -67,13 +67,12 @@ def preview(
     known = rendered.known(
         live_sets(hub_name=intent.placement.hub), asked=sets_seen(hub_name=intent.placement.hub)
     )
-    found = planner.plan(
-        intent,
-        snapshot,
-        where,
-        neighbours(fleet=fleet, intent=intent, change=change),
-        known=known,
-    )
+    leaving_guard.refuse_while_leaving(fleet=fleet, intent=intent)
+    taken = neighbours(fleet=fleet, intent=intent, change=change)
+    if isinstance(intent, planner.LeaveFleet):
+        found = leaving_plan.plan(intent, snapshot, where, taken, known=known)
+    else:
+        found = planner.plan(intent, snapshot, where, taken, known=known)
     found = rendered.named(found, known)
     warnings = [
         *found.warnings,

@@ -106,6 +106,7 @@ class Renderings:
         edited = {
             one.path: SnapshotFile(one.path, one.after_blob, one.after.encode())
             for one in plan.edits
+            if one.after is not None
         }
         made = self.labels(self._layout.member_path(hub, cluster), edited)
         self._check_read(plan)

@@ -120,10 +120,14 @@ def values_of_change(
     layout = layout_of(change.fleet)
     hub_name = change.hub.name if change.hub else ""
     edited: dict[str, SnapshotFile] = {}
+    path = layout.member_path(HubName(hub_name), ClusterName(change.cluster_name))
+    leaves = False
     for edit in change.plan.get("edits", ()):
+        if edit["after"] is None:
+            leaves = leaves or edit["path"] == path
+            continue
         content = str(edit["after"]).encode()
         edited[edit["path"]] = SnapshotFile(edit["path"], blob_id(content), content)
-    path = layout.member_path(HubName(hub_name), ClusterName(change.cluster_name))
 
     def side(files: Mapping[str, SnapshotFile]) -> ClusterValues | None:
         if files.get(path) is None and snapshot.read(path) is None:
@@ -132,4 +136,4 @@ def values_of_change(
             hub_name=hub_name, member_path=path, snapshot=snapshot, layout=layout, edited=files
         )
 
-    return side(NO_EDITS), side(edited)
+    return side(NO_EDITS), None if leaves else side(edited)

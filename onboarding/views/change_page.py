@@ -22,6 +22,7 @@ from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Partic
 from onboarding.models import Delivery as DeliveryRow
 from onboarding.services.observing import outcomes
 from onboarding.services.rights import rights_of
+from onboarding.views.leaving_part import leaving_plan
 from onboarding.views.pages import (
     Attempt,
     ChangePage,
@@ -66,7 +67,7 @@ _ICONS = {
 def title_of(change: Change) -> str:
     """What a change is called: its kind and its cluster."""
     name = change.cluster_name or "(no name yet)"
-    return f"Register {name}" if change.kind == Change.Kind.REGISTER else f"Edit {name}"
+    return f"{Change.Kind(change.kind).name.capitalize()} {name}"
 
 
 def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
@@ -145,7 +146,10 @@ def change_page(
         evidence=evidence,
         facts=_facts(change),
         crumbs=(Link("Changes", reverse("change-list")),),
-        edit_url=reverse("change-edit", args=[change.pk]) if Act.EDIT in acts else "",
+        edit_url=reverse("change-edit", args=[change.pk])
+        if Act.EDIT in acts and change.kind != Change.Kind.OFFBOARD
+        else "",
+        leaving=leaving_plan(change.plan, change.cluster_name),
         comment_url=reverse("change-comment", args=[change.pk]),
         comment=comment,
         cluster=_cluster_link(change, delivery),
@@ -391,7 +395,10 @@ def _facts(change: Change) -> tuple[Fact, ...]:
 
 
 def _cluster_link(change: Change, delivery: DeliveryRow | None) -> Link | None:
-    """The cluster's page, once the cluster can be there."""
+    """The cluster's page, once the cluster can be there; of one that leaves, the page of its way out."""
+    if change.hub and change.kind == Change.Kind.OFFBOARD:
+        here = [change.hub.name, change.cluster_name]
+        return Link(change.cluster_name, reverse("cluster-offboard", args=here))
     in_git = delivery is not None and delivery.state == DeliveryState.COMMITTED.value
     if not change.hub or not (in_git or change.kind == Change.Kind.EDIT):
         return None

@@ -13,7 +13,7 @@ from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
-from onboarding.domain.progress import Step, StepState
+from onboarding.domain.progress import ClusterState, Step, StepState
 from onboarding.domain.sync import Rollup
 from onboarding.models import (
     ApplicationStatus,
@@ -94,6 +94,7 @@ def cluster_page(
     live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None
     applications = _applications(cluster, hub)
     may_edit = Right.REQUEST in rights_of(user)
+    leaves = story.timeline.state is ClusterState.LEAVING
     total = story.applications
     return ClusterPage(
         name=cluster.name,
@@ -119,9 +120,10 @@ def cluster_page(
         total=total.total if total else 0,
         crumbs=(Link("Clusters", reverse("cluster-list")),),
         edit_url=reverse("cluster-edit", args=[cluster.hub_name, cluster.name])
-        if may_edit and not cluster.problem
+        if may_edit and not cluster.problem and not leaves
         else "",
-        edit_denied=_edit_denied(cluster, may_edit=may_edit),
+        edit_denied=_edit_denied(cluster, may_edit=may_edit, leaves=leaves),
+        offboard=_offboard(cluster, may_edit=may_edit, leaves=leaves),
         argocd_url=argocd_url(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
         own_argo=_own_argo(cluster, clock),
@@ -248,7 +250,17 @@ def _channels(cluster: Cluster) -> tuple[Channel, ...]:
     )
 
 
-def _edit_denied(cluster: Cluster, *, may_edit: bool) -> str:
+def _offboard(cluster: Cluster, *, may_edit: bool, leaves: bool) -> Link | None:
+    """The way out: to ask for it, or to follow it."""
+    if not leaves and (cluster.problem or not may_edit):
+        return None
+    url = reverse("cluster-offboard", args=[cluster.hub_name, cluster.name])
+    return Link("Offboarding" if leaves else "Offboard", url)
+
+
+def _edit_denied(cluster: Cluster, *, may_edit: bool, leaves: bool) -> str:
+    if leaves:
+        return "It is leaving the fleet, so it cannot be edited."
     if cluster.problem:
         return "Its member file cannot be read; mend it in Git first."
     return "" if may_edit else "Your account may not request changes."

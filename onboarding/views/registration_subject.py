@@ -11,11 +11,11 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from onboarding import wiring
-from onboarding.domain.errors import FleetError
+from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import Change, Cluster, Fleet
-from onboarding.services import member_forms
+from onboarding.services import leaving_guard, member_forms
 from onboarding.services.layouts import layout_of
 from onboarding.views import access
 
@@ -53,12 +53,20 @@ class Subject:
 
 def subject_of_cluster(cluster: Cluster, *, max_age: float = wiring.PAGE_AGE) -> Subject:
     """A registered cluster, as its files say on a branch that is at most so many seconds old."""
+    leaving_guard.refuse_edit(cluster=cluster)
     wiring.current_repository(cluster.fleet, max_age=max_age)
     return _read(cluster)
 
 
 def subject_of_change(change: Change, *, max_age: float = wiring.PAGE_AGE) -> Subject:
-    """What a draft or a change asks for; of an edit, over what the cluster's files say today."""
+    """What a draft or a change asks for; of an edit, over what the cluster's files say today.
+
+    Raises `Refused` for an offboarding, which has no form, and for an edit of a cluster that leaves.
+    """
+    if change.kind == Change.Kind.OFFBOARD:
+        raise Refused(
+            "An offboarding is not edited. Withdraw it, and ask for it anew.", code="no_form"
+        )
     if change.kind == Change.Kind.EDIT and change.hub:
         cluster = get_object_or_404(
             Cluster, fleet=change.fleet, hub_name=change.hub.name, name=change.cluster_name

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from onboarding.domain import diff, planner
-from onboarding.domain.errors import Refused
+from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.intent_rules import check_neighbours
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.snapshot import RememberingSnapshot
 from onboarding.models import Approval, Change, Delivery, Fleet, Participant
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
-from onboarding.services import plan_records, previews
+from onboarding.services import leaving_guard, plan_records, previews
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import Holders
 from onboarding.services.rights import rights_of
@@ -94,11 +94,19 @@ def build(
 
     `base` may be newer than where it was checked; `moved` are the paths that differ since, with
     their folders, or None where that is not known. Where the plan may depend on one it is looked
-    at closely, and checked again where it does; it may be refused as by `check`.
+    at closely, and checked again where it does; it may be refused as by `check`. Raises
+    `Transient` while the hub still has Applications of a cluster whose member file goes.
     """
     reads = checked.plan.reads
     if (moved is None or reads.depends_on(moved)) and reads.moved(repository.snapshot(base)):
         checked = check_alone(delivery=checked.delivery, base=base, repository=repository)
+    change = checked.delivery.change
+    leaving_guard.refuse_out_of_order(change=change)
+    try:
+        leaving_guard.refuse_removal(fleet=change.fleet, plan=checked.plan, now=now)
+    except Refused as refused:
+        # What the hub shows may be otherwise in a minute; the approval is as good as it was.
+        raise Transient(str(refused)) from refused
     paths = tuple(edit.path for edit in checked.plan.edits)
     return Prepared(checked.delivery, repository.build(base, _request(checked, now)), paths)
 
@@ -179,7 +187,10 @@ def _request(checked: Checked, now: datetime) -> CommitRequest:
     requester = change.requester
     return CommitRequest(
         edits=tuple(
-            TreeEdit(edit.path, edit.before_blob, edit.after.encode()) for edit in plan.edits
+            TreeEdit(
+                edit.path, edit.before_blob, None if edit.after is None else edit.after.encode()
+            )
+            for edit in plan.edits
         ),
         message=diff.commit_message(
             plan,

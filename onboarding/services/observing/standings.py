@@ -24,10 +24,12 @@ from onboarding.models import (
     Fleet,
     Heartbeat,
     Hub,
+    Offboarding,
     Standing,
 )
 from onboarding.ports import Clock
 from onboarding.services.observing import durations, pulses
+from onboarding.services.observing.leaving import leaving_of
 from onboarding.services.observing.looking import HUB_TOLD
 from onboarding.services.observing.stories import HubView, Story, tell
 
@@ -86,6 +88,8 @@ def recompute(*, fleet: Fleet, clock: Clock) -> int:
         names[hub_name or ""].add(name)
     for hub_name, name in Standing.objects.filter(fleet=fleet).values_list("hub_name", "name"):
         names[hub_name].add(name)
+    for hub_name, name in _leaving(fleet):
+        names[hub_name].add(name)
     return sum(
         follow(fleet=fleet, hub_name=hub_name, names=found, clock=clock)
         for hub_name, found in names.items()
@@ -122,6 +126,8 @@ def keep_up(*, fleet: Fleet, clock: Clock) -> int:
         "hub__name", "cluster_name"
     ):
         moving[hub_name or ""].add(name)
+    for hub_name, name in _leaving(fleet):
+        moving[hub_name].add(name)
     new = Cluster.objects.filter(fleet=fleet, standing__isnull=True)
     for hub_name, name in new.values_list("hub_name", "name"):
         moving[hub_name].add(name)
@@ -131,9 +137,16 @@ def keep_up(*, fleet: Fleet, clock: Clock) -> int:
     )
 
 
+def _leaving(fleet: Fleet) -> Iterable[tuple[str, str]]:
+    """Hub and name of the clusters whose way out of the fleet is open, also where Git has them no more."""
+    runs = Offboarding.objects.filter(fleet=fleet, ended_at__isnull=True)
+    return runs.values_list("hub__name", "cluster_name")
+
+
 def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], now: datetime) -> int:
     seen = HubView(hub, only=names)
     asked, deliveries = _changes(fleet, hub_name, names)
+    leaving = dict(leaving_of(hub_name=hub_name, names=names))
     told_of = set(
         Event.objects.filter(
             fleet=fleet, verb=HUB_TOLD, at__gt=now - _TOLD_LATELY, change_id__in=deliveries
@@ -154,6 +167,7 @@ def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], no
             seen=seen,
             now=now,
             hub_told=about.registration is not None and about.registration.pk in told_of,
+            leaving=leaving.pop(cluster.name, None),
         )
         _describe_cluster(row, cluster, about.open, told, now)
         if about.registration and about.registration.state == DecisionState.APPROVED.value:
@@ -171,6 +185,20 @@ def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], no
             seen=seen,
             now=now,
             hub_told=change.pk in told_of,
+        )
+        _describe_change(row, change, told, now)
+        fresh["change", change.pk] = row
+    for way_out in leaving.values():
+        change = Change.objects.select_related("hub").get(pk=way_out.change_id)
+        row = old.get(("change", change.pk)) or Standing(fleet=fleet)
+        told = tell(
+            cluster=None,
+            change=change,
+            delivery=None,
+            seen=seen,
+            now=now,
+            hub_told=False,
+            leaving=way_out,
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row

@@ -42,6 +42,7 @@ from onboarding.models import (
 from onboarding.ports import Clock, HubKind
 from onboarding.services.observing import durations
 from onboarding.services.observing.hub_text import as_map, text
+from onboarding.services.observing.leaving import Leaving, external_secrets_of, leaving_of
 from onboarding.services.observing.looking import HUB_TOLD
 from onboarding.services.observing.observation_rows import REGISTRATION
 from onboarding.services.observing.own_argo import OwnArgo, groups_of, own_argos
@@ -132,7 +133,7 @@ class HubView:
         registered = ClusterStatus.objects.filter(hub=hub)
         own = registered.filter(name__in=only).values("server")
         clusters = registered.filter(Q(name__in=only) | Q(server__in=own))
-        secrets = [each for name in only for each in _external_secrets_of(name)]
+        secrets = [each for name in only for each in external_secrets_of(name)]
         objects = HubObject.objects.filter(hub=hub).filter(
             ~Q(kind=HubKind.EXTERNAL_SECRETS.value) | Q(name__in=secrets)
         )
@@ -171,15 +172,10 @@ class HubView:
 
     def external_secret(self, cluster: str) -> HubObject | None:
         """The ExternalSecret that fetches this cluster's credentials."""
-        names = _external_secrets_of(cluster)
+        names = external_secrets_of(cluster)
         return next(
             (self.external_secrets[name] for name in names if name in self.external_secrets), None
         )
-
-
-def _external_secrets_of(cluster: str) -> tuple[str, ...]:
-    """The names that charts give the ExternalSecret of a cluster."""
-    return (f"cluster-{cluster}", cluster, f"{REGISTRATION}{cluster}")
 
 
 def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> Story:
@@ -197,6 +193,7 @@ def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> St
         delivery=delivery,
         seen=seen,
         now=clock.now(),
+        leaving=leaving_of(hub_name=hub_name, names=[name]).get(name),
         hub_told=told,
         usual=durations.usual(fleet, besides=change) if fleet else _NO_HISTORY,
     )
@@ -223,11 +220,12 @@ def tell(
     now: datetime,
     hub_told: bool,
     usual: Mapping[Stage, timedelta] = _NO_HISTORY,
+    leaving: Leaving | None = None,
 ) -> Story:
     """Tell one cluster's way from rows already read; `seen` is what its hub was last seen to say.
 
     `hub_told` says that the hub was told to look since the commit, `usual` how long each stage
-    usually takes; for a line of a list that is not needed.
+    usually takes; for a line of a list that is not needed. `leaving` is its offboarding, if it has one.
     """
     name = cluster.name if cluster else change.cluster_name if change else ""
     rows = seen.applications.get(name, [])
@@ -240,6 +238,13 @@ def tell(
     facts = replace(facts, webhook=hub_told, own_groups=groups, labels_settled=seen.labels_settled)
     if own is not None and own.seen_at is not None:
         facts = _with_own(facts, own)
+    if leaving is not None:
+        facts = replace(
+            facts,
+            removing=True,
+            removing_says=leaving.says,
+            removing_remedy=leaving.remedy,
+        )
     return Story(
         timeline(facts, now=now, usual=usual),
         total,

@@ -31,6 +31,8 @@ from onboarding.views.pages.changes import (
     ImpactRow,
     LabelChange,
     Lapse,
+    LeavingPlan,
+    LeavingStep,
     Notice,
     Plan,
     Remark,
@@ -76,6 +78,7 @@ from onboarding.views.pages.common import (
     Tab,
 )
 from onboarding.views.pages.fleet_plan import FleetPlanPage, MovedCluster
+from onboarding.views.pages.offboarding import LeavingRun, OffboardPage, WorkloadChoice
 from onboarding.views.pages.overview import (
     Breakdown,
     BreakdownRow,
@@ -188,6 +191,9 @@ __all__ = [
     "LayerFile",
     "LayerKey",
     "LayerNode",
+    "LeavingPlan",
+    "LeavingRun",
+    "LeavingStep",
     "Link",
     "LintPage",
     "ListedApplication",
@@ -197,6 +203,7 @@ __all__ = [
     "MovedCluster",
     "Narrowed",
     "Notice",
+    "OffboardPage",
     "Option",
     "Origin",
     "OutcomeNote",
@@ -237,4 +244,5 @@ __all__ = [
     "ValuesFile",
     "ValuesPart",
     "Waiting",
+    "WorkloadChoice",
 ]

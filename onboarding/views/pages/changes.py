@@ -226,6 +226,29 @@ class Lapse:
 
 
 @dataclass(frozen=True, slots=True)
+class LeavingStep:
+    """One step of the plan: what its commit does, to which files and Applications, and what proves it."""
+
+    title: str
+    proof: str
+    files: tuple[FileChange, ...]
+    impact: Impact
+    patch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingPlan:
+    """Everything that goes away, by step; `taken` loses its objects too, `left` leaves them on the spoke."""
+
+    steps: tuple[LeavingStep, ...]
+    taken: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePage:
     """One change. `tab` is one of plan, diff, values, discussion, delivery, evidence."""
 
@@ -243,6 +266,7 @@ class ChangePage:
     plan: Plan | None = None
     values: Comparison | None = None
     plan_problem: str = ""
+    leaving: LeavingPlan | None = None
     decision: Decision = Decision()
     delivery: Delivery | None = None
     lapse: Lapse | None = None

@@ -269,6 +269,7 @@ class ClusterPage:
     crumbs: tuple[Link, ...] = ()
     edit_url: str = ""
     edit_denied: str = ""
+    offboard: Link | None = None
     argocd_url: str = ""
     open_changes: tuple[ChangeRow, ...] = ()
     applications: tuple[ApplicationRow, ...] = ()
