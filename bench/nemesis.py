@@ -3,9 +3,10 @@
     ./fleet bench nemesis [--minutes N] [--seed N]   without any: 15 minutes, a new seed
 
 Celery workers and a beat on PostgreSQL and Redis of their own write to a bare repository while
-people register, edit, approve and withdraw and push by hand; processes are killed and paused, the
-broker is lost and flushed, the database cuts connections, the remote locks, refuses and hangs. The
-seed that is printed gives the same schedule again; the history is kept in the file that is named.
+people register, edit, approve (some of them in a browser) and withdraw, push by hand and take back
+by force what was delivered; processes, the web's too, are killed and paused, workers' clocks jump,
+the broker is lost and flushed, the database cuts connections, the remote locks, refuses and hangs.
+The seed that is printed gives the same schedule again; the history is kept in the file that is named.
 """
 
 from __future__ import annotations

@@ -123,6 +123,7 @@ class Stage:
     def __init__(self, folder: Path, clock: FakeClock | None = None) -> None:
         self.folder = folder
         self.bare = repositories.bare_repository(folder / "remote.git", FILES)
+        self.remote: GitRemote | None = None  # another way to it than its folder
         self.clock = clock or FakeClock()
         self.queue = FakeQueue()
         self.fleet = Fleet.objects.create(name="fleet-a", repository_url=str(self.bare))
@@ -133,7 +134,8 @@ class Stage:
         self.repository = self.new_repository("mirror-a")
 
     def new_repository(self, name: str) -> Meddled:
-        remote = GitRemote(url=str(self.bare), branch="main", allow_local=True)
+        here = GitRemote(url=str(self.bare), branch="main", allow_local=True)
+        remote = self.remote or here
         return Meddled(GitRepository(folder=self.folder / name, remote=remote))
 
     def person(self, name: str, *rights: str) -> User:

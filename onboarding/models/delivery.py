@@ -62,7 +62,10 @@ class Delivery(models.Model):
 
 
 class DeliveryAttempt(models.Model):
-    """One try to bring a delivery to the remote: when, for how long, and what came of it."""
+    """One try to bring a delivery to the remote: when, for how long, and what came of it.
+
+    `closed_at` is `finished_at` by the database's clock, as workers' clocks may be wrong.
+    """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField()
@@ -72,6 +75,7 @@ class DeliveryAttempt(models.Model):
     commit = models.CharField(max_length=64, blank=True, default="")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=40, blank=True, default="")
     reason = models.TextField(blank=True, default="")
 

@@ -2,152 +2,36 @@
 
 from __future__ import annotations
 
-import http.server
-import os
 import shutil
-import ssl
 import subprocess
 import sys
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from onboarding.adapters.git import GitRemote, GitRepository
 from onboarding.domain.errors import Refused, Transient
 from onboarding.ports import CommitRequest, TreeEdit
 from tests import repositories
+from tests.git_server import GitServer, new_certificate
 
 TOKEN = "canary-7Qx/secret"
 WHEN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-class GitServer(http.server.ThreadingHTTPServer):
-    """git's own http-backend behind basic authentication."""
-
-    daemon_threads = True
-
-    def __init__(self, root: Path, certificate: Path) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.root = root
-        self.answer = 0
-        self.slow = 0.0
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, *_: object) -> None:
-        """A client that gives up is part of the tests."""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: GitServer
-
-    def do_GET(self) -> None:
-        time.sleep(self.server.slow)
-        wanted = "Basic " + b64encode(f"robot:{TOKEN}".encode()).decode()
-        if self.server.answer:
-            self._say(self.server.answer, "Location: https://127.0.0.1:9/elsewhere")
-        elif self.headers.get("Authorization") != wanted:
-            self._say(401, 'WWW-Authenticate: Basic realm="git"')
-        else:
-            self._backend()
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def _say(self, status: int, header: str) -> None:
-        self.send_response(status)
-        self.send_header(*header.split(": ", 1))
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        chunks = b""
-        while size := int(self.rfile.readline(), 16):
-            chunks += self.rfile.read(size)
-            self.rfile.readline()
-        return chunks
-
-    def _backend(self) -> None:
-        address = urlsplit(self.path)
-        done = subprocess.run(
-            ["git", "-c", "http.receivepack=true", "http-backend"],
-            input=self._body(),
-            capture_output=True,
-            check=True,
-            env={
-                "PATH": os.environ["PATH"],
-                "GIT_PROJECT_ROOT": str(self.server.root),
-                "GIT_HTTP_EXPORT_ALL": "1",
-                "PATH_INFO": address.path,
-                "QUERY_STRING": address.query,
-                "REQUEST_METHOD": self.command,
-                "REMOTE_USER": "robot",
-                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            },
-        ).stdout
-        head, _, body = done.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        self.send_response(int(headers.pop("Status", "200").split()[0]))
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    return file
+    return new_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def server(tmp_path: Path, certificate: Path) -> Iterator[GitServer]:
     repositories.bare_repository(tmp_path / "fleet.git", {"a.yaml": "a: 1\n"})
-    found = GitServer(tmp_path, certificate)
+    found = GitServer(tmp_path, certificate, TOKEN)
     thread = threading.Thread(target=found.serve_forever, daemon=True)
     thread.start()
     yield found

@@ -10,9 +10,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+WRONG_CLOCK = """
+import django, pathlib, sys
+from datetime import UTC, datetime, timedelta
+from celery.__main__ import main
+django.setup()
+from onboarding import wiring
+wrong = pathlib.Path(sys.argv.pop(1))
+def now(self):
+    return datetime.now(UTC) + timedelta(seconds=float(wrong.read_text()))
+wiring.SystemClock.now = now
+main()
+"""
+"""Celery's own worker, whose clock is wrong by what a file says at that moment."""
 
 
 class Installation:
@@ -22,12 +38,27 @@ class Installation:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._folder = folder
         self._broker = broker
+        self._wrong = folder / "clock-is-wrong-by"
+        self._wrong.write_text("0")
 
     def worker(self, *, processes: int = 2) -> subprocess.Popen[bytes]:
         """Start a prefork worker with so many children."""
         name = f"worker-{len(self.processes)}"
         options = ("--pool=prefork", f"--concurrency={processes}", f"--hostname={name}@test")
-        return self._celery(name, "worker", *options, "--loglevel=INFO")
+        work = ("--app=fleetui.celery", "worker", *options, "--loglevel=INFO")
+        return self._start(name, "-c", WRONG_CLOCK, str(self._wrong), *work)
+
+    def set_clocks(self, seconds: float) -> None:
+        """Let the clock of every worker jump, to be wrong by so much from now on."""
+        draft = self._wrong.with_suffix(".new")
+        draft.write_text(str(seconds))
+        draft.replace(self._wrong)
+
+    def web(self, port: int) -> subprocess.Popen[bytes]:
+        """Start a process that serves the pages on this port."""
+        name = f"web-{len(self.processes)}"
+        serve = ("fleetui.asgi:application", "--host=127.0.0.1", f"--port={port}")
+        return self._start(name, "-m", "uvicorn", *serve, "--no-access-log")
 
     def beat(self) -> subprocess.Popen[bytes]:
         """Start a scheduler; a second one is a fault that must do no harm."""
@@ -74,6 +105,8 @@ class Installation:
             "FLEETUI_DATA": str(self._folder / name),
             "DATABASE_URL": f"postgres://{where}",
             "REDIS_URL": self._broker,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "SECRET_KEY": settings.SECRET_KEY,  # who signed in at one process is known to all
         }
 
 
@@ -88,6 +121,13 @@ def children(process: subprocess.Popen[bytes]) -> list[int]:
     """The processes that a worker has forked."""
     found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     return [int(pid) for pid in found.split()]
+
+
+def children_of(name: str) -> list[int]:
+    """The processes of that name that this one has started, by whichever thread, and not ended."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    found = [pid for task in tasks for pid in task.read_text().split()]
+    return [int(pid) for pid in found if name in Path(f"/proc/{pid}/comm").read_text()]
 
 
 def wait_until(what: Callable[[], object], *, seconds: float, otherwise: Callable[[], str]) -> None:

@@ -42,6 +42,7 @@ def check(
         *_each_change_once(bare, ours, taken_back),
         *_nothing_unapproved(ours),
         *_nothing_of_people_lost(bare, human or {}, human_commits),
+        *_approved_and_queued_together(),
         *_trail_is_whole(),
     ]
     assert not problems, "\n".join(problems)
@@ -85,6 +86,21 @@ def _each_change_once(bare: Path, ours: list[Written], taken_back: tuple[Change,
         elif row and row.state == DeliveryState.FAILED.value and not row.reason:
             problems.append(f"{said}: failed without a reason")
     problems += [f"commit of an unknown change {uid}" for uid in by_change]
+    return problems
+
+
+def _approved_and_queued_together() -> list[str]:
+    """A decision and its delivery are one transaction: there is never one without the other."""
+    problems = []
+    for change in Change.objects.prefetch_related("approvals"):
+        approved = {
+            approval.digest
+            for approval in change.approvals.all()
+            if approval.verdict == Approval.Verdict.APPROVE
+        }
+        queued = list(Delivery.objects.filter(change=change).values_list("digest", flat=True))
+        if sorted(approved) != sorted(queued):
+            problems.append(f"change {change.pk}: approved {approved}, deliveries {queued}")
     return problems
 
 

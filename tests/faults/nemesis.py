@@ -19,6 +19,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from onboarding.domain.alarms import Alarm
 from onboarding.domain.errors import FleetError
 from onboarding.domain.planner import EditCluster
 from onboarding.models import Change, Cluster, Delivery
@@ -26,6 +27,7 @@ from onboarding.services import changes, refreshing
 from tests import repositories
 from tests.engines import Redis
 from tests.faults import invariants
+from tests.faults.browser import Browser
 from tests.faults.installation import Installation, children, kill
 from tests.faults.people import Human
 from tests.faults.processes import Site
@@ -67,6 +69,8 @@ class Nemesis:
         self._human = Human(site.bare, site.folder / "person")
         self._workers = [installation.worker() for _ in range(WORKERS)]
         self._beat = installation.beat()
+        self._browser = Browser(installation, site.approver)
+        self._taken_back: set[str] = set()
         self._named = 0
         self._committed: dict[int, str] = {}
         self._ends: dict[str, tuple[float, Callable[[], object]]] = {}
@@ -75,11 +79,12 @@ class Nemesis:
     def run(self, seconds: float) -> Outcome:
         """People and faults for so long, then quiet until all is settled, then every question."""
         people = (self._register, self._register, self._approve, self._approve, self._edit,
-                  self._withdraw, self._push_note, self._push_remark)  # fmt: skip
+                  self._approve_in_browser, self._withdraw, self._push_note,
+                  self._push_remark)  # fmt: skip
         faults = (self._kill_child, self._kill_worker, self._pause_worker, self._lose_broker,
                   self._freeze_broker, self._flush_broker, self._kill_beat, self._double_beat,
                   self._cut_database, self._lock_remote, self._refuse, self._slow_remote,
-                  self._ring)  # fmt: skip
+                  self._ring, self._rewrite, self._kill_web, self._jump_clocks)  # fmt: skip
         while time.monotonic() - self._begun < seconds:
             self._end_faults(everything=False)
             self._act(self._chance.choice(people))
@@ -106,6 +111,10 @@ class Nemesis:
     def _approve(self) -> None:
         if change := self._one(state="submitted"):
             self._site.approve(change)
+
+    def _approve_in_browser(self) -> None:
+        if change := self._one(state="submitted"):
+            self._browser.approve(change)
 
     def _withdraw(self) -> None:
         if change := self._one(state__in=("submitted", "approved"), settled_at=None):
@@ -186,6 +195,26 @@ class Nemesis:
         moment = self._chance.choice(("pre-receive", "post-receive"))
         self._hook(moment, 20, f"sleep {self._chance.choice((1, 3, 18))}")
 
+    def _rewrite(self) -> None:
+        """A person takes the newest commit off the branch, by force, if it is one of ours."""
+        if "remote" not in self._ends:
+            for _ in range(10):
+                ours = {commit.sha for commit in invariants.written(self._site.bare)}
+                if gone := self._human.take_back(ours.__contains__):
+                    self._taken_back.add(gone)
+                    self._tell(f"a person removed {gone}")
+                    return
+                time.sleep(0.2)  # until there is one
+
+    def _kill_web(self) -> None:
+        """While it answers, if there is something to ask."""
+        change = self._one(state="submitted")
+        self._browser.kill_while_it_answers(change, after=self._chance.uniform(0, 0.3))
+
+    def _jump_clocks(self) -> None:
+        if self._until("clock", 30, lambda: self._installation.set_clocks(0)):
+            self._installation.set_clocks(self._chance.choice((-7200, -45, 45, 7200)))
+
     def _ring(self) -> None:
         if "broker" not in self._ends:
             for _ in range(20):
@@ -237,19 +266,24 @@ class Nemesis:
 
     def _ask_everything(self) -> None:
         self._look()
+        self._compare_index()
+        gone = self._compare_alarms()
         try:
-            self._site.check(human=self._untouched(), human_commits=tuple(self._human.commits))
+            self._site.check(
+                human=self._untouched(),
+                human_commits=tuple(self._human.commits),
+                taken_back=tuple(row.change for row in gone),
+            )
         except AssertionError as wrong:
             self._problem(str(wrong))
         tree = repositories.tree(self._site.bare)
         for path, line in self._human.lines:
             if line.encode() not in tree.get(path, b"").splitlines():
                 self._problem(f"{path} lost a person's line: {line}")
-        for process in [*self._workers, self._beat]:
+        for process in [*self._workers, self._beat, self._browser.web]:
             if process.poll() is not None:
                 self._problem(f"a process that nobody killed ended: {process.args!r}")
-        self._compare_index(set(tree))
-        self._compare_pages()
+        self._compare_pages({row.change_id for row in gone})
         self.outcome.states.update(
             f"{row.change.state}, {row.state}" for row in Delivery.objects.select_related("change")
         )
@@ -259,17 +293,34 @@ class Nemesis:
         remarked = {path for path, _ in self._human.lines}
         return {path: text for path, text in self._human.files.items() if path not in remarked}
 
-    def _compare_index(self, paths: set[str]) -> None:
+    def _compare_alarms(self) -> list[Delivery]:
+        """What was delivered and taken back is alarmed, and nothing else is."""
+        committed = Delivery.objects.filter(state="committed").select_related("change")
+        history = set(repositories.git(self._site.bare, "rev-list", "main").split())
+        gone = [row for row in committed if row.commit not in history]
+        for row in gone:
+            if row.alarm != Alarm.DIVERGED.value:
+                self._problem(f"{row.commit} of change {row.change_id} is gone, without an alarm")
+            if row.commit not in self._taken_back:
+                self._problem(f"{row.commit} of change {row.change_id} is gone; nobody removed it")
+        for row in committed.filter(alarm=Alarm.DIVERGED.value):
+            if row.commit in history:
+                self._problem(f"{row.commit} is in the branch, and alarmed")
+        self.outcome.acts["alarmed as taken back"] = len(gone)
+        return gone
+
+    def _compare_index(self) -> None:
         """The database's members are Git's."""
         site = self._site
         site.repository.fetch()
         refreshing.refresh(fleet=site.fleet, repository=site.repository, clock=site.clock)
+        paths = repositories.tree(site.bare)
         in_git = {path for path in paths if "/fleet-members/" in path}
         indexed = set(Cluster.objects.values_list("path", flat=True))
         if indexed != in_git:
             self._problem(f"the database and Git differ in {sorted(indexed ^ in_git)}")
 
-    def _compare_pages(self) -> None:
+    def _compare_pages(self, taken_back: set[int]) -> None:
         """What a page says of a delivery is what Git has."""
         client = Client()
         client.force_login(self._site.requester)
@@ -281,7 +332,9 @@ class Nemesis:
             sha = in_git.get(str(change.uid))
             if sha and sha not in page:
                 self._problem(f"the page of change {change.pk} does not name its commit {sha}")
-            if not sha and "Committed" in page:
+            if change.pk in taken_back and Alarm.DIVERGED.word not in page:
+                self._problem(f"the page of change {change.pk} says nothing of its lost commit")
+            if not sha and "Committed" in page and change.pk not in taken_back:
                 self._problem(f"the page of change {change.pk} says Committed; Git has nothing")
 
     def _one(self, **what: object) -> Change | None:

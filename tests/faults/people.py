@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -41,8 +42,7 @@ class Human:
 
     def comment(self, path: str) -> bool:
         """Try once to add a line to the end of a file that the fleet has; whether it arrived."""
-        self._git("fetch", "--quiet", "origin", "main")
-        self._git("reset", "--quiet", "--hard", "origin/main")
+        self._catch_up()
         file = self._clone / path
         if not file.exists():
             return False
@@ -54,6 +54,24 @@ class Human:
         self.lines.append((path, line))
         self.commits.append(self._git("rev-parse", "HEAD").stdout.strip())
         return True
+
+    def take_back(self, ours: Callable[[str], bool]) -> str:
+        """Rewrite the branch without its newest commit, if that is one of `ours`; which it was.
+
+        By force, but not over what somebody pushed meanwhile: "" where that was so.
+        """
+        self._catch_up()
+        gone = self._git("rev-parse", "HEAD").stdout.strip()
+        if not ours(gone) or gone in self.commits:
+            return ""
+        lease = f"--force-with-lease=main:{gone}"
+        refused = self._git("push", "--quiet", lease, "origin", "HEAD~1:main").returncode
+        self._catch_up()
+        return "" if refused else gone
+
+    def _catch_up(self) -> None:
+        self._git("fetch", "--quiet", "origin", "main")
+        self._git("reset", "--quiet", "--hard", "FETCH_HEAD")
 
     def _run(self) -> None:
         while not self._stop.wait(self._every):

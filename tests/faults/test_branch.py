@@ -140,6 +140,35 @@ def test_it_alarms_and_writes_nothing_again_where_people_removed_a_commit(site: 
     site.check(taken_back=(other,))
 
 
+def test_it_alarms_before_the_next_delivery_hides_what_people_removed(site: Site) -> None:
+    base = repositories.tip(site.bare)
+    removed = site.approved("spoke-a")
+    site.work()
+    repositories.rewind(site.bare, base)
+    other = site.approved("spoke-b")
+    site.work()
+
+    assert state_of(other) == COMMITTED
+    assert delivery_of(removed).alarm == Alarm.DIVERGED.value, "nobody else had looked meanwhile"
+    assert delivery_of(other).alarm == ""
+    assert Event.objects.filter(change=removed, verb="delivery.diverged").count() == 1
+    site.check(taken_back=(removed,))
+
+
+def test_it_alarms_whatever_time_a_worker_wrote_down(site: Site) -> None:
+    early = site.approved("spoke-a")
+    assert Worker(site, wrong_clock=7200.0).wait() == 0
+    base = repositories.tip(site.bare)
+    removed = site.approved("spoke-b")
+    site.work()
+    repositories.rewind(site.bare, base)
+    refreshing.refresh(fleet=site.fleet, repository=site.repository, clock=site.clock)
+
+    assert delivery_of(removed).alarm == Alarm.DIVERGED.value
+    assert delivery_of(early).alarm == ""
+    site.check(taken_back=(removed,))
+
+
 def test_it_builds_on_what_a_person_left_who_rewrites_before_the_push(site: Site) -> None:
     base = repositories.tip(site.bare)
     repositories.commit(site.bare, {"secret.txt": "a leaked password\n"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +15,7 @@ from django.urls import reverse
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DeliveryState
-from onboarding.models import Change, Delivery
+from onboarding.models import Change, Delivery, DeliveryAttempt
 from onboarding.services import changes, events
 from tests import repositories
 from tests.faults.processes import Site, Worker, at, die, pause
@@ -160,6 +161,22 @@ def test_it_does_not_wait_for_hours_because_a_clock_was_wrong(site: Site) -> Non
     site.work()
 
     assert state_of(change) == COMMITTED
+    site.check()
+
+
+def test_it_lets_nobody_wait_for_a_late_arrival_because_a_clock_was_wrong(site: Site) -> None:
+    change = site.approved("spoke-a")
+    repositories.install_hook(site.bare, "pre-receive", "exit 1")
+    assert Worker(site, wrong_clock=7200.0).wait() == 0
+    with pytest.raises(Refused) as refused:
+        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+    assert refused.value.refusals[0].code == "delivery_under_way"
+    moments_ago = site.clock.now() - timedelta(seconds=16)
+    DeliveryAttempt.objects.update(closed_at=moments_ago)  # what the passing of time does
+    changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+    site.work()
+
+    assert site.files() == set()
     site.check()
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.errors import Refused, Transient
@@ -104,7 +105,7 @@ def begin_review(
                 },
             )
             DeliveryAttempt.objects.filter(delivery=delivery, outcome="").update(
-                outcome="in_review", reason=said, finished_at=now
+                outcome="in_review", reason=said, finished_at=now, closed_at=Now()
             )
             events.record(
                 verb="delivery.proposed",

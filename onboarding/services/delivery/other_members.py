@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from onboarding.models import Fleet
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services import indexing
+from onboarding.services.delivery import lost_commits
 from onboarding.services.layouts import layout_of
 
 _log = logging.getLogger(__name__)
@@ -20,8 +21,10 @@ def index_others(
 ) -> bool:
     """Index the fleet at `tip`, unless its members are those of a commit that is known.
 
-    Returns whether there was anything to read.
+    Where they took away what was delivered, the alarm is raised first. Returns whether there was
+    anything to read.
     """
+    lost_commits.notice(fleet=fleet, tip=tip, repository=repository, clock=clock)
     root = layout_of(fleet).members_root()
     if tip in known or any(repository.same_folder(root, one, tip) for one in known):
         return False

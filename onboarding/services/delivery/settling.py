@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, Max, Q, QuerySet
+from django.db.models.functions import Now
 
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
@@ -154,7 +155,7 @@ def commit_all(
     )
     DeliveryAttempt.objects.filter(
         delivery__in=[item.delivery.pk for item in arrived], outcome=""
-    ).update(outcome="committed", reason=said, finished_at=now)
+    ).update(outcome="committed", reason=said, finished_at=now, closed_at=Now())
     events.record_all([_committed(item.delivery, item.commit, now) for item in arrived])
     return changes
 
@@ -165,7 +166,7 @@ def close_attempts(
     """Write how the attempts of deliveries that are still open ended."""
     DeliveryAttempt.objects.filter(
         delivery__in=[row.pk for row in deliveries], outcome="", delivery__fence__lte=lease.fence
-    ).update(outcome=outcome, reason=reason, finished_at=now)
+    ).update(outcome=outcome, reason=reason, finished_at=now, closed_at=Now())
 
 
 def requeue(
@@ -253,10 +254,15 @@ def lapse(*, delivery: Delivery, reason: str, now: datetime, lease: Lease) -> bo
 
 
 def may_still_arrive(*, delivery: Delivery, now: datetime) -> bool:
-    """Whether a push of this delivery ended so lately that the remote may still come to take it."""
-    since = now - timedelta(seconds=LATE_ARRIVAL)
+    """Whether a push of this delivery ended so lately that the remote may still come to take it.
+
+    Longer than so long ago by the database's clock is long ago, whatever a worker's clock said.
+    """
+    late = timedelta(seconds=LATE_ARRIVAL)
+    long_ago = ExpressionWrapper(Now() - late, output_field=DateTimeField())
     return (
-        DeliveryAttempt.objects.filter(delivery=delivery, finished_at__gt=since)
+        DeliveryAttempt.objects.filter(delivery=delivery, finished_at__gt=now - late)
+        .exclude(closed_at__lt=long_ago)
         .exclude(outcome__in=("committed", "foreign", "moved"))
         .exists()
     )

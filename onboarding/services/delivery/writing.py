@@ -219,7 +219,9 @@ class Writer:
             return settling.Ended(tip)
         absent = self._unsettled([item.delivery for item in prepared], tip, said)
         if absent and tip == base:
-            return settling.Ended(tip, go_on=self._refused(absent, said, tip))
+            return settling.Ended(
+                tip, go_on=self._refused(absent, f"{said} The branch is as it was.", tip)
+            )
         self._close(absent, "moved", f"The branch moved meanwhile. {said}")
         settling.requeue(absent, now=self._clock.now(), lease=self._lease)
         return settling.Ended(tip, overtaken=len(absent) == len(prepared))
