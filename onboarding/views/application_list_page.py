@@ -55,7 +55,6 @@ COLUMNS = (
     ("Seen", "seen"),
 )
 SORTS = {"name": "name", "cluster": "cluster_name", "seen": "seen_at"}
-_COLUMN_OF = {"state": "verdict", "hub": "hub__name"}
 _UNKNOWN = "Unknown"
 _MOST_OPTIONS = 40
 Rows = QuerySet[Any]
@@ -69,7 +68,7 @@ class Found:
     rows: Rows
     chosen: Mapping[str, Sequence[str]]
     combinations: Mapping[tuple[str, ...], int]
-    quiet: Collection[str]
+    quiet: Collection[int]
 
     def of_state(self, state: str) -> Rows:
         """The rows that are shown in one state."""
@@ -96,7 +95,7 @@ def application_list_page(
 ) -> ApplicationListPage:
     """The page for the filters, sort and page number that the URL names."""
     hubs = freshness.hub_rows(fleet, now)
-    found = filtered(request, fleet, hubs, now)
+    found = filtered(request, hubs, now)
     counts = found.counts("state")
     sort = request.GET.get("sort", "state")
     total = sum(counts.values())
@@ -132,45 +131,53 @@ def application_list_page(
     )
 
 
-def filtered(
-    request: HttpRequest, fleet: Fleet | None, hubs: Sequence[HubRow], now: datetime
-) -> Found:
+def filtered(request: HttpRequest, hubs: Sequence[HubRow], now: datetime) -> Found:
     """The rows that the URL leaves, and all counts, by one query that groups in the database."""
-    quiet = silent(hubs, now)
-    rows: Rows = ApplicationStatus.objects.filter(hub__fleet=fleet)
+    silent_ones = silent(hubs, now)
+    quiet = frozenset(hub.pk for hub in hubs if hub.name in silent_ones)
+    names = {hub.pk: hub.name for hub in hubs}
+    rows: Rows = ApplicationStatus.objects.filter(hub__in=list(names))
     if cluster := request.GET.get("cluster", "").replace(listing.NUL, ""):
         rows = rows.filter(cluster_name=cluster)
     for word in listing.query_of(request).split()[:5]:
         rows = rows.filter(Q(name__icontains=word) | Q(cluster_name__icontains=word))
     chosen = listing.choices(request, [name for name, _ in FACETS])
-    combinations = _combinations(rows, quiet)
+    combinations = _combinations(rows, names, quiet)
     for name, values in chosen.items():
         if values and name == "state":
             rows = rows.filter(reduce(or_, (_is_shown(state, quiet) for state in values)))
         elif values:
-            asked = [*values, ""] if name != "component" and _UNKNOWN in values else values
-            rows = rows.filter(**{f"{_COLUMN_OF.get(name, name)}__in": asked})
+            rows = rows.filter(**{f"{name}__in": _asked(name, values, names)})
     return Found(rows, chosen, combinations, quiet)
 
 
-def _combinations(rows: Rows, quiet: Collection[str]) -> Mapping[tuple[str, ...], int]:
+def _asked(name: str, values: Sequence[str], names: Mapping[int, str]) -> Sequence[str | int]:
+    """What a chosen facet value is in the rows: "Unknown" is also what is not said, a hub its key."""
+    if name == "hub":
+        return [pk for pk, hub in names.items() if hub in values]
+    return [*values, ""] if name != "component" and _UNKNOWN in values else values
+
+
+def _combinations(
+    rows: Rows, names: Mapping[int, str], quiet: Collection[int]
+) -> Mapping[tuple[str, ...], int]:
     """How many rows there are of each combination of the facets' values."""
-    columns = [_COLUMN_OF.get(name, name) for name, _ in FACETS]
+    columns = ("verdict", "sync", "health", "component", "hub_id")
     found: Counter[tuple[str, ...]] = Counter()
     for verdict, sync, health, component, hub, count in (
         rows.order_by().values_list(*columns).annotate(Count("pk"))
     ):
         state = "stale" if hub in quiet else verdict or "unknown"
-        found[state, sync or _UNKNOWN, health or _UNKNOWN, component, hub] += count
+        found[state, sync or _UNKNOWN, health or _UNKNOWN, component, names[hub]] += count
     return found
 
 
-def _is_shown(state: str, quiet: Collection[str]) -> Q:
+def _is_shown(state: str, quiet: Collection[int]) -> Q:
     """The rows that are shown in a state: those so judged, but all of a silent hub are stale."""
     judged = Q(verdict__in=["unknown", ""]) if state == "unknown" else Q(verdict=state)
     if not quiet:
         return judged
-    of_silent = Q(hub__name__in=list(quiet))
+    of_silent = Q(hub__in=list(quiet))
     return judged | of_silent if state == "stale" else judged & ~of_silent
 
 
@@ -189,17 +196,26 @@ def _slice(
     column = SORTS.get(sort.removeprefix("-"))
     if column is not None:
         order = f"-{column}" if sort.startswith("-") else column
-        return list(found.rows.select_related("hub").order_by(order, "name", "pk")[start:end])
-    page: list[ApplicationStatus] = []
+        keys = list(
+            found.rows.order_by(order, "name", "pk").values_list("pk", flat=True)[start:end]
+        )
+        return _rows(keys)
+    page: list[int] = []
     before = 0
     states = in_order(counts)
     for state in reversed(states) if sort == "-state" else states:
         first, last = max(0, start - before), min(counts[state], end - before)
         if first < last:
-            rows = found.of_state(state).select_related("hub")
-            page += rows.order_by("name", "pk")[first:last]
+            in_order_of_name = found.of_state(state).order_by("name", "pk")
+            page += in_order_of_name.values_list("pk", flat=True)[first:last]
         before += counts[state]
-    return page
+    return _rows(page)
+
+
+def _rows(keys: Sequence[int]) -> list[ApplicationStatus]:
+    """Rows by their keys, in that order: what is skipped on the way to a late page is never read."""
+    found = ApplicationStatus.objects.filter(pk__in=keys).select_related("hub").in_bulk()
+    return [found[key] for key in keys if key in found]
 
 
 def _row(row: ApplicationStatus, fleet: Fleet | None, *, is_silent: bool) -> ListedApplication:

@@ -66,7 +66,7 @@ def _rows(request: HttpRequest) -> Iterator[dict[str, Any]]:
     fleet, now = access.fleet_for(request), wiring.clock().now()
     hubs = freshness.hub_rows(fleet, now)
     quiet = silent(hubs, now)
-    rows = ordered(filtered(request, fleet, hubs, now))
+    rows = ordered(filtered(request, hubs, now))
     return (_row(row, is_silent=row.hub.name in quiet) for row in rows)
 
 

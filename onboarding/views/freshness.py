@@ -50,6 +50,7 @@ def hub_row(hub: Hub, now: datetime, clusters: int = 0) -> HubRow:
         argocd_url=hub.link_url,
         version=watch.version if watch else "",
         is_demo=bool(watch and watch.demo),
+        pk=hub.pk,
     )
 
 

@@ -197,6 +197,7 @@ class HubRow:
     argocd_url: str = ""
     version: str = ""
     is_demo: bool = False
+    pk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
