@@ -199,7 +199,16 @@ def test_it_names_the_file_that_stops_all_registrations(house: House) -> None:
 
     eventually(stopped, "the registration has stopped")
     house.product.approve(change)
-    house.page(spoke.name, says("Failed", REGISTRATION, "spoke-broken.yaml", "Mend what it names"))
+    house.page(
+        spoke.name,
+        says(
+            "Failed",
+            "Another member file breaks the registration of all",
+            REGISTRATION,
+            "spoke-broken.yaml",
+            "Mend or remove that file in Git",
+        ),
+    )
     house.page("spoke-broken", says("Failed", "spoke-broken.yaml"))
 
     house.fleet.commit({broken: None}, "Take it away again")
