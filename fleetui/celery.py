@@ -9,8 +9,13 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu.transport.virtual.base import QoS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetui.settings")
+
+# Messages that a worker has not begun are not given back when it loses the broker: trying that on a
+# connection that is gone ends the worker, and the rows are the queue: a sweep rings again.
+QoS.restore_at_shutdown = False
 
 app = Celery("fleetui")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -11,9 +11,12 @@ import pytest
 from celery import Celery
 
 from onboarding.adapters.celery_queue import CeleryQueue
-from onboarding.models import Change, Heartbeat
+from onboarding.domain.errors import Transient
+from onboarding.domain.lifecycle import DecisionState
+from onboarding.models import Approval, Change, Delivery, Heartbeat
 from tests import repositories
 from tests.engines import Redis, redis_server
+from tests.faults.browser import Browser
 from tests.faults.installation import Installation, children, wait_until
 from tests.faults.processes import Site
 from tests.stage import COMMITTED, QUEUED, state_of
@@ -161,3 +164,32 @@ def test_it_lets_nobody_wait_for_a_worker_that_stopped_in_a_transaction(
     all_committed(installation, [other])
     assert worker.poll() is None
     site.check()
+
+
+def test_it_approves_wholly_or_not_at_all_when_the_web_process_is_killed(
+    site: Site, installation: Installation
+) -> None:
+    browser = Browser(installation, site.approver)
+    asked = [site.submitted(f"spoke-{number}") for number in range(4)]
+    wait_until(lambda: answers(browser, asked[0]), seconds=PATIENCE, otherwise=installation.said)
+    for number, change in enumerate(asked[1:]):
+        browser.kill_while_it_answers(change, after=0.05 * number)
+    approved = [change for change in asked if Delivery.objects.filter(change=change).exists()]
+    for change in asked:
+        change.refresh_from_db()
+        decided = change.state == DecisionState.APPROVED.value
+        assert decided is (change in approved), "a decision and its delivery are one"
+        assert Approval.objects.filter(change=change).count() == int(decided)
+    installation.worker()
+    installation.beat()
+    all_committed(installation, approved)
+    site.check()
+
+
+def answers(browser: Browser, change: Change) -> bool:
+    """Whether the web process is up and takes an approval."""
+    try:
+        browser.approve(change)
+    except Transient:
+        return False
+    return True

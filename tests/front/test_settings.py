@@ -9,6 +9,7 @@ import sys
 import pytest
 from django.conf import settings
 from django.db import connection
+from kombu import Connection
 
 REAL = {
     "SECRET_KEY": "a-long-random-text-that-only-this-test-knows-0123456789-abcdefgh",
@@ -93,3 +94,16 @@ def test_it_rings_the_bells_that_the_tasks_answer():
 
     assert asked >= {"onboarding.sweep", "onboarding.refresh_fleets"}
     assert asked <= set(app.tasks)
+
+
+def test_it_outlives_a_broker_that_takes_nothing_back(monkeypatch):
+    import fleetui.celery  # noqa: F401  -- what is imported is what a worker runs with
+
+    with Connection("memory://") as connection:
+        channel = connection.channel()
+        monkeypatch.setattr(channel, "do_restore", True)  # as Redis's does
+        channel.queue_declare("bells")
+        channel.basic_publish(channel.prepare_message("ring"), "", routing_key="bells")
+        assert channel.basic_get("bells", no_ack=False).payload == "ring"
+        monkeypatch.setattr(channel.qos, "restore_unacked", lambda: pytest.fail("it is gone"))
+        channel.close()
