@@ -36,7 +36,7 @@ from onboarding.domain.labels import (
     edit_labels_text,
 )
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.leaving import member_after
+from onboarding.domain.leaving import is_marked, member_after
 from onboarding.domain.live_sets import NO_SETS, KnownSets
 from onboarding.domain.member import FleetMember, edit_member_text, new_member_text, parse_member
 from onboarding.domain.names import SecretName
@@ -371,7 +371,9 @@ def _warnings(
             )
         )
     labels = after.as_dict()
-    for group, label in RELEASE_LABELS.items():
+    # A cluster that leaves has no channels, on purpose.
+    channels = {} if is_marked(found.wanted) else RELEASE_LABELS
+    for group, label in channels.items():
         warnings += _channel_warnings(group, label, labels.get(label), found.releases)
     flags = forecaster.flags() | {key for one in known.sets for key in label_keys(one)}
     if not forecaster.unread or known.sets:

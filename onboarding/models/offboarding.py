@@ -15,7 +15,8 @@ class Offboarding(models.Model):
     """One run, from its request to the last evidence. `change` has the plan and the approval of the whole way.
 
     `state` is what people want of the run; where it stands is told by its steps. `note` says why it is
-    paused, stopped or ended. `given_up_at`: somebody decided that the spoke is gone for good.
+    paused, stopped or ended. `seen` are the Applications that were there before the first commit, as in
+    a step. `given_up_at`: somebody decided that the spoke is gone for good.
     """
 
     class State(models.TextChoices):
@@ -33,6 +34,7 @@ class Offboarding(models.Model):
     keep = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     note = models.TextField(blank=True, default="")
+    seen = models.JSONField(default=dict, blank=True)
     given_up_at = models.DateTimeField(null=True, blank=True)
     given_up_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

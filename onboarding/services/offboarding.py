@@ -17,6 +17,7 @@ from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredent
 from onboarding.services import changes, events
 from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
+from onboarding.services.observing.leaving import applications_seen
 from onboarding.services.rights import rights_of
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def request(
                 hub=hub,
                 cluster_name=cluster.name,
                 keep=keep,
+                seen=applications_seen(hub=hub, cluster=cluster.name),
                 created_at=clock.now(),
             )
     except IntegrityError as error:

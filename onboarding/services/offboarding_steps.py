@@ -30,7 +30,7 @@ from onboarding.models import (
 )
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, WorkQueue
 from onboarding.services import events, leaving_guard, plan_records, previews
-from onboarding.services.observing.leaving import seen_of
+from onboarding.services.observing.leaving import applications_seen, seen_of
 from onboarding.services.offboarding import intent_for, is_committed
 
 _LOG = logging.getLogger(__name__)
@@ -85,7 +85,12 @@ class _Way:
         if run.change.state in _NOT_MADE:
             self._end(Offboarding.State.STOPPED, f"The change was {run.change.state}.")
             return
-        if run.change.state != DecisionState.APPROVED.value or is_committed(run.change) is None:
+        if run.change.state != DecisionState.APPROVED.value:
+            return
+        if is_committed(run.change) is None:
+            Offboarding.objects.filter(pk=run.pk).update(
+                seen=applications_seen(hub=run.hub, cluster=run.cluster_name)
+            )
             return
         self._lay_out()
         if run.state != Offboarding.State.RUNNING:
@@ -149,10 +154,7 @@ class _Way:
         """Hold what the hub shows against what the step needs."""
         run = self._run
         seen = seen_of(hub=run.hub, cluster=run.cluster_name)
-        known: Mapping[str, bool] = {
-            **step.seen,
-            **{one.name: one.cascades for one in seen.applications},
-        }
+        known = self._known(step) | {one.name: one.cascades for one in seen.applications}
         evidence = judge(
             LeaveStep(step.step),
             seen,
@@ -162,10 +164,17 @@ class _Way:
             given_up=run.given_up_at is not None,
             gone=known,
         )
-        step.seen = dict(known)
+        step.seen = known
         self._tell(step, evidence)
         if evidence.done:
             self._finish(step, evidence)
+
+    def _known(self, step: OffboardingStep) -> dict[str, bool]:
+        """The Applications that were seen before, each with whether it takes its objects along."""
+        known: dict[str, bool] = dict(self._run.seen)
+        for one in self._run.steps.filter(number__lte=step.number):
+            known |= one.seen
+        return known
 
     def _finish(self, step: OffboardingStep, evidence: Evidence) -> None:
         now = self._clock.now()
@@ -202,6 +211,7 @@ class _Way:
                 OffboardingStep.objects.filter(pk=step.pk).update(begun_at=now)
                 return
             raise
+        step.seen = applications_seen(hub=run.hub, cluster=run.cluster_name)
         same = diff.substance(plan) == self._record(step)["substance"]
         with transaction.atomic():
             running = Offboarding.objects.select_for_update().filter(
@@ -212,7 +222,8 @@ class _Way:
             change = self._child(plan)
             if same:
                 self._approve(change)
-            if not OffboardingStep.objects.filter(pk=step.pk, change=None).update(change=change):
+            mine = OffboardingStep.objects.filter(pk=step.pk, change=None)
+            if not mine.update(change=change, seen=step.seen):
                 transaction.set_rollback(True)
                 return
             if same:

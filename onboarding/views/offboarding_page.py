@@ -111,6 +111,8 @@ def _state(
         return "Leaving", f"Paused. {run.note}"
     steps = list(run.steps.all())
     step = next((one for one in steps if one.done_at is None), None)
+    if step is None and steps:
+        return "Leaving", "All evidence is there."
     if step is None:
         return "Leaving", "Its first commit is on the way to Git."
     return "Leaving", f"Step {step.number + 1} of {len(steps)}: {step.get_step_display()}."
@@ -196,11 +198,15 @@ def _timeline(run: Offboarding, steps: Sequence[OffboardingStep]) -> tuple[Timel
     """Each step with what was seen; before the first commit, the steps that are planned."""
     if not steps:
         return tuple(
-            TimelineStep(LeaveStep(one["step"]).words, "todo", reason=LeaveStep(one["step"]).proof)
+            TimelineStep(LeaveStep(one["step"]).words, "todo", reason=_done_when(one["step"]))
             for one in run.change.plan.get("way", ())
         )
     current = next((one for one in steps if one.done_at is None), None)
     return tuple(_step(one, is_current=one is current, run=run) for one in steps)
+
+
+def _done_when(step: str) -> str:
+    return f"Done when: {LeaveStep(step).proof}"
 
 
 def _step(step: OffboardingStep, *, is_current: bool, run: Offboarding) -> TimelineStep:
@@ -216,7 +222,7 @@ def _step(step: OffboardingStep, *, is_current: bool, run: Offboarding) -> Timel
         at=step.done_at,
         took=step.done_at - step.begun_at if step.done_at and step.begun_at else None,
         since=step.begun_at,
-        reason=step.says if told and step.says else LeaveStep(step.step).proof,
+        reason=step.says if told and step.says else _done_when(step.step),
         advice=step.remedy if is_current else "",
         url=reverse("change-detail", args=[step.change_id]) if step.change_id else "",
     )

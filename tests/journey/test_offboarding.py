@@ -150,6 +150,8 @@ def test_it_leaves_in_order_on_one_approval(leaving: Leaving) -> None:
     after = repositories.tree(leaving.place.bare)
     assert before.keys() - after.keys() == {MEMBER_PATH, OWN_VALUES}
     assert all(after[path] == before[path] for path in after)
+    # What proves a step is never said as if it had been seen.
+    assert "Done when: Registration, ExternalSecret" in reading.words(leaving.page())
     leaving.lead()
     assert leaving.steps()[REMOVE] == "waiting"
 

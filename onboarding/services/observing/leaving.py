@@ -55,6 +55,11 @@ def seen_of(*, hub: Hub, cluster: str) -> Seen:
     )
 
 
+def applications_seen(*, hub: Hub, cluster: str) -> dict[str, bool]:
+    """The Applications of a cluster as they are seen now, each with whether it takes its objects along."""
+    return {one.name: one.cascades for one in seen_of(hub=hub, cluster=cluster).applications}
+
+
 @dataclass(frozen=True, slots=True)
 class Leaving:
     """Where a cluster's way out of the fleet stands, in a sentence, and what to do about it."""
@@ -80,6 +85,8 @@ def _leaving(run: Offboarding) -> Leaving:
     step = next((one for one in steps if one.done_at is None), None)
     if run.state == Offboarding.State.PAUSED:
         return Leaving(run.change_id, f"paused. {run.note}", "Resume or stop it on its page.")
+    if step is None and steps:
+        return Leaving(run.change_id, "all evidence is there.")
     if step is None:
         return Leaving(run.change_id, "its first commit is on the way to Git.")
     words = f"step {step.number + 1} of {len(steps)}, {step.get_step_display().lower()}."
