@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from onboarding.adapters.hub_access import TokenSource, is_loopback, require_safe_url
 from onboarding.domain.errors import Refused, Transient
 from onboarding.ports import RegisteredCluster
@@ -58,6 +60,13 @@ _TOKEN_LIKE = re.compile(
 )
 
 
+class _Clusters(msgspec.Struct):
+    items: list[msgspec.Raw] | None = None
+
+
+_CLUSTERS = msgspec.json.Decoder(_Clusters)
+
+
 @dataclass(frozen=True, slots=True)
 class ArgoCDAccess:
     """How Argo CD's API server is reached.
@@ -90,10 +99,15 @@ class ArgoCDApi:
 
         Raises `Refused` where the token or the address is wrong, `Transient` where Argo CD is away.
         """
-        items = self._json("/api/v1/clusters", doing="list clusters").get("items")
-        if items is not None and not isinstance(items, list):
-            raise Transient("Argo CD's answer to list clusters has no items.")
-        found = (self._cluster(_map(item)) for item in items or ())
+        content = self._content("/api/v1/clusters", doing="list clusters")
+        try:
+            # One by one: ten thousand clusters as maps are a hundred megabytes at once.
+            items = _CLUSTERS.decode(content).items
+            found = [self._cluster(_map(json.loads(bytes(item)))) for item in items or ()]
+        except msgspec.ValidationError as error:
+            raise Transient("Argo CD's answer to list clusters has no items.") from error
+        except (ValueError, RecursionError) as error:
+            raise self._not_json("list clusters") from error
         return tuple(sorted((each for each in found if each), key=lambda each: each.name))
 
     def refresh_application(self, name: str) -> None:
@@ -161,6 +175,17 @@ class ArgoCDApi:
         )
 
     def _json(self, path: str, *, doing: str) -> Mapping[str, Any]:
+        try:
+            return _map(json.loads(self._content(path, doing=doing)))
+        except (ValueError, RecursionError) as error:
+            raise self._not_json(doing) from error
+
+    def _not_json(self, doing: str) -> Transient:
+        return Transient(
+            f"Argo CD's answer to {doing} is not JSON. Is {self._access.url} its address?"
+        )
+
+    def _content(self, path: str, *, doing: str) -> bytes:
         from urllib3.exceptions import HTTPError
 
         response = self._send(path, doing=doing, read=self._read_seconds)
@@ -171,13 +196,9 @@ class ArgoCDApi:
                 content += chunk
                 if len(content) > _ANSWER_BYTES or time.monotonic() > until:
                     raise Transient(f"Argo CD's answer to {doing} is too large or too slow.")
-            return _map(json.loads(content))
+            return bytes(content)
         except (HTTPError, OSError) as error:
             raise Transient(f"Argo CD's answer to {doing} broke off.") from error
-        except (ValueError, RecursionError) as error:
-            raise Transient(
-                f"Argo CD's answer to {doing} is not JSON. Is {self._access.url} its address?"
-            ) from error
         finally:
             response.close()
 

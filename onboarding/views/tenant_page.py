@@ -49,6 +49,8 @@ from onboarding.views.standing_rows import (
 
 Repository = Callable[[Fleet], FleetRepository]
 _SHOWN_COVERING = 3
+# Each with all files that are laid over it: many on one page would be hundreds of kilobytes.
+_CLUSTERS_ON_A_PAGE = 10
 _TITLES = {
     LayerName.SYSTEM: "Everywhere",
     LayerName.TENANT_DEFAULTS: "Every tenant",
@@ -107,9 +109,8 @@ def tenant_page(
         rows.order_by().values_list("environment").annotate(CountOf("pk"))
     )
     chosen = request.GET.get("environment") or min(numbers, default="")
-    pages, found = listing.paginate(
-        request, rows.filter(environment=chosen).select_related("change").order_by("name", "pk")
-    )
+    ordered = rows.filter(environment=chosen).select_related("change").order_by("name", "pk")
+    pages, found = listing.paginate(request, ordered, size=_CLUSTERS_ON_A_PAGE)
     problem, commit, layers = "", "", None
     try:
         snapshot = repository(fleet).snapshot()

@@ -184,11 +184,13 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
             f"Argo CD of hub {watch.hub_name} shows no cluster at all, not even the hub. Check "
             "that the account of its token has the policy 'clusters, get, *'."
         )
+    # Compared before anything is locked: only the holder of the watch writes these rows.
+    known = {_key(each): each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
+    made = [_cluster(watch.hub_id, each, known, now) for each in found]
+    statuses = {_key(each): each for each in made}
+    changed = [row for key, row in statuses.items() if _says_more(row, known.get(key))]
+    gone = {key: row.pk for key, row in known.items() if key not in statuses}
     with writing(watch) as row:
-        known = {_key(each): each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
-        made = [_cluster(watch.hub_id, each, known, now) for each in found]
-        statuses = {_key(each): each for each in made}
-        changed = [row for key, row in statuses.items() if _says_more(row, known.get(key))]
         for start in range(0, len(changed), _AT_ONCE):
             upsert(
                 changed[start : start + _AT_ONCE],
@@ -196,7 +198,6 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
                 columns=(*_SAID, "connected_at", "labels_changed_at", "seen_at"),
             )
         ClusterStatus.objects.filter(hub_id=watch.hub_id).update(seen_at=now)
-        gone = {key: row.pk for key, row in known.items() if key not in statuses}
         for start in range(0, len(gone), _AT_ONCE):
             some = list(gone.values())[start : start + _AT_ONCE]
             ClusterStatus.objects.filter(pk__in=some).delete()
