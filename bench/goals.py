@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 
@@ -14,13 +15,15 @@ class Goals:
 
     def at_most(self, name: str, measured: float, limit: float, unit: str) -> None:
         """A measured value that may not be greater than its limit."""
-        self._add(name, f"{measured:.2f} {unit}, at most {limit:g} {unit}", measured <= limit)
+        self.holds(name, f"{measured:.2f} {unit}, at most {limit:g} {unit}", measured <= limit)
 
     def at_least(self, name: str, measured: float, limit: float, unit: str) -> None:
         """A measured value that may not be less than its limit."""
-        self._add(name, f"{measured:.2f} {unit}, at least {limit:g} {unit}", measured >= limit)
+        self.holds(name, f"{measured:.2f} {unit}, at least {limit:g} {unit}", measured >= limit)
 
-    def _add(self, name: str, said: str, holds: bool) -> None:
+    def holds(self, name: str, said: str, holds: bool) -> None:
+        """What was measured in words of its own, and whether it is as it should be."""
+        print(f"measured: {name}: {said}", file=sys.stderr, flush=True)
         self.missed += not holds
         self.lines.append(f"{name}: {said}: {'holds' if holds else 'MISSED'}")
 

@@ -35,6 +35,7 @@ from django.test import Client  # noqa: E402
 from django.test.utils import override_settings  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
+from bench.goals import Goals  # noqa: E402
 from onboarding import wiring  # noqa: E402
 from onboarding.adapters.helm_cli import HelmCli  # noqa: E402
 from onboarding.domain.layout import Placement  # noqa: E402
@@ -84,23 +85,6 @@ FLAGS = (
 PINS = "externalSecret:\n  labels:\n" + "".join(f'    enable_{one}: "true"\n' for one in FLAGS)
 
 
-class Goals:
-    """What was to be reached, what was measured, and whether that holds."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, bool]] = []
-
-    def add(self, goal: str, measured: str, holds: bool) -> None:
-        self.lines.append((goal, measured, holds))
-        print(f"measured: {goal}: {measured}", file=sys.stderr, flush=True)
-
-    def tell(self) -> int:
-        width = max(len(goal) for goal, _, _ in self.lines)
-        for goal, measured, holds in self.lines:
-            print(f"{'holds' if holds else 'FAILS'}  {goal:{width}}  {measured}")
-        return 0 if all(holds for _, _, holds in self.lines) else 1
-
-
 def main() -> int:
     """Measure, print one line for each goal, and fail where one does not hold."""
     call_command("migrate", verbosity=0)
@@ -119,7 +103,7 @@ def main() -> int:
         measure_own_charts(goals)
         measure_branches(small, goals)
         measure_labels(goals)
-    return goals.tell()
+    return goals.report()
 
 
 def fleet_of(name: str, clusters: int) -> Fleet:
@@ -208,17 +192,17 @@ def measure_values(fleet: Fleet, goals: Goals) -> None:
         if told != answer:
             differing.append(name)
     count = len(answers)
-    goals.add(
+    goals.holds(
         f"all {count} components of one cluster in under 50 ms, warm",
         f"{warm * 1000:.1f} ms (CPU {cpu * 1000:.1f} ms)",
         warm < 0.05,
     )
-    goals.add(
+    goals.holds(
         "at least 100 times the speed of helm template for the same",
         f"{helm_seconds / warm:.0f} times ({helm_seconds * 1000:.0f} ms, {helm_seconds / count * 1000:.0f} each)",
         helm_seconds >= 100 * warm,
     )
-    goals.add(
+    goals.holds(
         "the same values as helm template", f"{count - len(differing)} of {count}", not differing
     )
 
@@ -275,7 +259,7 @@ def measure_preview(fleet: Fleet, goals: Goals) -> None:
 
     ask()
     seconds = sorted(timed(ask)[0] for _ in range(40))
-    goals.add(
+    goals.holds(
         "a preview on 1,000 clusters in under 300 ms",
         f"median {seconds[20] * 1000:.0f} ms, worst {seconds[-1] * 1000:.0f} ms "
         f"(CPU {max(one.cpu for one in seconds) * 1000:.0f} ms)",
@@ -307,7 +291,7 @@ def measure_typing(fleet: Fleet, goals: Goals) -> None:
     ask(name)
     typed = [name[: 4 + number // 2] for number in range(40)]
     seconds = sorted(timed(lambda one=one: ask(one))[0] for one in typed)
-    goals.add(
+    goals.holds(
         "the request while somebody types, 1,000 clusters, in under 300 ms",
         f"median {seconds[20] * 1000:.0f} ms, worst {seconds[-1] * 1000:.0f} ms "
         f"(CPU {max(one.cpu for one in seconds) * 1000:.0f} ms)",
@@ -339,7 +323,7 @@ def measure_own_charts(goals: Goals) -> None:
 
     first, _ = timed(lambda: ask(0))
     seconds = sorted(timed(lambda number=number: ask(number))[0] for number in range(1, 12))
-    goals.add(
+    goals.holds(
         "a preview with charts to render, the first apart, in under 300 ms",
         f"first {first * 1000:.0f} ms, then median {seconds[5] * 1000:.0f} ms, "
         f"worst {seconds[-1] * 1000:.0f} ms",
@@ -368,7 +352,7 @@ def measure_branches(fleet: Fleet, goals: Goals) -> None:
         assert found.looked_at == 1000, found.looked_at
         assert found.moved
         assert found.held[0][1] > 10, found.held
-        goals.add(
+        goals.holds(
             f"what a branch with {name} of 1,000 clusters would do in under 10 s",
             f"{seconds:.1f} s (CPU {seconds.cpu:.1f} s), {len(found.moved)} move",
             seconds < 10,
@@ -386,12 +370,12 @@ def measure_labels(goals: Goals) -> None:
     repository.fetch()
     after, report = timed(lambda: indexing.index(fleet=fleet, repository=repository, clock=clock))
     assert report.read == 1, report
-    goals.add(
+    goals.holds(
         "10,000 clusters' labels in under 10 s, cold",
         f"{cold:.2f} s (CPU {cold.cpu:.2f} s)",
         cold < 10,
     )
-    goals.add(
+    goals.holds(
         "the same after one commit in under 1 s",
         f"{after:.2f} s (CPU {after.cpu:.2f} s)",
         after < 1,

@@ -200,11 +200,12 @@ def test_it_leaves_the_hub_tests_out_where_the_hub_cannot_be_built(
 
 def test_it_names_the_benchmarks_that_there_are(fleet, capsys):
     (fleet.HOME / "bench").mkdir()
-    (fleet.HOME / "bench" / "planning.py").touch()
+    for name in ("planning", "goals", "streaming_hub"):
+        (fleet.HOME / "bench" / f"{name}.py").touch()
 
     assert fleet.bench(["nothing"]) == 2
 
-    assert "one of: planning" in capsys.readouterr().err
+    assert "one of: planning\n" in capsys.readouterr().err
 
 
 def test_it_works_on_the_demos_data_unless_told_otherwise(fleet, monkeypatch):
