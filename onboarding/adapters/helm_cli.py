@@ -2,7 +2,8 @@
 
 The arguments are fixed; what comes from a repository is only ever the content of a file. Helm gets no
 cluster, no configuration and no plugin of the account that the service runs under, and `helm template`
-of a local chart asks no network (without `--enable-dns` not even for a name).
+of a local chart asks no network (without `--enable-dns` not even for a name). Only a chart's schema could
+name an address or a file of the machine, which Helm would read: so values are held against no schema.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.yaml.yamlread import load
 
 SECONDS = 5.0
+SCHEMA = "values.schema.json"
 MOST_INPUT = 4 * 1024 * 1024
 MOST_FILES = 1000
 MOST_OUTPUT = 4 * 1024 * 1024
@@ -96,7 +98,7 @@ class HelmCli:
             folder = Path(place)
             for path, content in chart.items():
                 _write(folder / "chart" / path, content)
-            arguments = ["template"]
+            arguments = ["template", *_unschemed(chart)]
             for number, content in enumerate(values):
                 _write(folder / f"values-{number}.yaml", content)
                 arguments += ["--values", str(folder / f"values-{number}.yaml")]
@@ -144,6 +146,12 @@ def _check(chart: Mapping[str, bytes], values: Sequence[bytes]) -> None:
         parts = PurePosixPath(path).parts
         if not parts or path.startswith("/") or ".." in parts or "\0" in path:
             raise Refused(f"{path!r:.80} is no path in a chart.", code="chart_fails")
+
+
+def _unschemed(chart: Mapping[str, bytes]) -> list[str]:
+    """What keeps Helm from schemas, of this chart or of one packed in it; a Helm before 3.16 refuses it."""
+    found = any(PurePosixPath(path).name == SCHEMA or path.endswith(".tgz") for path in chart)
+    return ["--skip-schema-validation"] if found else []
 
 
 def _key(chart: Mapping[str, bytes], values: Sequence[bytes]) -> str:

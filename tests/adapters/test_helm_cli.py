@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import stat
+import tarfile
 import time
 from pathlib import Path
 
@@ -61,6 +64,25 @@ def test_it_gives_no_chart_the_service_s_environment_files_or_names(
     assert found == {"env": "", "file": "", "up": "", "cluster": "{}"}
     with pytest.raises(Refused, match="env"):
         real.render({**CHART, "templates/one.yaml": b"a: {{ env `SECRET_KEY` }}\n"}, [])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_it_follows_no_address_that_a_schema_names(
+    real: HelmCli, tmp_path: Path, packed: bool
+) -> None:
+    """A schema may refer to any address and any file of the machine: Helm would read them."""
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"not": {}}')  # no values would pass, if it were read
+    schema = json.dumps({"properties": {"a": {"$ref": secret.as_uri()}}}).encode()
+    chart = {**CHART, "values.yaml": b"a: 1\nb: x\n", "values.schema.json": schema}
+    if packed:
+        with tarfile.open(tmp_path / "part.tgz", "w:gz") as archive:
+            for path, content in chart.items():
+                entry = tarfile.TarInfo(f"any/{path}")
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        chart = {**CHART, "charts/part.tgz": (tmp_path / "part.tgz").read_bytes()}
+    assert real.render(chart, [b"a: 1\nb: x\n"])
 
 
 def test_it_says_what_helm_said_without_the_folder(real: HelmCli) -> None:
