@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
 
+from onboarding.domain import leaving_plan
 from onboarding.domain.components import catalogue_from_wrapper
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.labels import CHART_PATH
@@ -98,9 +99,10 @@ class Renderings:
     def told(self, plan: Plan) -> tuple[PlanWarning, ...]:
         """What has to be said of a plan: what was not rendered, and labels that are rendered otherwise.
 
+        Where the member file goes, no registration makes labels or reads values files any more.
         Raises `Refused` where it writes a values file that the repository's own registration does not read.
         """
-        if not self.has_own_labels:
+        if not self.has_own_labels or leaving_plan.removes_member(plan, self._layout):
             return tuple(dict.fromkeys(self.warnings))
         hub, cluster = plan.intent.placement.hub, plan.intent.placement.cluster
         edited = {

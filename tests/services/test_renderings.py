@@ -12,9 +12,10 @@ from onboarding.adapters.helm_cli import HelmCli
 from onboarding.domain.diff import digest
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
+from onboarding.domain.leaving import MARK_KEY, LeaveStep
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
-from onboarding.domain.planner import EditCluster, Plan, RegisterCluster
+from onboarding.domain.planner import EditCluster, LeaveFleet, Plan, RegisterCluster
 from onboarding.models import Fleet, Hub, HubObject
 from onboarding.ports import ChartRenderer, HubKind
 from onboarding.services import fleet_plans, offers, plan_records, previews
@@ -307,3 +308,24 @@ def test_a_form_offers_the_flags_that_rendered_sets_select_by(
     )
     assert f"2 ApplicationSets as {helm.engine()} renders them" in group.origin
     assert offered(NO_RENDERER).flag_groups == ()
+
+
+def test_the_removal_of_a_member_rests_on_no_registration(
+    fleet: Fleet, helm: ChartRenderer
+) -> None:
+    """The cluster's own values files go with it, also those that the registration does not read."""
+    other = "addons/tenants/team-a/clusters/spoke-1/addons/metrics-server/values.yaml"
+    member = str(planned(fleet, helm).edits[0].after)
+    files = {**FILES, MEMBER: f'{member}{MARK_KEY}: "true"\n', other: "replicas: 3\n"}
+    intent = LeaveFleet(
+        placement=Placement(
+            HubName("hub-a"), ClusterName("spoke-1"), TenantName("team-a"), Environment("dev")
+        ),
+        secret_name="fleet/spoke-1",
+        model=DeploymentModel.CENTRALIZED,
+        step=LeaveStep.REMOVE,
+    )
+    snapshot = MemorySnapshot.of(files, "c" * 40)
+    plan = previews.preview(fleet=fleet, intent=intent, snapshot=snapshot, renderer=helm)
+    assert [edit.path for edit in plan.edits] == [MEMBER, other]
+    assert said(plan, "labels_rendered") == said(plan, "not_rendered") == []
