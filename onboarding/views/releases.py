@@ -14,7 +14,7 @@ from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
 from onboarding.models import Fleet
 from onboarding.services.layouts import layout_of
 from onboarding.views import access, freshness
-from onboarding.views.pages import Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
+from onboarding.views.pages import Count, Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
 from onboarding.views.partials import page_or_part
 from onboarding.views.release_matrix import release_matrix
 from onboarding.views.standing_rows import counts_by, list_url, standings
@@ -79,19 +79,18 @@ def _group(fleet: Fleet, group: str, known: Releases, path: str, now: datetime) 
                 note=entry.path or entry.repo_url or "",
             )
         )
-    rows += [
-        _unknown(column, name, sum(part.count for part in counts)) for name, counts in on.items()
-    ]
+    rows += [_unknown(column, name, counts) for name, counts in on.items()]
     return ReleaseGroup(
         name=group, label=_LABELS.get(group, group), rows=tuple(rows), origin=Origin("", path)
     )
 
 
-def _unknown(column: str, name: str, count: int) -> ReleaseRow:
+def _unknown(column: str, name: str, counts: tuple[Count, ...]) -> ReleaseRow:
     return ReleaseRow(
         channel=name,
         version="",
-        clusters=count,
+        clusters=sum(part.count for part in counts),
+        counts=counts,
         url=list_url(**{column: name}),
         is_unknown=True,
         note="Not in the versions file: these clusters get an error instead of components.",

@@ -87,6 +87,16 @@ def test_the_top_bar_stays_and_no_column_is_cut(sign_in: SignIn) -> None:
     expect(page.get_by_role("searchbox")).to_be_in_viewport()
 
 
+def test_on_a_phone_all_that_a_cell_says_stands_beside_its_name(sign_in: SignIn) -> None:
+    page = sign_in("requester", width="phone")
+    for path in ("/releases/", "/tenants/"):
+        page.goto(path)
+        words = page.locator('td[data-label="How they are"] > .fui-small')
+        expect(words.first).to_be_visible()
+        beside = "all => all.map(it => it.offsetLeft - it.previousElementSibling.offsetLeft)"
+        assert set(words.evaluate_all(beside)) == {0}, path
+
+
 def test_it_refreshes_itself_and_shows_its_age(sign_in: SignIn) -> None:
     page = sign_in("requester")
     with page.expect_response(

@@ -67,6 +67,8 @@ def test_an_unknown_channel_is_red_in_both_tables(place: Place) -> None:
     assert [(row.channel, row.clusters) for row in addons.rows if row.is_unknown] == [
         ("nowhere", 1)
     ]
+    (unknown,) = (row for row in addons.rows if row.is_unknown)
+    assert [(part.count, part.word) for part in unknown.counts] == [(1, "Healthy")]
     cell = page.matrix.rows[0].cells[0]
     assert (cell.is_unknown, cell.version) == (True, "")
     assert reading.words(place.get("viewer", "/releases/")).count("Not found") == 2
