@@ -58,7 +58,8 @@ class Installation:
         """Start a process that serves the pages on this port."""
         name = f"web-{len(self.processes)}"
         serve = ("fleetui.asgi:application", "--host=127.0.0.1", f"--port={port}")
-        return self._start(name, "-m", "uvicorn", *serve, "--no-access-log")
+        # Static files are not collected here, which is asked for without DEBUG.
+        return self._start(name, "-m", "uvicorn", *serve, "--no-access-log", DEBUG="1")
 
     def beat(self) -> subprocess.Popen[bytes]:
         """Start a scheduler; a second one is a fault that must do no harm."""
@@ -83,12 +84,12 @@ class Installation:
     def _celery(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         return self._start(name, "-m", "celery", "--app=fleetui.celery", *arguments)
 
-    def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.process.log").open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
-                env={**os.environ, **self._environment(name)},
+                env={**os.environ, **self._environment(name), **more},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
