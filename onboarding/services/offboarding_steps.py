@@ -36,6 +36,7 @@ from onboarding.services.offboarding import intent_for, is_committed
 _LOG = logging.getLogger(__name__)
 
 _NOT_MADE = (DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
+_NEEDS_SOMEBODY = (DeliveryState.FAILED.value, DeliveryState.MERGED_DIFFERENTLY.value)
 _ALREADY = ("nothing_to_change", "not_registered")
 """Refusals that say that Git is already as the step would make it."""
 
@@ -346,9 +347,15 @@ def _waits(change: Change) -> Evidence:
     if change.state == DecisionState.APPROVED.value:
         delivery = change.deliveries.order_by("-pk").first()
         reason = f" {delivery.reason}" if delivery and delivery.reason else ""
-        failed = delivery is not None and delivery.state == DeliveryState.FAILED.value
-        remedy = f"Look at change #{change.pk}, and try its delivery again." if failed else ""
-        return Evidence(False, f"Its commit is on the way to Git.{reason}", remedy, stuck=failed)
+        stuck = delivery is not None and delivery.state in _NEEDS_SOMEBODY
+        if not stuck:
+            return Evidence(False, f"Its commit is on the way to Git.{reason}")
+        return Evidence(
+            False,
+            f"Its commit did not come to Git as it was approved.{reason}",
+            f"Look at change #{change.pk}, which says what to do.",
+            stuck=True,
+        )
     return Evidence(
         False,
         f"The files moved, so this step is not what was approved any more. {change.state_note}".strip(),

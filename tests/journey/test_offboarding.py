@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from onboarding import tasks
 from onboarding.domain.errors import Refused
+from onboarding.domain.handover import HANDED_GROUPS
 from onboarding.models import (
     Approval,
     Change,
@@ -205,6 +207,57 @@ def test_it_keeps_what_runs_when_that_was_asked(leaving: Leaving) -> None:
     leaving.lead()
     assert leaving.lead().state == "done"
     assert len(leaving.subjects()) == 3
+
+
+def follow(leaving: Leaving, record: dict[str, Any], groups: dict[str, str]) -> None:
+    """The hub does what the plan of a step foresees."""
+    leaving.labels = {one["key"]: one["value"] for one in record["labels_after"]}
+    handed = leaving.labels.get("fleet_handover") == "true"
+    leaving.applications = {
+        name: {
+            "group": groups.get(name, "fleet"),
+            "cascades": not (handed and groups.get(name) in HANDED_GROUPS),
+        }
+        for name in record["impact"]["expected"]
+    }
+    leaving.seen()
+
+
+@pytest.mark.parametrize("workloads", ["remove", "keep"])
+def test_a_spoke_that_manages_itself_comes_back_first(place: Place, workloads: str) -> None:
+    leaving = Leaving(place)
+    leaving.begin(MEMBER.replace('"false"', '"true"'))
+    change = under_way(leaving, workloads)
+    way = change.plan["way"]
+    assert [one["step"] for one in way] == ["keep", "hand_back", "centralize", "mark", "remove"]
+    groups = {one["name"]: one["group"] for step in way for one in step["impact"]["appear"]}
+    texts = []
+    for number, record in enumerate(way[:-1]):
+        texts.append(repositories.tree(place.bare)[MEMBER_PATH].decode())
+        run = leaving.lead()
+        assert run.steps.filter(done_at__isnull=False).count() == number
+        follow(leaving, record, groups)
+        leaving.lead()
+        leaving.deliver()
+        assert leaving.lead().steps.filter(done_at__isnull=False).count() == number + 1
+    assert not leaving.has_file()
+    leaving.forget()
+    leaving.lead()
+    assert leaving.lead().state == "done"
+
+    # Its own Argo CD was there until the hub had what it deployed, and its flags went last.
+    assert ['use_remote_argo: "true"' in text for text in texts] == [True, True, False, False]
+    assert ['enable_remote_addons: "true"' in text for text in texts] == [True, False, False, False]
+    assert ['handover: "true"' in text for text in texts] == [
+        True, True, workloads == "keep", workloads == "keep",
+    ]  # fmt: skip
+    assert ['offboarding: "true"' in text for text in texts] == [False, False, False, True]
+    gone = {one["name"] for one in way[2]["impact"]["disappear"]}
+    assert "argo-cd-spoke-a" in gone
+    # One approval, of all five commits.
+    assert Change.objects.filter(kind="offboard").count() == 5
+    assert {one.user.username for one in Approval.objects.all()} == {"approver"}
+    assert not Change.objects.filter(kind="offboard", state="submitted").exists()
 
 
 # --- Interrupted ---
