@@ -6,6 +6,7 @@ step's commit, and lately. What is not there then is gone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,12 @@ PATIENCE = timedelta(minutes=5)
 """How long a hub usually needs at most; what takes longer is called stuck."""
 
 _MOST_NAMED = 5
+# What a deletion says of an API server that is not there, while Argo CD's cache still calls it connected.
+_UNREACHABLE = re.compile(
+    r"connection refused|no such host|no route to host|timeout|deadline exceeded|unauthorized"
+    r"|provide credentials|certificate",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,9 @@ def _followed(
     if not found:
         return Evidence(True, step.proof)
     going = [one for one in seen.applications if one.deleting]
-    if going and seen.connection == "Failed":
+    if going and (
+        seen.connection == "Failed" or any(_UNREACHABLE.search(one.error) for one in going)
+    ):
         return _deleting(seen, going, late=late)
     remedy = (
         "Look at the ApplicationSets and Applications of this cluster in Argo CD: an error there keeps "
@@ -251,8 +260,10 @@ def _staying(seen: Seen, staying: Sequence[SeenApplication], *, late: bool) -> E
 
 def _deleting(seen: Seen, left: Sequence[SeenApplication], *, late: bool) -> Evidence:
     names = _named([one.name for one in left])
-    if seen.connection == "Failed":
-        why = f" {seen.connection_message}" if seen.connection_message else ""
+    cut_off = next((one.error for one in left if _UNREACHABLE.search(one.error)), "")
+    if seen.connection == "Failed" or cut_off:
+        said = seen.connection_message if seen.connection == "Failed" else cut_off
+        why = f" {said}" if said else ""
         return Evidence(
             False,
             f"Argo CD cannot reach {seen.cluster}, so it cannot take away what {names} deployed there.{why}",

@@ -256,6 +256,10 @@ def test_each_stuck_thing_has_its_remedy() -> None:
             replace(fresh, applications=(GOING,), connection="Failed"),
             "give it up on this page",
         ),
+        (
+            replace(fresh, applications=(replace(GOING, error="dial tcp: connection refused"),)),
+            "give it up on this page",
+        ),
         (replace(fresh, applications=(replace(APP, made_by=""),)), "argocd app delete a-spoke-1"),
         (replace(fresh, applications=(APP,)), "ApplicationSet a on the hub"),
         (replace(fresh, labels={}), "fleet-secret-spoke-1"),

@@ -143,7 +143,6 @@ def test_it_waits_for_a_finalizer_and_goes_on_without_it(house: House, bystander
 def test_it_lets_a_spoke_go_that_is_gone_for_good(house: House, bystander: str) -> None:
     spoke = joined(house, "spoke-lost", "probe-e")
     house.hub.forwarder.shut(spoke.port)
-    house.page(spoke.name, lambda found: found.state == "Unreachable", 180)
     leave(house, spoke.name, "remove")
     says(
         house, spoke.name, "Argo CD cannot reach spoke-lost", "give it up on this page", seconds=180
