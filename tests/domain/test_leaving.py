@@ -104,6 +104,7 @@ def test_it_plans_all_commits_one_on_the_other() -> None:
     assert {one.path: one.after for one in removal.edits} == {MEMBER: None, OWN: None}
     assert removal.edits[0].before == found.edits[0].after
     assert removal.labels_after.labels == ()
+    assert "no_channel" not in {one.code for one in found.warnings}
     assert found.destructive
     assert removal.destructive
     assert "+++ /dev/null" in diff.unified(removal)
