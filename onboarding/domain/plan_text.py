@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from onboarding.domain import diff
 from onboarding.domain.labels import label_changes
@@ -17,9 +18,18 @@ def plan_text(plan: Plan, *, digest: str = "") -> str:
     lines += _labels(plan)
     told = basis(plan.impact.live_sets, plan.impact.rendered_by)
     lines += ["", diff.unified(plan).rstrip("\n"), "", told, f"Planned on commit {plan.commit}."]
+    lines += _later(plan)
     if digest:
         lines.append(f"An approval holds for exactly this plan: {digest}")
     return "\n".join(lines) + "\n"
+
+
+def _later(plan: Plan) -> Iterator[str]:
+    """The later commits of a cluster that leaves, each with what is waited for before it."""
+    for before, one in pairwise(plan.way):
+        yield f"\nThen, when this was seen: {before.step.proof}\n{one.step.words}:"
+        yield from application_lines(one.plan.impact)
+        yield diff.unified(one.plan).rstrip("\n")
 
 
 def basis(live_sets: int, rendered_by: str) -> str:

@@ -23,6 +23,7 @@ from onboarding.domain.leaving_evidence import (
 )
 from onboarding.domain.member import DeploymentModel, FleetMember, parse_member
 from onboarding.domain.outcome import Expected, Prediction
+from onboarding.domain.plan_text import plan_text
 from onboarding.domain.planner import Neighbours, Plan
 from onboarding.domain.plans import blob_id
 from onboarding.domain.snapshot import SnapshotFile
@@ -108,6 +109,10 @@ def test_it_plans_all_commits_one_on_the_other() -> None:
     assert found.destructive
     assert removal.destructive
     assert "+++ /dev/null" in diff.unified(removal)
+    text = plan_text(found)
+    assert "Then, when this was seen: No Application of the cluster is left on the hub." in text
+    assert "Remove its files:" in text
+    assert "+++ /dev/null" in text
 
 
 def test_it_takes_away_the_clusters_own_files_alone_in_each_layout() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from onboarding import tasks
@@ -258,6 +261,43 @@ def test_a_spoke_that_manages_itself_comes_back_first(place: Place, workloads: s
     assert Change.objects.filter(kind="offboard").count() == 5
     assert {one.user.username for one in Approval.objects.all()} == {"approver"}
     assert not Change.objects.filter(kind="offboard", state="submitted").exists()
+
+
+# --- From a terminal ---
+
+
+def command(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("offboard", HUB, "spoke-a", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_is_asked_for_and_followed_from_a_terminal(leaving: Leaving) -> None:
+    with pytest.raises(CommandError, match="No offboarding of spoke-a"):
+        command()
+    for wrong, why in (
+        (("--remove", "--as", "requester"), "Type spoke-a to confirm"),
+        (("--remove", "--confirm", "spoke-a"), "in whose name"),
+        (("--remove", "--confirm", "spoke-a", "--as", "viewer"), "may not"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            command(*wrong)
+    assert not Change.objects.exists()
+    told = json.loads(command("--remove", "--confirm", "spoke-a", "--as", "requester", "--json"))
+    assert (told["decision"], told["state"], told["workloads"]) == (
+        "submitted",
+        "submitted",
+        "remove",
+    )
+    leaving.approve()
+    leaving.deliver()
+    leaving.lead()
+    leaving.mark()
+    leaving.seen()
+    leaving.lead()
+    text = command()
+    assert text.startswith("spoke-a: running, change #")
+    assert "[ ] Switch its flags off. Still on the hub: cluster-info-spoke-a" in text
 
 
 # --- Interrupted ---
