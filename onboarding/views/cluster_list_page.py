@@ -34,7 +34,7 @@ FACETS = (
 PARAMETERS = {"state": "shown", "hub": "hub_name", "drift": "drifted"}
 _PROBLEMS_NAMED = 3
 # A row is two kilobytes: so many, and the facets of a large fleet, are a page of less than a hundred.
-_ON_A_PAGE = 40
+_ON_A_PAGE = 35
 SORTS = {
     "state": "state",
     "cluster": "name",

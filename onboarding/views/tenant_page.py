@@ -50,7 +50,7 @@ from onboarding.views.standing_rows import (
 Repository = Callable[[Fleet], FleetRepository]
 _SHOWN_COVERING = 3
 # Each with all files that are laid over it: many on one page would be hundreds of kilobytes.
-_CLUSTERS_ON_A_PAGE = 10
+_CLUSTERS_ON_A_PAGE = 6
 _TITLES = {
     LayerName.SYSTEM: "Everywhere",
     LayerName.TENANT_DEFAULTS: "Every tenant",

@@ -37,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 WATCH_SECONDS = 10
 RELIST_EVERY = timedelta(minutes=10)
 CLUSTERS = "clusters"
-_BATCH = 400
+_BATCH = 1000
 _GATHER_SECONDS = 0.2
 _TICK_SECONDS = 0.5
 _QUEUE_LENGTH = 2000
