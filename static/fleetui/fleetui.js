@@ -154,7 +154,17 @@
   let following = false;
   let lost = false;
   let asked = 0;
-  const moved = () => { for (const part of parts()) htmx.trigger(part, "fui:moved"); };
+  // A hub that never rests moves twice a second, and every open page would ask as often: after one
+  // answer the next is asked for with what came meanwhile.
+  const REST = 3000;
+  let due = 0;
+  const moved = () => {
+    if (due) return;
+    due = setTimeout(() => {
+      due = 0;
+      for (const part of parts()) htmx.trigger(part, "fui:moved");
+    }, Math.max(0, asked + REST - Date.now()));
+  };
   const listen = () => {
     const wanted = !document.hidden && parts().length > 0 && "EventSource" in window;
     if (stream && (!wanted || stream.readyState === EventSource.CLOSED)) {

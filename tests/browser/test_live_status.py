@@ -8,6 +8,13 @@ from tests.browser.conftest import SignIn
 
 CLUSTER = "/clusters/hub-cluster/edge-prod-madrid/"
 LABEL = "maintenance-window"
+_PRETENDED_STREAM = """
+window.EventSource = class {
+  static CLOSED = 2;
+  constructor() { window.stream = this; this.readyState = 1; }
+  close() { this.readyState = 2; }
+};
+"""
 
 
 def test_drift_is_adopted_and_every_open_page_follows(sign_in: SignIn) -> None:
@@ -40,6 +47,30 @@ def test_drift_is_adopted_and_every_open_page_follows(sign_in: SignIn) -> None:
     expect(row).to_have_count(0, timeout=90_000)
     assert watching.evaluate("window.loadedOnce") is True
     assert listing.evaluate("window.loadedOnce") is True
+
+
+def test_a_hub_that_never_rests_is_not_asked_for_without_a_rest(sign_in: SignIn) -> None:
+    page = sign_in("requester")
+    page.add_init_script(_PRETENDED_STREAM)
+    page.clock.install()
+    page.goto("/clusters/")
+    expect(page.get_by_text("as of").first).to_be_visible()
+    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "hx-request" in one.headers else None)
+
+    def moves(times: int) -> None:
+        for _ in range(times):
+            page.evaluate("stream.onmessage()")
+            page.clock.run_for(400)
+
+    with page.expect_response(lambda one: "hx-request" in one.request.headers):
+        moves(1)
+    moves(5)
+    assert len(asked) == 1
+    with page.expect_response(lambda one: "hx-request" in one.request.headers):
+        page.clock.run_for(1000)
+    assert len(asked) == 2
 
 
 def test_the_list_of_applications_follows_a_new_one(sign_in: SignIn) -> None:
