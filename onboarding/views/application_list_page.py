@@ -11,13 +11,13 @@ from operator import or_
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from onboarding.domain.sync import VerdictState
-from onboarding.models import ApplicationStatus, Fleet, SavedFilter
+from onboarding.models import ApplicationStatus, Cluster, Fleet, SavedFilter
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.application_rows import (
     HUB_SILENT,
@@ -103,8 +103,17 @@ def application_list_page(
     start = max(0, page.start_index() - 1)
     rows = _slice(found, counts, sort, start, start + listing.PAGE_SIZE)
     quiet = silent(hubs, now)
+    in_git = _clusters_in_git(rows)
     return ApplicationListPage(
-        rows=tuple(_row(row, fleet, is_silent=row.hub.name in quiet) for row in rows),
+        rows=tuple(
+            _row(
+                row,
+                fleet,
+                is_silent=row.hub.name in quiet,
+                in_git=(row.hub.name, row.cluster_name) in in_git,
+            )
+            for row in rows
+        ),
         listing=listing.listing(
             request,
             columns=COLUMNS,
@@ -182,10 +191,17 @@ def _is_shown(state: str, quiet: Collection[int]) -> Q:
 
 
 def ordered(found: Found) -> Iterator[Any]:
-    """All rows that the filter leaves, what is wrong first; read from the database in parts."""
-    for state in in_order(found.counts("state")):
-        of_state = found.of_state(state).order_by("name", "pk")
-        yield from of_state.select_related("hub").iterator(chunk_size=exports.ROWS_AT_ONCE)
+    """All rows that the filter leaves, what is wrong first; read from the database in parts.
+
+    One query, which no row leaves or enters while it is read: one for each state would lose or double
+    what moves from one to another meanwhile.
+    """
+    places = [
+        When(_is_shown(state, found.quiet), then=Value(place))
+        for place, state in enumerate(in_order([state.value for state in VerdictState]))
+    ]
+    rows = found.rows.order_by(Case(*places, output_field=IntegerField()), "name", "pk")
+    yield from rows.select_related("hub").iterator(chunk_size=exports.ROWS_AT_ONCE)
 
 
 def _slice(
@@ -218,8 +234,16 @@ def _rows(keys: Sequence[int]) -> list[ApplicationStatus]:
     return [found[key] for key in keys if key in found]
 
 
-def _row(row: ApplicationStatus, fleet: Fleet | None, *, is_silent: bool) -> ListedApplication:
-    on_cluster = row.cluster_name not in ("", "in-cluster", row.hub.name)
+def _clusters_in_git(rows: Sequence[ApplicationStatus]) -> frozenset[tuple[str, str]]:
+    """Which of the rows' clusters have a page, by hub and name: the hub may know others, too."""
+    hubs, names = {row.hub.name for row in rows}, {row.cluster_name for row in rows}
+    found = Cluster.objects.filter(hub_name__in=hubs, name__in=names)
+    return frozenset(found.values_list("hub_name", "name"))
+
+
+def _row(
+    row: ApplicationStatus, fleet: Fleet | None, *, is_silent: bool, in_git: bool
+) -> ListedApplication:
     return ListedApplication(
         name=row.name,
         component=row.component,
@@ -232,7 +256,7 @@ def _row(row: ApplicationStatus, fleet: Fleet | None, *, is_silent: bool) -> Lis
         argocd_url=application_url(row.hub, row.name),
         cluster=row.cluster_name,
         cluster_url=reverse("cluster-detail", args=[row.hub.name, row.cluster_name])
-        if on_cluster
+        if in_git
         else "",
         hub=row.hub.name,
     )

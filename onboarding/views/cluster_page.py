@@ -133,7 +133,12 @@ def cluster_page(
         ),
         labels=_label_rows(cluster.labels, live.labels if live else None),
         annotations=_label_rows(cluster.annotations, None),
-        drift=drift_part(cluster, repository=repository, may_ask=may_edit)
+        drift=drift_part(
+            cluster,
+            repository=repository,
+            may_ask=may_edit,
+            is_silent=_is_silent(story.seen_at, clock),
+        )
         if shown == "drift"
         else None,
         values=_values(cluster, component, repository) if shown == "values" else None,

@@ -11,6 +11,7 @@ from onboarding.domain.errors import FleetError
 from onboarding.models import Cluster
 from onboarding.ports import FleetRepository
 from onboarding.services.observing.drift import Drift, drift_of
+from onboarding.views.application_rows import HUB_SILENT
 from onboarding.views.pages import DriftPart, DriftRow
 
 # What passes by itself is blue, what somebody has to decide on amber.
@@ -22,7 +23,11 @@ _TONES: Mapping[Cause, str] = {
 
 
 def drift_part(
-    cluster: Cluster, *, repository: Callable[[], FleetRepository], may_ask: bool
+    cluster: Cluster,
+    *,
+    repository: Callable[[], FleetRepository],
+    may_ask: bool,
+    is_silent: bool,
 ) -> DriftPart:
     """Git, the live cluster secret and the Applications held against each other."""
     here = [cluster.hub_name, cluster.name]
@@ -35,7 +40,8 @@ def drift_part(
         rows=rows,
         is_registered=found.is_registered,
         commit=found.commit,
-        note=_note(found),
+        is_silent=is_silent,
+        note=_note(found, is_silent=is_silent),
         adopt_url=reverse("drift-adopt", args=here) if may_ask else "",
         reassert_url=reverse("drift-reassert", args=here) if may_ask and rows else "",
         denied="" if may_ask else "Your account may not request changes.",
@@ -56,10 +62,11 @@ def _row(one: Difference) -> DriftRow:
     )
 
 
-def _note(found: Drift) -> str:
-    if not found.unread:
-        return ""
-    return (
-        f"The components of {found.unread} are described in another repository, so Applications that "
-        "only they would explain are not counted as drift."
-    )
+def _note(found: Drift, *, is_silent: bool) -> str:
+    notes = [HUB_SILENT] if is_silent else []
+    if found.unread:
+        notes.append(
+            f"The components of {found.unread} are described in another repository, so Applications "
+            "that only they would explain are not counted as drift."
+        )
+    return " ".join(notes)

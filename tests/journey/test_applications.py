@@ -8,9 +8,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.test import RequestFactory
 
 from onboarding import wiring
 from onboarding.models import ApplicationStatus, Fleet, Hub, HubWatch
+from onboarding.views import freshness
+from onboarding.views.application_list_page import filtered, ordered
 from tests.journey import reading
 from tests.journey.conftest import Place
 
@@ -45,6 +48,7 @@ def hub(place: Place) -> Hub:
     HubWatch.objects.create(hub=hub, seen_at=wiring.clock().now())
     for number, state in enumerate(STATES):
         application(hub, f"app-{number}", verdict=state, cluster_name=f"spoke-{number % 2}")
+    hub.fleet.clusters.create(path="m/spoke-1.yaml", hub_name=hub.name, name="spoke-1")
     other = Fleet.objects.create(name="zoo", repository_url="https://git.example.com/zoo")
     application(Hub.objects.create(fleet=other, name="hub-z"), "foreign")
     return hub
@@ -65,6 +69,8 @@ def test_it_lists_what_is_wrong_first(place: Place, hub: Hub) -> None:
     assert page.rows[0].message == "Reason of app-1."
     assert page.rows[-1].message == ""
     assert page.rows[0].cluster_url == "/clusters/hub-cluster/spoke-1/"
+    assert place.get("viewer", page.rows[0].cluster_url).status_code == 200
+    assert page.rows[1].cluster_url == ""  # the hub has it, Git does not
 
 
 def test_it_filters_by_facets_search_and_cluster(place: Place, hub: Hub) -> None:
@@ -138,6 +144,25 @@ def test_it_exports_the_rows_of_the_filter(place: Place, hub: Hub) -> None:
     assert found["as_of"]
     page = place.get("viewer", "/applications/?state=failed&page=1").context["page"]
     assert page.exports.csv_url == "/applications/export.csv?state=failed"
+
+
+def test_an_export_neither_loses_nor_doubles_what_moves_meanwhile(
+    place: Place, hub: Hub
+) -> None:
+    now = wiring.clock().now()
+    found = filtered(RequestFactory().get("/"), freshness.hub_rows(hub.fleet, now), now)
+    rows = ordered(found)
+    first = next(rows)
+    ApplicationStatus.objects.filter(name="app-0").update(verdict="failed")
+    ApplicationStatus.objects.filter(name="app-1").update(verdict="healthy")
+    names = [first.name, *(row.name for row in rows)]
+    assert names == ["app-1", "app-2", "app-3", "app-5", "app-4", "app-0"]
+
+
+def test_it_says_how_many_match_the_filter(place: Place, hub: Hub) -> None:
+    assert "matches the filter" in reading.words(place.get("viewer", "/applications/?state=failed"))
+    two = place.get("viewer", "/applications/?state=failed&state=degraded")
+    assert "match the filter" in reading.words(two)
 
 
 def test_an_export_of_nothing_is_a_file_all_the_same(place: Place) -> None:

@@ -18,6 +18,7 @@ from onboarding.models import (
     Hub,
     HubWatch,
 )
+from onboarding.services.observing.drift import Drift
 from tests import repositories
 from tests.fakes import FakeArgoCD, FakeHub
 from tests.journey import reading
@@ -91,6 +92,20 @@ def said(place: Place, who: str = "requester") -> str:
 def test_it_says_so_where_nothing_is_registered_yet(place: Place, cluster: Cluster) -> None:
     ClusterStatus.objects.all().delete()
     assert "Nothing to compare yet" in said(place)
+
+
+def test_it_calls_nothing_well_that_it_does_not_know(
+    place: Place, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Drift((), is_registered=True, unread="addons (release1)")
+    monkeypatch.setattr("onboarding.views.drift_page.drift_of", lambda **_: found)
+    page = said(place)
+    assert "No drift" in page
+    assert "The components of addons (release1) are described in another repository" in page
+    HubWatch.objects.update(seen_at=wiring.clock().now() - timedelta(minutes=5))
+    page = said(place)
+    assert "No drift when the hub was last seen" in page
+    assert "may not hold any more" in page
 
 
 def test_it_finds_labels_that_somebody_changed(place: Place, cluster: Cluster) -> None:

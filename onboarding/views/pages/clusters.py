@@ -213,10 +213,14 @@ class DriftRow:
 
 @dataclass(frozen=True, slots=True)
 class DriftPart:
-    """Git, the live cluster secret and the Applications held against each other."""
+    """Git, the live cluster secret and the Applications held against each other.
+
+    `note` says what limits the comparison; `is_silent`: nobody has heard of the hub lately.
+    """
 
     rows: tuple[DriftRow, ...]
     is_registered: bool = True
+    is_silent: bool = False
     commit: str = ""
     note: str = ""
     problem: str = ""
