@@ -146,9 +146,7 @@ def test_it_exports_the_rows_of_the_filter(place: Place, hub: Hub) -> None:
     assert page.exports.csv_url == "/applications/export.csv?state=failed"
 
 
-def test_an_export_neither_loses_nor_doubles_what_moves_meanwhile(
-    place: Place, hub: Hub
-) -> None:
+def test_an_export_neither_loses_nor_doubles_what_moves_meanwhile(place: Place, hub: Hub) -> None:
     now = wiring.clock().now()
     found = filtered(RequestFactory().get("/"), freshness.hub_rows(hub.fleet, now), now)
     rows = ordered(found)
