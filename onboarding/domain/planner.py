@@ -360,7 +360,7 @@ def _warnings(
                 found.labels_path,
             )
         )
-    if is_on(found.wanted):
+    if is_on(found.wanted) and not isinstance(intent, LeaveFleet):
         warnings.append(
             PlanWarning(
                 "While Handover is true, the Applications of add-ons and resources do not sync by "

@@ -33,7 +33,8 @@ _CHOICES = (
     (
         REMOVE,
         "Remove the workloads",
-        "Argo CD takes away what it deployed before the cluster leaves. Nothing of it is left behind.",
+        "Argo CD takes away what it deployed before the cluster leaves. Only the namespaces that it "
+        "made for it stay.",
     ),
     (
         KEEP,

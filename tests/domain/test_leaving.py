@@ -131,6 +131,7 @@ def test_it_says_what_stays_where_workloads_are_kept() -> None:
     found = planned(leave(keep=True))
     assert [one.step for one in found.way] == [KEEP, MARK, REMOVE]
     assert not found.impact.disappear
+    assert "handover" not in {one.code for one in found.warnings}
     gone = found.way[1].plan.impact.disappear
     assert [(one.name, one.deletes_resources) for one in gone] == [
         ("metrics-server-spoke-1", False)
