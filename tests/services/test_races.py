@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
@@ -213,6 +214,26 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
     change.refresh_from_db()
     assert change.state in {DecisionState.LAPSED.value, DecisionState.WITHDRAWN.value}
     assert Delivery.objects.get(change=change).state == DeliveryState.FAILED.value
+
+
+def test_it_takes_a_delivery_once_where_a_push_begins(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL locks the change, too, where a row is updated twice: a withdrawal holds that."""
+    changes_ = [stage.approved(f"spoke-{number}") for number in range(3)]
+    begin, statements = settling.begin_push, []
+
+    def watched(*arguments: Any, **options: Any) -> bool:
+        with CaptureQueriesContext(connection) as captured:
+            begun = begin(*arguments, **options)
+        statements.extend(query["sql"] for query in captured)
+        return begun
+
+    monkeypatch.setattr(settling, "begin_push", watched)
+    stage.deliver()
+    of_deliveries = [sql for sql in statements if 'UPDATE "onboarding_delivery"' in sql]
+    assert len(of_deliveries) == 1
+    assert len({Delivery.objects.get(change=change).commit for change in changes_} - {""}) == 3
 
 
 def test_it_wakes_no_worker_twice_for_nothing(stage: Stage) -> None:

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, Max, Q, QuerySet
+from django.db.models import (
+    Case,
+    CharField,
+    DateTimeField,
+    ExpressionWrapper,
+    Max,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Now
 
 from onboarding.domain.alarms import Alarm
@@ -91,7 +101,10 @@ def begin_push(
 ) -> bool:
     """Write down, before it, that a push of these commits begins: all, or none where one is gone."""
     rows = [item.delivery for item in prepared]
+    commits = [When(pk=item.delivery.pk, then=Value(item.commit)) for item in prepared]
     with transaction.atomic():
+        # Once for each row: of one that was updated before in the same transaction, PostgreSQL asks
+        # for a lock of its change, which a withdrawal may hold that waits for this very row.
         taken = Delivery.objects.filter(
             pk__in=[row.pk for row in rows],
             state=DeliveryState.QUEUED.value,
@@ -100,18 +113,17 @@ def begin_push(
             state=DeliveryState.PUSHING.value,
             fence=lease.fence,
             base_commit=base,
+            commit=Case(*commits, output_field=CharField()),
             reason="",
             due_at=now + timedelta(seconds=lease.seconds),
         )
         if taken != len(rows):
             transaction.set_rollback(True)
             return False
-        for item in prepared:
-            item.delivery.commit = item.commit
-        Delivery.objects.bulk_update(rows, ["commit"])
         _open_attempts(prepared, base=base, worker=worker, lease=lease, now=now)
-    for row in rows:
-        row.state, row.base_commit = DeliveryState.PUSHING.value, base
+    for item in prepared:
+        row = item.delivery
+        row.state, row.base_commit, row.commit = DeliveryState.PUSHING.value, base, item.commit
     return True
 
 
