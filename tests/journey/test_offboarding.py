@@ -15,6 +15,7 @@ from onboarding import tasks
 from onboarding.domain.errors import Refused
 from onboarding.domain.handover import HANDED_GROUPS
 from onboarding.models import (
+    ApplicationStatus,
     Approval,
     Change,
     Delivery,
@@ -519,6 +520,19 @@ def test_it_plans_no_removal_while_an_application_is_there(place: Place) -> None
     assert "are still on hub hub-cluster" in reading.words(answer)
     leaving.empty()
     assert leaving.ask().status_code == 302
+
+
+def test_an_application_that_calls_its_cluster_by_the_address_counts_too(place: Place) -> None:
+    leaving = Leaving(place)
+    leaving.begin(MARKED)
+    leaving.mark()
+    leaving.applications = {ADD_ONS[0]: {"cascades": True}}
+    leaving.seen()
+    # It was seen before the cluster was, so that nobody could tell the cluster's name.
+    ApplicationStatus.objects.filter(name=ADD_ONS[0]).update(cluster_name="https://a")
+    answer = leaving.ask()
+    assert answer.status_code == 422
+    assert f"{ADD_ONS[0]} is still on hub hub-cluster" in reading.words(answer)
 
 
 def test_it_asks_again_where_a_later_step_is_not_what_was_approved(leaving: Leaving) -> None:

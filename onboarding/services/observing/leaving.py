@@ -28,13 +28,15 @@ _DELETION = "DeletionError"
 def seen_of(*, hub: Hub, cluster: str) -> Seen:
     """What the rows hold of one cluster; nothing is asked of the hub."""
     watch = HubWatch.objects.filter(hub=hub).first()
+    registered = ClusterStatus.objects.filter(hub=hub, name=cluster).first()
+    # One that was seen before its cluster was has its API address in the place of the name.
+    called = {cluster, registered.server} - {""} if registered else {cluster}
     applications, registration = [], None
     rows = ApplicationStatus.objects.filter(hub=hub).order_by("name")
-    for row in rows.filter(cluster_name=cluster).exclude(name=f"{REGISTRATION}{cluster}"):
+    for row in rows.filter(cluster_name__in=called).exclude(name=f"{REGISTRATION}{cluster}"):
         applications.append(_application(row))
     if found := rows.filter(name=f"{REGISTRATION}{cluster}").first():
         registration = _application(found)
-    registered = ClusterStatus.objects.filter(hub=hub, name=cluster).first()
     secrets = HubObject.objects.filter(
         hub=hub, kind=HubKind.EXTERNAL_SECRETS.value, name__in=external_secrets_of(cluster)
     )
