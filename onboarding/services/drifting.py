@@ -126,12 +126,11 @@ def reassert(
 
 
 def _ask_applications(cluster: Cluster, hub: Hub, argocd: ArgoCD) -> int:
-    """Its registration Application, and those of its Applications that are not in sync."""
-    own = ApplicationStatus.objects.filter(hub=hub, cluster_name=cluster.name)
-    names = [f"{REGISTRATION}{cluster.name}"]
-    names += (
-        own.exclude(sync="Synced").order_by("name").values_list("name", flat=True)[:_MOST_ASKED]
-    )
+    """Its registration Application, if there is one yet, and those of its Applications not in sync."""
+    there = ApplicationStatus.objects.filter(hub=hub)
+    registration = there.filter(name=f"{REGISTRATION}{cluster.name}").values_list("name", flat=True)
+    own = there.filter(cluster_name=cluster.name).exclude(sync="Synced").order_by("name")
+    names = [*registration, *own.values_list("name", flat=True)[:_MOST_ASKED]]
     for name in names:
         argocd.refresh_application(name)
     return len(names)

@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 
 from onboarding import tasks, wiring
+from onboarding.domain.errors import Refused
 from onboarding.models import (
     ApplicationStatus,
     Change,
@@ -246,3 +247,16 @@ def test_it_asks_the_hub_to_look_again_and_says_that_it_did(
     assert "asked a moment ago" in said(place)
     assert len(argocd.refreshed) == 1
     assert not Change.objects.exists()
+
+
+def test_it_asks_for_no_registration_that_is_not_there_yet(
+    place: Place, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    hub, argocd = FakeHub(), FakeArgoCD(failing=Refused("There is no such Application."))
+    monkeypatch.setattr(wiring, "hub_reader", lambda _: hub)
+    monkeypatch.setattr(wiring, "argocd", lambda _: argocd)
+    ApplicationStatus.objects.all().delete()
+    place.post("requester", REASSERT, {})
+    assert "was asked to read Git for spoke-a again: 0 Applications." in said(place)
+    assert hub.asked == ["fleet-hub-external-secrets"]
