@@ -77,6 +77,8 @@ def test_an_unknown_channel_is_red_in_both_tables(place: Place) -> None:
 def test_it_finds_clusters_and_those_that_pin(place: Place) -> None:
     stands("spoke-a", "default", "system", tenant="team-a")
     stands("spoke-b", "release1", "cluster", pinned=True, tenant="team-b")
+    stands("other-c", "default", "system")
+    Standing.objects.filter(name="other-c").update(overrides=["enable_metrics_server"])
     assert [row.name for row in matrix(place, "?show=pinned").rows] == ["spoke-b"]
     assert [row.name for row in matrix(place, "?q=team-a").rows] == ["spoke-a"]
     assert [row.name for row in matrix(place, "?q=team-a+spoke").rows] == ["spoke-a"]
