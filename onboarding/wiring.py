@@ -8,11 +8,13 @@ from __future__ import annotations
 import fcntl
 import functools
 import itertools
+import os
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,7 +22,7 @@ from typing import IO, TYPE_CHECKING
 from django.conf import settings
 from django.urls import reverse
 
-from onboarding.domain.errors import Refused
+from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Fleet, Hub
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 _mirrors: dict[tuple[int, int, GitRemote, Identity, SigningKey | None], GitRepository] = {}
 _mirrors_lock = threading.Lock()
 _held_slots: list[IO[str]] = []
-_fetched: dict[tuple[int, int], float] = {}
 # The first clone of a large repository takes longer than a fetch.
 _VISIT_SECONDS = 300.0
 
@@ -71,16 +72,16 @@ def queue() -> WorkQueue:
 
 
 def repository(fleet: Fleet) -> FleetRepository:
-    """The fleet's repository: one bare mirror per process, thread, fleet and way to reach it.
+    """The fleet's repository: one bare mirror per process, fleet and way to reach it.
 
-    A thread's own mirror folder means that no two ever write one object store at once.
+    Its threads share it: they add objects, which are named by their content, and move refs under a lock.
     """
     from onboarding.adapters.git import GitRepository, Identity, SigningKey
 
     remote = _remote(fleet, allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES)
     committer = Identity(email=fleet.committer_email) if fleet.committer_email else Identity()
     signing = SigningKey(fleet.signing, Path(fleet.signing_key_file)) if fleet.signing else None
-    key = (fleet.pk, threading.get_ident(), remote, committer, signing)
+    key = (fleet.pk, os.getpid(), remote, committer, signing)
     with _mirrors_lock:
         if key not in _mirrors:
             _mirrors[key] = GitRepository(
@@ -134,17 +135,44 @@ def begin_repository(folder: Path, *, branch: str, url: str, request: CommitRequ
     return begin_repository(folder, branch=branch, url=url, request=request)
 
 
+@dataclass
+class _Copy:
+    """How fresh this process's copy of a fleet is: when its last fetch began, and what that ran into."""
+
+    fetching: threading.Lock = field(default_factory=threading.Lock)
+    began: float = float("-inf")
+    problem: FleetError | None = None
+
+
+_copies: dict[tuple[int, int], _Copy] = {}
+
 PAGE_AGE = 3.0
 """How many seconds old the branch may be that a page shows."""
 
 
 def current_repository(fleet: Fleet, *, max_age: float = PAGE_AGE) -> FleetRepository:
-    """The fleet's repository, fetched at most `max_age` seconds ago: what a page or form looks at."""
+    """The fleet's repository, fetched at most `max_age` seconds ago: what a page or form looks at.
+
+    Of many that ask at once, one fetches and the others wait for it.
+    """
     found = repository(fleet)
-    key = (fleet.pk, threading.get_ident())
-    if time.monotonic() - _fetched.get(key, float("-inf")) > max_age:
-        found.fetch()
-        _fetched[key] = time.monotonic()
+    with _mirrors_lock:
+        copy = _copies.setdefault((fleet.pk, os.getpid()), _Copy())
+    asked = time.monotonic()
+    with copy.fetching:
+        if asked - copy.began <= max_age:
+            if copy.problem:
+                raise copy.problem
+            return found
+        copy.began, copy.problem = time.monotonic(), None
+        try:
+            found.fetch()
+        except FleetError as error:
+            copy.problem = error
+            raise
+        except BaseException:
+            copy.began = float("-inf")
+            raise
     return found
 
 

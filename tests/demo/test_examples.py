@@ -37,7 +37,7 @@ def bare(
     """The demo's repository after its first start."""
     settings.REPOSITORIES_FOLDER = tmp_path / "mirrors"
     monkeypatch.setattr(wiring, "_mirrors", {})
-    monkeypatch.setattr(wiring, "_fetched", {})
+    monkeypatch.setattr(wiring, "_copies", {})
     for name, value in AWS_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     make_people(tmp_path)

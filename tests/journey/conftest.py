@@ -156,5 +156,5 @@ def place(
     monkeypatch.setattr(wiring, "queue", lambda: found.queue)
     monkeypatch.setattr(wiring, "credentials", lambda hub: found.secrets)
     monkeypatch.setattr(wiring, "_mirrors", {})
-    monkeypatch.setattr(wiring, "_fetched", {})
+    monkeypatch.setattr(wiring, "_copies", {})
     return found

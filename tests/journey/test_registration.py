@@ -177,7 +177,7 @@ def test_a_draft_of_an_edit_goes_on_from_what_is_today(place: Place) -> None:
     answers = {**PINNED, "model": "centralized", "pin_enable_metrics_server": "false"}
     draft = place.post("requester", "/clusters/register/draft/", {**hidden, **answers})
     of_others(place)
-    wiring._fetched.clear()
+    wiring._copies.clear()
     form = place.get("requester", draft["Location"]).context["page"].form
     shown = {name: form[name].value() for name in (*PINNED, "use_fleet_ack")}
     assert shown == {
@@ -266,7 +266,7 @@ def test_it_offers_a_flag_as_soon_as_git_has_the_component(place: Place) -> None
     text = repositories.tree(place.bare)[path].decode()
     new = "  brand-new: {group: addons, flag: enable_brand_new, namespace: new, source: {path: charts/cluster-info}}\n"
     repositories.commit(place.bare, {path: text.replace("components:\n", f"components:\n{new}", 1)})
-    wiring._fetched.clear()
+    wiring._copies.clear()
     assert b"pin_enable_brand_new" in place.get("requester", f"/clusters/register/{query}").content
 
 

@@ -134,5 +134,5 @@ def test_a_tenant_of_many_clusters_costs_no_more(place: Place) -> None:
 def test_the_pages_answer_where_the_repository_is_away(place: Place, path: str) -> None:
     register(place, ["spoke-a"])
     place.bare.rename(place.bare.with_suffix(".away"))
-    wiring._fetched.clear()
+    wiring._copies.clear()
     assert "tenant1" in page(place, path)

@@ -420,7 +420,7 @@ def installation(
     queue = FakeQueue()
     monkeypatch.setattr(wiring, "queue", lambda: queue)
     monkeypatch.setattr(wiring, "_mirrors", {})
-    monkeypatch.setattr(wiring, "_fetched", {})
+    monkeypatch.setattr(wiring, "_copies", {})
     for name, value in surroundings.AWS_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     bare = repositories.bare_repository(
