@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,9 +45,16 @@ class SecretsManager:
         )
 
     def put(self, name: str, server: str) -> None:
-        """What Terraform leaves there when it has made a cluster."""
+        """What Terraform leaves there when it has made a cluster.
+
+        All stand-ins of a process are one: another module may have put or deleted the same.
+        """
         value = json.dumps({"server": server, "config": {"tlsClientConfig": {"insecure": False}}})
-        self._client.create_secret(Name=name, SecretString=value)
+        try:
+            self._client.create_secret(Name=name, SecretString=value)
+        except ClientError:
+            self._client.restore_secret(SecretId=name)
+            self._client.put_secret_value(SecretId=name, SecretString=value)
 
     def forget(self) -> None:
         """Lose everything, as the stand-in does at each stop."""
