@@ -144,6 +144,29 @@ def test_it_writes_what_changed_and_only_marks_what_did_not(stage: Stage) -> Non
     assert {row.computed_at for row in after.values()} == {stage.clock.now()}
 
 
+def test_it_never_puts_what_it_read_before_over_what_another_process_wrote_meanwhile(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    recompute(stage)
+    write, overtaken = standings._write, []
+
+    def write_late(*arguments: object) -> object:
+        if not overtaken:
+            overtaken.append(True)
+            application(stage, "two")
+            stage.clock.advance(1)
+            recompute(stage)
+        return write(*arguments)
+
+    application(stage, "one")
+    monkeypatch.setattr(standings, "_write", write_late)
+    stage.clock.advance(10)
+    recompute(stage)
+    assert Standing.objects.get().applications == 2
+
+
 def test_it_says_that_it_moved_only_where_something_is_otherwise_than_it_was(stage: Stage) -> None:
     cluster(stage)
     HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())

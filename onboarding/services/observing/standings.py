@@ -44,6 +44,8 @@ _LONGEST = 60.0
 _OPEN_REGISTRATION = Q(kind=Change.Kind.REGISTER, settled_at__isnull=True) & ~Q(
     state=DecisionState.DRAFT.value
 )
+# How often a cluster is told anew because another process told it meanwhile; the next time, it is again.
+_ATTEMPTS = 3
 Key = TypeVar("Key")
 
 _COLUMNS = [
@@ -143,7 +145,19 @@ def _leaving(fleet: Fleet) -> Iterable[tuple[str, str]]:
     return runs.values_list("hub__name", "cluster_name")
 
 
-def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], now: datetime) -> int:
+def _part(
+    fleet: Fleet,
+    hub: Hub | None,
+    hub_name: str,
+    names: Sequence[str],
+    now: datetime,
+    *,
+    attempts: int = _ATTEMPTS,
+) -> int:
+    # Read before any fact: who writes one of these meanwhile may know less than we do, or more.
+    rows = Standing.objects.filter(fleet=fleet, hub_name=hub_name, name__in=names).order_by("-pk")
+    before = {row.pk: _content(row) for row in rows}
+    old = {_key(row): row for row in rows}
     seen = HubView(hub, only=names)
     asked, deliveries = _changes(fleet, hub_name, names)
     leaving = dict(leaving_of(hub_name=hub_name, names=names))
@@ -152,9 +166,6 @@ def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], no
             fleet=fleet, verb=HUB_TOLD, at__gt=now - _TOLD_LATELY, change_id__in=deliveries
         ).values_list("change_id", flat=True)
     )
-    rows = Standing.objects.filter(fleet=fleet, hub_name=hub_name, name__in=names).order_by("-pk")
-    before = {row.pk: _content(row) for row in rows}
-    old = {_key(row): row for row in rows}
     fresh: dict[tuple[str, object], Standing] = {}
     onboarded: list[durations.Told] = []
     for cluster in Cluster.objects.filter(fleet=fleet, hub_name=hub_name, name__in=names):
@@ -202,10 +213,13 @@ def _part(fleet: Fleet, hub: Hub | None, hub_name: str, names: Sequence[str], no
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
-    if _write(before, fresh, now):
+    moved, overtaken = _write(before, fresh, now)
+    if moved:
         pulses.beat(fleet=fleet)
     if onboarded:
         durations.record(fleet=fleet, told=onboarded, now=now)
+    if overtaken and attempts > 1:
+        _part(fleet, hub, hub_name, overtaken, now, attempts=attempts - 1)
     return len(fresh)
 
 
@@ -213,12 +227,14 @@ def _write(
     before: Mapping[int, tuple[object, ...]],
     fresh: Mapping[tuple[str, object], Standing],
     now: datetime,
-) -> bool:
-    """Write what differs, and return whether anything does.
+) -> tuple[bool, list[str]]:
+    """Write what differs; return whether anything does, and which clusters have to be told anew.
 
-    What stayed as it was only gets the new time, all of it in one statement.
+    What stayed as it was only gets the new time, all of it in one statement. A row that another
+    process wrote since it was read is left as it is: nobody knows which of the two knew more.
     """
     same, changed, new = [], [], []
+    read_at = {row.pk: row.computed_at for row in fresh.values() if row.pk}
     for row in fresh.values():
         row.computed_at = now
         if not row.pk:
@@ -231,6 +247,14 @@ def _write(
     kept = {row.pk for row in fresh.values()}
     gone = [pk for pk in before if pk not in kept]
     with transaction.atomic():
+        locked = Standing.objects.select_for_update().order_by("pk")
+        written = {
+            pk: at
+            for some in batched([row.pk for row in changed])
+            for pk, at in locked.filter(pk__in=some).values_list("pk", "computed_at")
+        }
+        overtaken = [row.name for row in changed if written.get(row.pk) != read_at[row.pk]]
+        changed = [row for row in changed if written.get(row.pk) == read_at[row.pk]]
         for some in batched(gone):
             Standing.objects.filter(pk__in=some).delete()
         for some in batched(same):
@@ -245,7 +269,7 @@ def _write(
             update_fields=[*_COLUMNS, "computed_at"],
             batch_size=500,
         )
-    return bool(gone or new or changed)
+    return bool(gone or new or changed), overtaken
 
 
 def batched(keys: Sequence[Key], size: int = 500) -> Iterator[Sequence[Key]]:
