@@ -30,9 +30,11 @@ _Item = TypeVar("_Item")
 _BATCH = 100
 _ROUNDS = 50
 _RACES = 25
-_PATIENCE = (
-    3  # a push costs the same however small it is, so a large batch gains more than it risks
-)
+# Who just lost to us tries again at once, so every other race is lost whatever the batch's size. Lost
+# twice in a row it was too large for the pauses that others leave; one that won may be a little larger.
+_PATIENCE = 1
+_SMALLER = 0.75
+_LARGER = 5
 _MOST_TRIES = 8
 # One bad change among a hundred is found by seven refused pushes; a branch that refuses all, by none.
 _MOST_REFUSALS_IN_A_ROW = 12
@@ -133,7 +135,7 @@ class Writer:
                 return False
             lost = lost + 1 if ended.overtaken else 0
             if lost > _PATIENCE:  # a smaller batch takes less time between looking and pushing
-                self._batch = max(1, len(prepared) // 2)
+                self._batch = max(1, int(len(prepared) * _SMALLER))
             for item in () if ended.overtaken else prepared:
                 del checked[item.delivery.pk]
             self._read = newest = ended.tip
@@ -229,7 +231,7 @@ class Writer:
     def _all_arrived(self, prepared: Sequence[Prepared], said: str) -> None:
         """The very commits that were built are in the branch's history: write all down together."""
         self._refusals = 0
-        self._batch = min(_BATCH, 2 * self._batch)
+        self._batch = min(_BATCH, self._batch + _LARGER)
         now = self._clock.now()
         with transaction.atomic():
             arrived = settling.commit_all(prepared, lease=self._lease, now=now, said=said)
