@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.secret_reasons import secret_reason
 from onboarding.domain.stages import Facts, Stage, StepState, Why, is_overdue
 from onboarding.domain.sync import VerdictState, duration
 
+# The worker tells the hub right after the push; until then it is too early to say that nobody does.
+_TELLING = timedelta(seconds=10)
 _TWICE = re.compile(r"contains applications with duplicate name: (?P<name>\S+)")
 _OWNED = re.compile(
     r"Object \S+/(?P<name>\S+) is already owned by another \w+ controller (?P<owner>\S+)"
@@ -119,6 +121,8 @@ def _noticed(facts: Facts, now: datetime) -> Why:
                 f"by {_clock(due)}.",
             )
         return Why(StepState.WAITING, "The hub was told of the commit and has not answered yet.")
+    if now - facts.committed_at < _TELLING:
+        return Why(StepState.WAITING, "The hub is being told of the commit.")
     return Why(
         StepState.WAITING,
         f"No webhook told the hub. Its next poll of Git comes in {duration(due - now)}, "

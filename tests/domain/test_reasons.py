@@ -138,3 +138,13 @@ def test_it_names_three_broken_files_and_counts_the_rest() -> None:
     why = why_not(Stage.NOTICED, facts, now=NOW)
     assert "m/a.yaml, m/b.yaml, m/c.yaml and 1 more cannot be read" in why.reason
     assert "Mend or remove that file" in why.remedy
+
+
+def test_a_hub_that_is_just_being_told_is_not_said_to_be_told_by_nobody() -> None:
+    facts = Facts(hub_seen_at=NOW, committed_at=NOW)
+    said = [
+        why_not(Stage.NOTICED, facts, now=NOW + timedelta(seconds=seconds)).reason
+        for seconds in (0, 9, 10)
+    ]
+    assert said[0] == said[1] == "The hub is being told of the commit."
+    assert said[2].startswith("No webhook told the hub.")
