@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
+from onboarding.models import Fleet
 from onboarding.services.observing import pulses
 from onboarding.views import access
 
@@ -70,7 +71,7 @@ _pulses = Pulses(_read)
 @require_GET
 async def live(request: HttpRequest) -> HttpResponseBase:
     """The stream of signs that this person's fleet moved; 204 (never again) where it cannot be had."""
-    fleet = await sync_to_async(access.fleet_for)(request)
+    fleet = await sync_to_async(_fleet_for)(request)
     if (
         fleet is None
         or not isinstance(request, ASGIRequest)
@@ -82,6 +83,15 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def _fleet_for(request: HttpRequest) -> Fleet | None:
+    """The person's fleet; a stream lasts for minutes and keeps no session of the database so long."""
+    try:
+        return access.fleet_for(request)
+    finally:
+        if isinstance(request, ASGIRequest):
+            connections.close_all()
 
 
 async def signs(of: Pulses, fleet: int, *, longest: float = _LONGEST) -> AsyncIterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import AsyncRequestFactory, RequestFactory
 
 from onboarding.views import exports
+from tests.asynchronous import run
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
@@ -69,7 +69,7 @@ def test_it_streams_to_an_asynchronous_server_too() -> None:
     async def read() -> str:
         return "".join([piece.decode() async for piece in answer])
 
-    assert asyncio.run(read()) == (
+    assert run(read()) == (
         '{"as_of": null, "x": [\n{"name": "=spoke-0"},\n{"name": "=spoke-1"},\n{"name": "=spoke-2"}\n]}\n'
     )
 
