@@ -71,7 +71,6 @@ class Nemesis:
         self._beat = installation.beat()
         self._browser = Browser(installation, site.approver)
         self._taken_back: set[str] = set()
-        self._bereaved: set[int] = set()
         self._named = 0
         self._committed: dict[int, str] = {}
         self._ends: dict[str, tuple[float, Callable[[], object]]] = {}
@@ -92,7 +91,7 @@ class Nemesis:
             if self._chance.random() < 0.15:
                 self._act(self._chance.choice(faults))
             self._look()
-            self._start_bereaved_again()
+            self._start_ended_again()
             time.sleep(self._chance.uniform(0, 0.3))
         self._end_faults(everything=True)
         self._settle()
@@ -140,13 +139,16 @@ class Nemesis:
         worker = self._chance.choice(self._workers)
         with suppress(FileNotFoundError, ProcessLookupError):
             for child in children(worker)[:1]:
-                self._bereaved.add(worker.pid)
                 os.kill(child, signal.SIGKILL)
 
-    def _start_bereaved_again(self) -> None:
-        """Celery gives up where it loses a child while it starts; then its supervisor starts it again."""
+    def _start_ended_again(self) -> None:
+        """Start each worker again that gave up, as what runs it does, and count it.
+
+        Celery gives up where it loses a child while it starts, or the broker while it closes.
+        """
         for index, worker in enumerate(self._workers):
-            if worker.pid in self._bereaved and worker.poll() is not None:
+            if worker.poll() is not None:
+                self.outcome.acts["a worker gave up"] += 1
                 self._ends.pop(f"worker {index}", None)
                 self._workers[index] = self._installation.worker()
 
@@ -271,12 +273,12 @@ class Nemesis:
                 still = Delivery.objects.filter(state__in=("queued", "pushing"))
                 self._problem(f"not settled: {list(still.values_list('pk', 'state', 'reason'))}")
                 break
-            self._start_bereaved_again()
+            self._start_ended_again()
             time.sleep(0.2)
         self.outcome.settled_after = time.monotonic() - begun
 
     def _ask_everything(self) -> None:
-        self._start_bereaved_again()
+        self._start_ended_again()
         self._look()
         self._compare_index()
         gone = self._compare_alarms()
@@ -292,7 +294,7 @@ class Nemesis:
         for path, line in self._human.lines:
             if line.encode() not in tree.get(path, b"").splitlines():
                 self._problem(f"{path} lost a person's line: {line}")
-        for process in [*self._workers, self._beat, self._browser.web]:
+        for process in (self._beat, self._browser.web):
             if process.poll() is not None:
                 self._problem(f"a process that nobody killed ended: {process.args!r}")
         self._compare_pages({row.change_id for row in gone})

@@ -49,10 +49,14 @@ class Human:
         line = f"# a person's remark {len(self.lines) + 1}"
         self._write(path, f"{file.read_text().rstrip()}\n{line}\n")
         self._git("commit", "--quiet", "--message", line[2:])
+        commit = self._git("rev-parse", "HEAD").stdout.strip()
         if self._git("push", "--quiet", "origin", "HEAD:main").returncode:
-            return False
+            # A commit that did not arrive may not go along with the next one, unseen.
+            self._catch_up()
+            if not file.exists() or line not in file.read_text().splitlines():
+                return False
         self.lines.append((path, line))
-        self.commits.append(self._git("rev-parse", "HEAD").stdout.strip())
+        self.commits.append(commit)
         return True
 
     def take_back(self, ours: Callable[[str], bool]) -> str:
