@@ -54,8 +54,7 @@ def preview(
 
     `server` is the API server of a cluster that joins, as far as it is known. `renderer` evaluates
     the repository's own charts where they are others than the shipped ones; nothing that it says is
-    in the digest. Raises `Refused` with
-    every reason at its form field.
+    in the digest. Raises `Refused` with every reason at its form field.
     """
     where = layout_of(fleet)
     rendered = Renderings(

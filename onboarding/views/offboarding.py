@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -82,43 +83,22 @@ def _ask(request: HttpRequest, cluster: Cluster) -> HttpResponse:
 @require_POST
 def offboarding_pause(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Make no further commit until somebody resumes."""
-    user = access.user_with(request, Right.REQUEST)
-    reason = request.POST.get("reason", "")
-    return _moved(
-        request,
-        hub,
-        name,
-        lambda pk: offboarding.pause(
-            offboarding_id=pk, actor=user, reason=reason, clock=wiring.clock()
-        ),
-    )
+    user, reason = access.user_with(request, Right.REQUEST), request.POST.get("reason", "")
+    return _moved(request, hub, name, partial(offboarding.pause, actor=user, reason=reason))
 
 
 @require_POST
 def offboarding_resume(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Go on where it was paused."""
     user = access.user_with(request, Right.REQUEST)
-    return _moved(
-        request,
-        hub,
-        name,
-        lambda pk: offboarding.resume(offboarding_id=pk, actor=user, clock=wiring.clock()),
-    )
+    return _moved(request, hub, name, partial(offboarding.resume, actor=user))
 
 
 @require_POST
 def offboarding_stop(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """End it where it is."""
-    user = access.user_with(request, Right.REQUEST)
-    reason = request.POST.get("reason", "")
-    return _moved(
-        request,
-        hub,
-        name,
-        lambda pk: offboarding.stop(
-            offboarding_id=pk, actor=user, reason=reason, clock=wiring.clock()
-        ),
-    )
+    user, reason = access.user_with(request, Right.REQUEST), request.POST.get("reason", "")
+    return _moved(request, hub, name, partial(offboarding.stop, actor=user, reason=reason))
 
 
 @require_POST
@@ -126,27 +106,17 @@ def offboarding_give_up(request: HttpRequest, hub: str, name: str) -> HttpRespon
     """Decide that the spoke is gone for good."""
     user = access.user_with(request, Right.APPROVE_DESTRUCTIVE)
     reason, confirmed = request.POST.get("reason", ""), request.POST.get("confirm", "")
-    return _moved(
-        request,
-        hub,
-        name,
-        lambda pk: offboarding.give_up_spoke(
-            offboarding_id=pk,
-            actor=user,
-            reason=reason,
-            confirmed=confirmed,
-            clock=wiring.clock(),
-        ),
-    )
+    give_up = partial(offboarding.give_up_spoke, actor=user, reason=reason, confirmed=confirmed)
+    return _moved(request, hub, name, give_up)
 
 
-def _moved(request: HttpRequest, hub: str, name: str, move: Callable[[int], None]) -> HttpResponse:
+def _moved(request: HttpRequest, hub: str, name: str, move: Callable[..., None]) -> HttpResponse:
     """Do it to the cluster's newest offboarding, and say what was refused."""
     run = offboarding.newest(hub_name=hub, cluster=name)
     if run is None:
         raise Http404("This cluster has no offboarding.")
     try:
-        move(run.pk)
+        move(offboarding_id=run.pk, clock=wiring.clock())
     except FleetError as error:
         messages.error(request, str(error))
     return redirect("cluster-offboard", hub, name)

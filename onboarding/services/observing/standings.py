@@ -184,10 +184,11 @@ def _part(
         if about.registration and about.registration.state == DecisionState.APPROVED.value:
             onboarded.append(durations.Told(about.registration, told.timeline))
         fresh["cluster", cluster.pk] = row
-    for about in asked.values():
-        change = about.registration
-        if change is None or change.settled_at:
-            continue
+    ways_out = {way_out.change_id: way_out for way_out in leaving.values()}
+    elsewhere = [about.registration for about in asked.values() if about.registration]
+    elsewhere = [change for change in elsewhere if not change.settled_at]
+    elsewhere += Change.objects.select_related("hub").filter(pk__in=ways_out)
+    for change in elsewhere:
         row = old.get(("change", change.pk)) or Standing(fleet=fleet)
         told = tell(
             cluster=None,
@@ -196,20 +197,7 @@ def _part(
             seen=seen,
             now=now,
             hub_told=change.pk in told_of,
-        )
-        _describe_change(row, change, told, now)
-        fresh["change", change.pk] = row
-    for way_out in leaving.values():
-        change = Change.objects.select_related("hub").get(pk=way_out.change_id)
-        row = old.get(("change", change.pk)) or Standing(fleet=fleet)
-        told = tell(
-            cluster=None,
-            change=change,
-            delivery=None,
-            seen=seen,
-            now=now,
-            hub_told=False,
-            leaving=way_out,
+            leaving=ways_out.get(change.pk),
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
