@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,12 @@ SECONDS = 240.0
 UNANSWERED = ""
 QUIET = 3.0
 """How long nothing may change after everything is as predicted."""
+TOLD_AGAIN_AFTER = 15.0
+"""Seconds after which who still differs is told to look once more, as the product does.
+
+Argo CD loses what it was asked while it was busy with the same Application, and looks by itself only
+minutes later.
+"""
 
 
 class Replay:
@@ -43,6 +49,7 @@ class Replay:
         self._later = Checkout(helm, fleet.folder / "changed")
         self._later.write(self._changed.contents)
         self._delivered = self._real_cluster()
+        self.told_again = 0
 
     @property
     def applications(self) -> int:
@@ -58,17 +65,21 @@ class Replay:
         """Delivers both commits and returns the differences by cluster, of the first that has some."""
         self._prepare()
         commit = self._deliver(self._joined)
-        self._fleet.refresh_set()
-        for group in GROUPS:
-            self._fleet.refresh(f"bootstrap-{group}-{self._fleet.name}")
+        self._tell()
         if found := self._settled() or self._delivered_differences(commit):
             return found
         self._step, self._checkout = self._changed, self._later
         self._deliver(self._changed)
-        self._fleet.refresh_set()
-        for cluster in self._step.facts:
-            self._fleet.refresh(f"fleet-secret-{cluster}")
+        self._tell(self._step.facts)
         return self._settled()
+
+    def _tell(self, registered: Iterable[str] = ()) -> None:
+        """Tells to look at Git: who finds members and releases, and clusters that are registered."""
+        self._fleet.refresh_set()
+        for group in GROUPS:
+            self._fleet.refresh(f"bootstrap-{group}-{self._fleet.name}")
+        for cluster in registered:
+            self._fleet.refresh(f"fleet-secret-{cluster}")
 
     def _deliver(self, step: Step) -> str:
         return self._fleet.commit(
@@ -129,15 +140,26 @@ class Replay:
 
     def _settled(self) -> dict[str, list[str]]:
         """The differences when there are none any more, or when the time is over."""
-        deadline = time.monotonic() + SECONDS
+        told = time.monotonic()
+        deadline = told + SECONDS
         while (found := self._differences()) and time.monotonic() < deadline:
+            if UNANSWERED not in found and time.monotonic() > told + TOLD_AGAIN_AFTER:
+                self._tell(each for each in found if self._is_registered(each))
+                told = time.monotonic()
+                self.told_again += 1
             time.sleep(2)
         if not found:
             time.sleep(QUIET)
             found = self._differences()
         if UNANSWERED in found:
             raise NotReady(f"the hub does not answer: {found[UNANSWERED]}")
-        return found
+        return {
+            cluster: [*lines, self._fleet.describe(f"fleet-secret-{cluster}")]
+            for cluster, lines in found.items()
+        }
+
+    def _is_registered(self, cluster: str) -> bool:
+        return self._fleet.application(f"fleet-secret-{cluster}") is not None
 
     def _differences(self) -> dict[str, list[str]]:
         try:

@@ -38,7 +38,8 @@ def test_it_predicts_what_the_hub_does(
     seconds = time.monotonic() - started
     measured.append(
         f"agreement, seed {commit.seed}: {len(commit.situations)} situations with "
-        f"{replayed.applications} Applications in {seconds:.0f} s, {len(missed)} missed"
+        f"{replayed.applications} Applications in {seconds:.0f} s, {len(missed)} missed, "
+        f"told again {replayed.told_again} times"
     )
     if missed:
         pytest.fail(shrunk(commit, missed, hub, helm))
