@@ -28,8 +28,8 @@ QUIET = 3.0
 TOLD_AGAIN_AFTER = 15.0
 """Seconds after which who still differs is told to look once more, as the product does.
 
-Argo CD loses what it was asked while it was busy with the same Application, and looks by itself only
-minutes later.
+Argo CD loses what it was asked while it is busy with the same Application, and then looks by itself
+only minutes later.
 """
 
 
@@ -70,8 +70,13 @@ class Replay:
             return found
         self._step, self._checkout = self._changed, self._later
         self._deliver(self._changed)
-        self._tell(self._step.facts)
+        # Who is rewritten looks by itself; see the product's `who_looks`.
+        self._tell(one for one in self._step.facts if not self._is_rewritten(one))
         return self._settled()
+
+    def _is_rewritten(self, cluster: str) -> bool:
+        path = self._fleet.member_path(cluster)
+        return self._joined.contents.get(path) != self._changed.contents.get(path)
 
     def _tell(self, registered: Iterable[str] = ()) -> None:
         """Tells to look at Git: who finds members and releases, and clusters that are registered."""

@@ -104,7 +104,9 @@ def change(hub: Hub, *paths: str, at: timedelta = timedelta()) -> Change:
     [
         ((MEMBER,), ("registration",), ()),
         ((LABELS,), (), ("fleet-secret-spoke-dev",)),
-        ((MEMBER, LABELS), ("registration",), ("fleet-secret-spoke-dev",)),
+        # The registration's set rewrites its Application, which then looks by itself.
+        ((MEMBER, LABELS), ("registration",), ()),
+        ((MEMBER, VALUES), ("registration",), ("metrics-server-spoke-dev",)),
         ((VALUES,), (), ("metrics-server-spoke-dev",)),
         ((VERSIONS,), ("bootstrap-addons",), ("bootstrap-addons-hub-cluster",)),
         (("README.md",), (), ()),
@@ -115,6 +117,13 @@ def test_it_knows_who_must_look(
     hub: Hub, paths: tuple[str, ...], sets: tuple[str, ...], applications: tuple[str, ...]
 ) -> None:
     assert who_looks(change=change(hub, *paths)) == Lookers(sets, applications)
+
+
+def test_it_tells_the_registration_too_where_the_hub_shows_nothing_of_it(hub: Hub) -> None:
+    edited = change(hub, MEMBER, LABELS)
+    assert who_looks(change=edited, again=True) == Lookers(
+        ("registration",), ("fleet-secret-spoke-dev",)
+    )
 
 
 def test_it_tells_all_clusters_that_read_a_shared_file(hub: Hub) -> None:
@@ -153,9 +162,9 @@ def tell() -> Told:
 
 
 def test_it_tells_all_that_a_change_concerns(hub: Hub, tell: Told) -> None:
-    told = tell(change(hub, MEMBER, LABELS))
+    told = tell(change(hub, MEMBER, VALUES))
     assert tell.reader.asked == ["registration"]
-    assert tell.argocd.refreshed == ["fleet-secret-spoke-dev"]
+    assert tell.argocd.refreshed == ["metrics-server-spoke-dev"]
     assert (told.skipped, told.problems) == (0, ())
     assert len(tell.pauses) == 2
 
@@ -175,9 +184,9 @@ def test_it_looks_again_for_a_later_commit(hub: Hub, tell: Told) -> None:
 
 def test_it_tells_the_others_when_one_refuses(hub: Hub, tell: Told) -> None:
     tell.reader.failing = Refused("The hub does not allow it.")
-    told = tell(change(hub, MEMBER, LABELS))
+    told = tell(change(hub, MEMBER, VALUES))
     assert told.problems == ("The hub does not allow it.",)
-    assert tell.argocd.refreshed == ["fleet-secret-spoke-dev"]
+    assert tell.argocd.refreshed == ["metrics-server-spoke-dev"]
     tell.reader.failing = None
     tell(change(hub, MEMBER))
     assert tell.reader.asked == ["registration"]

@@ -75,7 +75,7 @@ def tell_hub_of_change(
     change = Change.objects.select_related("hub", "fleet").filter(pk=change_id).first()
     if change is None or change.hub is None:
         return Told(Lookers())
-    lookers = who_looks(change=change)
+    lookers = who_looks(change=change, again=again)
     committed = (
         Delivery.objects.filter(change=change, committed_at__isnull=False)
         .order_by("-committed_at")
@@ -153,21 +153,28 @@ def _askers(
     )
 
 
-def who_looks(*, change: Change) -> Lookers:
+def who_looks(*, change: Change, again: bool = False) -> Lookers:
     """Whom a change concerns, from the files that it writes and what the hub was last seen to have.
 
     A member file concerns the registration ApplicationSet; the versions file the bootstrap sets and
     their Applications; a values file every Application of the cluster that reads it.
+
+    Where the registration ApplicationSet rewrites an Application, that one looks by itself. Asked as
+    well it may begin to sync a moment before, and Argo CD 3.2 then leaves the rest out of sync until
+    its next poll: the comparison that finds the rest runs while the sync that just ended still counts
+    as running. It is asked only `again`.
     """
     if change.hub is None:
         return Lookers()
     layout = layout_of(change.fleet)
+    rewritten = ""
     sets: list[str] = []
     applications: list[str] = []
     values: set[str] = set()
     for path in _paths(change, layout):
         if layout.parse_member_path(path):
             sets.extend(registration_sets(change.hub, layout))
+            rewritten = "" if again else _registration_of(change.cluster_name)
         elif path == layout.releases:
             bootstrap = ApplicationStatus.objects.filter(hub=change.hub, component="bootstrap")
             sets.extend(
@@ -177,7 +184,7 @@ def who_looks(*, change: Change) -> Lookers:
         else:
             values.add(path)
     if values:
-        applications.extend(_readers(change, values))
+        applications.extend(name for name in _readers(change, values) if name != rewritten)
     return Lookers(
         application_sets=tuple(dict.fromkeys(sets)),
         applications=tuple(dict.fromkeys(applications))[:_MOST_APPLICATIONS],
@@ -230,9 +237,13 @@ def _readers(change: Change, paths: set[str]) -> Iterator[str]:
     found = ApplicationStatus.objects.filter(hub=change.hub).only("name", "facts")
     rows = found.iterator()
     if change.cluster_name:
-        registration = found.filter(name=f"fleet-secret-{change.cluster_name}")
+        registration = found.filter(name=_registration_of(change.cluster_name))
         rows = chain(registration, found.filter(cluster_name=change.cluster_name))
     for row in rows:
         files = row.facts.get("value_files", ())
         if any(file.removeprefix("$values/") in paths for file in files):
             yield row.name
+
+
+def _registration_of(cluster_name: str) -> str:
+    return f"fleet-secret-{cluster_name}"
