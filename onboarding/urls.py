@@ -23,6 +23,7 @@ from onboarding.views import (
     saved_filters,
     search,
     secret_check,
+    service_tokens,
     system,
     tenants,
     values,
@@ -107,6 +108,9 @@ administration_urls = [
     path("admin/hubs/add/", administration.hub_form, name="hub-add"),
     path("admin/hubs/<slug:name>/", administration.hub_form, name="hub-edit"),
     path("admin/hubs/<slug:name>/test/", administration.hub_test, name="hub-test"),
+    path("admin/tokens/", service_tokens.token_list, name="token-list"),
+    path("admin/tokens/add/", service_tokens.token_form, name="token-add"),
+    path("admin/tokens/<slug:prefix>/revoke/", service_tokens.token_revoke, name="token-revoke"),
 ]
 
 urlpatterns = [

@@ -24,6 +24,7 @@ from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
 from onboarding.models.pulse import Pulse
 from onboarding.models.saved_filter import SavedFilter
+from onboarding.models.service import IdempotencyKey, ServiceAccount, ServiceToken
 from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
 
@@ -44,6 +45,7 @@ __all__ = [
     "Hub",
     "HubObject",
     "HubWatch",
+    "IdempotencyKey",
     "LintFinding",
     "LintReport",
     "Offboarding",
@@ -54,6 +56,8 @@ __all__ = [
     "PullRequest",
     "Pulse",
     "SavedFilter",
+    "ServiceAccount",
+    "ServiceToken",
     "Standing",
     "WriterLease",
 ]

@@ -11,7 +11,7 @@ from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, check
 from onboarding.models import Approval, Change, Delivery, Participant
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import events, handovers
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import is_service, rights_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -117,6 +117,10 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
 
 def _decidable(*, change_id: int, act: Act, actor: User, digest: str) -> Change:
     """The change, locked, if this person may take this decision on this plan now."""
+    if is_service(actor):
+        raise Refused(
+            "A program never decides on a change: somebody who is signed in does.", code="service"
+        )
     change = (
         Change.objects.select_for_update(of=("self",)).select_related("fleet").get(pk=change_id)
     )

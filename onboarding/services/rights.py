@@ -20,9 +20,17 @@ _PERMISSIONS = {
 def rights_of(user: User | AnonymousUser) -> frozenset[Right]:
     """What this person may do now. Everyone who is signed in and active may view.
 
-    Rights are asked again at each step (also at delivery), never remembered.
+    Rights are asked again at each step (also at delivery), never remembered. A service's identity
+    has its two whatever groups it was put into: what of them a token gives, the token's verbs say.
     """
     if not user.is_authenticated or not user.is_active:
         return frozenset()
+    if is_service(user):
+        return frozenset({Right.VIEW, Right.REQUEST})
     granted = {right for right, name in _PERMISSIONS.items() if user.has_perm(name)}
     return frozenset({Right.VIEW, *granted})
+
+
+def is_service(user: User | AnonymousUser) -> bool:
+    """Whether this is the identity of a program, which asks and never decides."""
+    return hasattr(user, "service_account")

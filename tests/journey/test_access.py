@@ -73,6 +73,9 @@ TABLE = {
     "hub-add": ("/admin/hubs/add/", RULE),
     "hub-edit": ("/admin/hubs/hub-cluster/", RULE),
     "hub-test": ("/admin/hubs/hub-cluster/test/", POST_ONLY),
+    "token-list": ("/admin/tokens/", RULE),
+    "token-add": ("/admin/tokens/add/", RULE),
+    "token-revoke": ("/admin/tokens/abcdef01/revoke/", POST_ONLY),
 }
 # What changes something, and which role alone may post it (others: 403).
 WRITES = {
@@ -93,6 +96,8 @@ WRITES = {
     "/admin/fleets/add/": "administrator",
     "/admin/fleets/adopt/": "administrator",
     "/admin/hubs/add/": "administrator",
+    "/admin/tokens/add/": "administrator",
+    "/admin/tokens/abcdef01/revoke/": "administrator",
 }
 
 

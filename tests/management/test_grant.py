@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from onboarding.domain.lifecycle import Right
+from onboarding.models import ServiceAccount
 from onboarding.services.rights import rights_of
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +62,13 @@ def test_it_refuses_in_a_sentence_and_changes_nothing(
     with pytest.raises(CommandError, match="cannot be read: No such file"):
         call_command("grant", "ada", password_file=tmp_path / "nowhere")
     assert not User.objects.exists()
+
+
+def test_it_leaves_services_alone(password: Path) -> None:
+    service = User.objects.create_user("terraform")
+    ServiceAccount.objects.create(user=service, created_at=datetime.now(UTC))
+    with pytest.raises(CommandError, match="terraform is a service"):
+        call_command("grant", "terraform", "Approvers", password_file=password)
+    service.refresh_from_db()
+    assert not service.groups.exists()
+    assert not service.has_usable_password()

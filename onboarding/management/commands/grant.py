@@ -13,6 +13,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from onboarding.services.rights import is_service
+
 
 class Command(BaseCommand):
     """Puts a person into exactly these groups, and creates the person where they are new."""
@@ -36,6 +38,10 @@ class Command(BaseCommand):
             )
         with transaction.atomic():
             person, is_new = User.objects.get_or_create(username=options["name"])
+            if is_service(person):
+                raise CommandError(
+                    f"{person.username} is a service: its tokens say what it may, no group does."
+                )
             if options["email"]:
                 person.email = options["email"]
             if is_new or options["password_file"]:

@@ -17,6 +17,7 @@ from onboarding.views.pages.administration import (
     ConnectionTest,
     Part,
     SystemPage,
+    TokenPage,
     Told,
 )
 from onboarding.views.pages.changes import (
@@ -237,6 +238,7 @@ __all__ = [
     "TenantPage",
     "TenantRow",
     "TimelineStep",
+    "TokenPage",
     "Told",
     "UnreadableFormPage",
     "ValueRow",

@@ -58,7 +58,7 @@ class ConnectionTest:
 
 @dataclass(frozen=True, slots=True)
 class AdminRow:
-    """A fleet or hub in the administration, with the facts that tell it apart."""
+    """A fleet, hub or token in the administration, with the facts that tell it apart."""
 
     name: str
     facts: tuple[Fact, ...]
@@ -66,13 +66,14 @@ class AdminRow:
     reason: str = ""
     edit_url: str = ""
     test_url: str = ""
+    revoke_url: str = ""
     key: str = ""
     test: ConnectionTest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdminListPage:
-    """The fleets, or the hubs."""
+    """The fleets, the hubs, or the tokens."""
 
     title: str
     lede: str
@@ -99,6 +100,18 @@ class AdminFormPage:
     cancel_url: str = ""
     test_url: str = ""
     test: ConnectionTest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPage:
+    """A token that was just made; `text` is shown on this page and never again."""
+
+    title: str
+    text: str
+    facts: tuple[Fact, ...]
+    crumbs: tuple[Link, ...]
+    list_url: str
+    docs_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
