@@ -302,9 +302,17 @@ class FakeSecrets:
 
     known: dict[str, SecretFacts] = field(default_factory=dict)
 
-    def add(self, name: str, presence: SecretPresence = SecretPresence.PRESENT) -> None:
+    def add(
+        self,
+        name: str,
+        presence: SecretPresence = SecretPresence.PRESENT,
+        *,
+        version: str = "",
+        changed_at: datetime | None = None,
+    ) -> None:
         """Make a secret known with an answer."""
-        self.known[name] = SecretFacts(presence, name, f"The secret {name} is {presence.value}.")
+        said = f"The secret {name} is {presence.value}."
+        self.known[name] = SecretFacts(presence, name, said, version=version, changed_at=changed_at)
 
     def describe(self, name: str) -> SecretFacts:
         absent = SecretFacts(SecretPresence.ABSENT, name, f"There is no secret {name}.")

@@ -7,7 +7,7 @@ needs `secretsmanager:DescribeSecret` and must not have `secretsmanager:GetSecre
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -123,8 +123,8 @@ def _facts(described: Mapping[str, Any], *, name: str, region: str) -> SecretFac
     if deleted is not None:
         presence = SecretPresence.PENDING_DELETION
         detail = (
-            f"Secret {name} was deleted on {deleted:%Y-%m-%d} and can still be restored: "
-            "restore it in Secrets Manager, or use another one."
+            f"Secret {name} is scheduled for deletion (AWS says {deleted:%Y-%m-%d}) and can still be "
+            "restored: restore it in Secrets Manager, or use another one."
         )
     else:
         presence = SecretPresence.PRESENT
@@ -134,9 +134,14 @@ def _facts(described: Mapping[str, Any], *, name: str, region: str) -> SecretFac
         name=described.get("Name", name),
         detail=detail,
         arn=described.get("ARN", ""),
+        version=_current(described.get("VersionIdsToStages", {})),
         changed_at=_utc(described.get("LastChangedDate") or described.get("CreatedDate")),
         tags=tags,
     )
+
+
+def _current(stages: Mapping[str, Sequence[str]]) -> str:
+    return next((version for version, labels in stages.items() if "AWSCURRENT" in labels), "")
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -132,16 +132,22 @@ class _ExternalSecretSpec(_Part):
     dataFrom: list[_SecretDataFrom] = []
     target: _Named | None = None
     secretStoreRef: _Named | None = None
+    refreshInterval: str = ""
 
 
 class _Ready(_Part):
     conditions: list[_Condition] = []
 
 
+class _ExternalSecretStatus(_Ready):
+    refreshTime: str = ""
+    syncedResourceVersion: str = ""
+
+
 class _ExternalSecret(_Part):
     metadata: _Metadata | None = None
     spec: _ExternalSecretSpec | None = None
-    status: _Ready | None = None
+    status: _ExternalSecretStatus | None = None
 
 
 class _ListMetadata(_Part):

@@ -70,6 +70,7 @@ FAULTS: Mapping[str, str] = {
     "spoke-prod-us-1": "unreachable",
     "edge-dev": "out-of-sync",
     "edge-prod-madrid": "relabelled",
+    "spoke-prod-eu-2": "rotated",
 }
 # Secrets that Terraform has already made for clusters that nobody registered yet: something to try the form with.
 READY_TO_REGISTER = (

@@ -26,6 +26,7 @@ HUB_SERVER = "https://kubernetes.default.svc"
 _BEGIN, _APPLIED = 1.0, 2.5
 _FIRST_LOOK, _NEXT_LOOK, _SECRET_REFRESH = 0.5, 3.0, 60.0
 _AGE_DAYS = 30
+_BEFORE_ROTATION = 2400.0
 # How long after the hub's beginning what appears counts as having been there.
 _FILLED_SECONDS = 60.0
 
@@ -232,9 +233,15 @@ class DemoHub:
                     created=registration.created,
                     ready=registration.ready,
                     since=registration.since,
-                    refreshed=registration.looked,
+                    refreshed=self._refreshed(registration),
                 ),
             )
+
+    def _refreshed(self, registration: _Registration) -> float:
+        """When the operator last fetched; for a rotated secret, before the demo filled it in."""
+        if self._faults.get(registration.member.cluster) == objects.ROTATED:
+            return min(registration.looked, self._begun - _BEFORE_ROTATION)
+        return registration.looked
 
     def _look_at_secret(self, registration: _Registration, now: float) -> None:
         if registration.ready is None:
@@ -351,7 +358,7 @@ class DemoHub:
         if wanted.name in self._faults:
             return self._faults[wanted.name]
         fault = self._faults.get(wanted.cluster, "")
-        if fault and fault != objects.RELABELLED and wanted.component != "fleet-secret":
+        if fault and fault not in objects.OF_SECRETS and wanted.component != "fleet-secret":
             if fault in {"unreachable", "unknown"}:
                 return fault
             registration = self._registrations.get(wanted.cluster)

@@ -157,8 +157,11 @@ _ENDINGS: Mapping[str, tuple[str, str]] = {
 }
 
 RELABELLED = "relabelled"
-BEHAVIOURS = frozenset(_ENDINGS) | {RELABELLED}
-"""How an Application of the demo may be told to end; or that a cluster was labelled by hand."""
+ROTATED = "rotated"
+OF_SECRETS = frozenset({RELABELLED, ROTATED})
+BEHAVIOURS = frozenset(_ENDINGS) | OF_SECRETS
+"""How an Application of the demo may be told to end; or that a cluster was labelled by hand, or has
+credentials that were changed since the hub fetched them."""
 _BY_HAND: Mapping[str, str] = {"maintenance-window": "sunday"}
 
 

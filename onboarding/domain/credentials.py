@@ -23,13 +23,15 @@ class SecretPresence(StrEnum):
 class SecretFacts:
     """What AWS Secrets Manager says of one secret by DescribeSecret: never its value.
 
-    `changed_at` is the time of the last new version, `tags` the secret's tags (Terraform writes
-    `fleet/server` and `fleet/cluster`), `detail` one sentence that says what to do.
+    `version` is the id of its current version, `changed_at` when anything of it last changed (AWS
+    counts a new tag too, so a caller compares versions before it says "rotated"), `tags` the
+    secret's tags (Terraform writes `fleet/server` and `fleet/cluster`), `detail` one sentence that says what to do.
     """
 
     presence: SecretPresence
     name: str
     detail: str
     arn: str = ""
+    version: str = ""
     changed_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -36,7 +36,9 @@ class HubWatch(models.Model):
 class HubObject(models.Model):
     """An ApplicationSet, ExternalSecret or SecretStore of a hub: only the facts that pages need.
 
-    Of an ExternalSecret that failed, `presence` is what Secrets Manager itself said of its secret.
+    Of an ExternalSecret, `presence` is what Secrets Manager itself said of its secret at
+    `presence_at`, `version` the current version that it last named, and `version_at` when that was
+    made. An answer that says nothing of the secret leaves the version as it was.
     """
 
     hub = models.ForeignKey(Hub, on_delete=models.CASCADE, related_name="objects_seen")
@@ -53,6 +55,8 @@ class HubObject(models.Model):
     presence = models.CharField(max_length=20, blank=True, default="")
     presence_detail = models.TextField(blank=True, default="")
     presence_at = models.DateTimeField(null=True, blank=True)
+    version = models.CharField(max_length=120, blank=True, default="")
+    version_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["kind", "name"]

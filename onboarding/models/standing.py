@@ -15,7 +15,8 @@ class Standing(models.Model):
     Derived, never decided on: it is recomputed from the rows that hold the facts, and whoever reads it
     looks at `computed_at` first (an old row is stale, whatever it says). Counts are of Applications.
     `cause` is equal for clusters of which the same thing is wrong (`domain.causes`), `drift` the
-    number of labels of the live cluster secret that are not as Git says.
+    number of labels of the live cluster secret that are not as Git says, `credentials` where its
+    newest credentials are (`domain.credential_clock`).
     """
 
     fleet = models.ForeignKey(Fleet, on_delete=models.CASCADE, related_name="standings")
@@ -41,6 +42,7 @@ class Standing(models.Model):
     cause = models.CharField(max_length=16, blank=True, default="")
     stage = models.CharField(max_length=20, blank=True, default="")
     drift = models.PositiveIntegerField(default=0)
+    credentials = models.CharField(max_length=20, blank=True, default="")
     applications = models.PositiveIntegerField(default=0)
     synced = models.PositiveIntegerField(default=0)
     healthy = models.PositiveIntegerField(default=0)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
+from onboarding.domain.credential_clock import CredentialState
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Cluster, Fleet, SavedFilter
@@ -21,6 +22,7 @@ FACETS = (
     ("shown", "State"),
     ("stage", "Next step"),
     ("drifted", "Drift"),
+    ("credential", "Credentials"),
     ("tenant", "Tenant"),
     ("environment", "Environment"),
     ("hub_name", "Hub"),
@@ -31,7 +33,7 @@ FACETS = (
     ),
 )
 # In the URL the facets are called as people call them.
-PARAMETERS = {"state": "shown", "hub": "hub_name", "drift": "drifted"}
+PARAMETERS = {"state": "shown", "hub": "hub_name", "drift": "drifted", "credentials": "credential"}
 _PROBLEMS_NAMED = 3
 # A row is two kilobytes: so many, and the facets of a large fleet, are a page of less than a hundred.
 _ON_A_PAGE = 35
@@ -140,7 +142,10 @@ def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ..
         FACETS,
         words=_words,
         states=("shown",),
-        orders={"stage": [stage.value for stage in Stage]},
+        orders={
+            "stage": [stage.value for stage in Stage],
+            "credential": [state.value for state in CredentialState],
+        },
     )
     return tuple(
         Facet(
@@ -157,6 +162,8 @@ def _words(column: str, value: str) -> str:
     """A facet's value as people say it."""
     if column == "shown":
         return ClusterState(value).word
+    if column == "credential":
+        return CredentialState(value).word
     if column == "drifted":
         return "Labels differ from Git"
     return Stage(value).words if column == "stage" else value

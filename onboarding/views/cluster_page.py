@@ -40,6 +40,7 @@ from onboarding.views.application_rows import (
 )
 from onboarding.views.change_page import outcome_note
 from onboarding.views.change_page import row_of as change_row
+from onboarding.views.credential_part import credential_part
 from onboarding.views.drift_page import drift_part
 from onboarding.views.freshness import STALE_AFTER
 from onboarding.views.pages import (
@@ -114,6 +115,7 @@ def cluster_page(
         ),
         channels=_channels(cluster),
         secret_name=cluster.secret_name,
+        credentials=credential_part(cluster, hub, live, story.credentials),
         server=live.server if live else "",
         counts=_counts(total),
         synced=total.synced if total else 0,

@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.lifecycle import Right
-from onboarding.models import Standing
 from onboarding.views import access, exports, freshness
 from onboarding.views.cluster_list_page import cluster_list_page, filtered
 from onboarding.views.cluster_page import cluster_page
@@ -32,6 +31,7 @@ COLUMNS = (
     "synced",
     "healthy",
     "drifted_labels",
+    "credentials",
     "next_step",
     "since",
     "seen_at",
@@ -75,7 +75,7 @@ def _rows(request: HttpRequest) -> Iterator[dict[str, Any]]:
     return (_exported(row, now) for row in rows)
 
 
-def _exported(row: Standing, now: datetime) -> dict[str, Any]:
+def _exported(row: Any, now: datetime) -> dict[str, Any]:
     shown = row_of(row, now, reads_change=False)
     return {
         "hub": row.hub_name,
@@ -91,6 +91,7 @@ def _exported(row: Standing, now: datetime) -> dict[str, Any]:
         "synced": row.synced,
         "healthy": row.healthy,
         "drifted_labels": row.drift,
+        "credentials": row.credential,
         "next_step": row.stage,
         "since": row.since,
         "seen_at": shown.seen_at,

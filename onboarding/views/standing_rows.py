@@ -11,6 +11,7 @@ from django.db.models import Count as CountOf
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from onboarding.domain.credential_clock import CredentialState
 from onboarding.domain.progress import ClusterState
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.models import Fleet, Standing
@@ -34,14 +35,19 @@ def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
     """The fleet's standings, each with `shown`: its state, or stale where it is too old to be believed.
 
     `drifted` is "labels" where the live cluster secret is not as Git says, else ""; `why` the key of
-    the cause, "" where it is too old. Counting and filtering by `shown` keeps a stopped watcher from
-    leaving a green page behind.
+    the cause, "" where it is too old; `credential` where its credentials are, unknown where it is too
+    old. Counting and filtering by `shown` keeps a stopped watcher from leaving a green page behind.
     """
     too_old = Q(computed_at__lt=now - STALE_AFTER, cluster__isnull=False)
     shown = Case(When(too_old, then=Value(ClusterState.STALE.value)), default=F("state"))
     drifted = Case(When(drift__gt=0, then=Value(DRIFTED)), default=Value(""))
     why = Case(When(too_old, then=Value("")), default=F("cause"))
-    return Standing.objects.filter(fleet=fleet).annotate(shown=shown, drifted=drifted, why=why)
+    credential = Case(
+        When(too_old, then=Value(CredentialState.UNKNOWN.value)), default=F("credentials")
+    )
+    return Standing.objects.filter(fleet=fleet).annotate(
+        shown=shown, drifted=drifted, why=why, credential=credential
+    )
 
 
 def state_of(standing: Standing, now: datetime) -> ClusterState:
@@ -73,10 +79,19 @@ def row_of(standing: Standing, now: datetime, *, reads_change: bool = True) -> C
         seen_at=standing.seen_at if standing.cluster_id else None,
         drift=standing.drift,
         drift_url=f"{url_of(standing)}?tab=drift" if standing.drift else "",
+        **_credentials(standing),
         open_change=Link(f"#{change.pk}", reverse("change-detail", args=[change.pk]))
         if change
         else None,
     )
+
+
+def _credentials(standing: Standing) -> dict[str, str]:
+    """What stands out of a cluster's credentials, with the link to its page."""
+    if not standing.credentials or not CredentialState(standing.credentials).stands_out:
+        return {}
+    word = CredentialState(standing.credentials).word
+    return {"credentials": word, "credentials_url": f"{url_of(standing)}#credentials"}
 
 
 def url_of(standing: Standing) -> str:

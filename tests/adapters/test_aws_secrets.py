@@ -81,6 +81,22 @@ def test_it_finds_a_secret_with_its_tags_and_the_time_of_its_last_change(manager
     assert facts.changed_at == datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
+def test_it_tells_a_rotation_from_a_new_tag(manager):
+    manager.create_secret(Name=NAME, SecretString=CANARY)
+    secrets = AwsSecrets(SecretsAccess(region=REGION))
+    first = secrets.describe(NAME)
+
+    manager.tag_resource(SecretId=NAME, Tags=[{"Key": "team", "Value": "platform"}])
+    tagged = secrets.describe(NAME)
+    manager.put_secret_value(SecretId=NAME, SecretString=f"{CANARY}-2")
+    rotated = secrets.describe(NAME)
+
+    assert first.version
+    assert tagged.version == first.version
+    assert rotated.version not in ("", first.version)
+    assert CANARY not in repr((first, tagged, rotated))
+
+
 def test_it_says_that_a_secret_is_absent_and_where_it_looked(manager):
     facts = AwsSecrets(SecretsAccess(region=REGION)).describe(NAME)
 

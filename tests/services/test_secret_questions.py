@@ -41,7 +41,7 @@ def external_secret(
     )
 
 
-def test_it_asks_only_for_what_the_hub_could_not_fetch(watch: Watch, clock: FakeClock) -> None:
+def test_it_says_what_secrets_manager_says(watch: Watch, clock: FakeClock) -> None:
     missing = external_secret(watch, clock, "missing")
     unusable = external_secret(watch, clock, "unusable")
     good = external_secret(watch, clock, "good", ready=True)
@@ -49,7 +49,7 @@ def test_it_asks_only_for_what_the_hub_could_not_fetch(watch: Watch, clock: Fake
     secrets = FakeSecrets()
     secrets.add("fleet/unusable")
 
-    assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 2
+    assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 4
 
     for row in (missing, unusable, good, unknown):
         row.refresh_from_db()
@@ -58,7 +58,7 @@ def test_it_asks_only_for_what_the_hub_could_not_fetch(watch: Watch, clock: Fake
         "There is no secret fleet/missing.",
     )
     assert unusable.presence == SecretPresence.PRESENT.value
-    assert [good.presence, unknown.presence] == ["", ""]
+    assert [good.presence, unknown.presence] == [SecretPresence.ABSENT.value] * 2
 
 
 def test_it_comes_to_all_of_them_in_turn(
@@ -76,6 +76,20 @@ def test_it_comes_to_all_of_them_in_turn(
     assert all(row.presence for row in rows)
 
 
+def test_it_asks_for_what_failed_first(
+    watch: Watch, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_questions, "MOST_SECRETS", 1)
+    good = external_secret(watch, clock, "good", ready=True)
+    failed = external_secret(watch, clock, "failed")
+
+    secret_questions.ask_for_secrets(watch=watch, credentials=FakeSecrets(), clock=clock)
+
+    good.refresh_from_db()
+    failed.refresh_from_db()
+    assert (good.presence, failed.presence) == ("", "absent")
+
+
 def test_it_writes_nothing_without_the_watch(watch: Watch, clock: FakeClock) -> None:
     row = external_secret(watch, clock, "a")
     observations.release(watch=watch)
@@ -85,3 +99,63 @@ def test_it_writes_nothing_without_the_watch(watch: Watch, clock: FakeClock) -> 
 
     row.refresh_from_db()
     assert row.presence == ""
+
+
+def test_it_asks_for_a_fetched_secret_every_few_minutes(watch: Watch, clock: FakeClock) -> None:
+    good = external_secret(watch, clock, "good", ready=True)
+    secrets = FakeSecrets()
+    secrets.add("fleet/good", version="v1", changed_at=clock.now())
+    first = clock.now()
+
+    def asked() -> int:
+        return secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock)
+
+    assert [asked(), asked()] == [1, 0]
+    clock.advance(301)
+    assert asked() == 1
+    good.refresh_from_db()
+    assert (good.version, good.version_at) == ("v1", first)
+
+
+def test_it_takes_a_new_tag_for_no_new_version(watch: Watch, clock: FakeClock) -> None:
+    good = external_secret(watch, clock, "good", ready=True)
+    secrets, first = FakeSecrets(), clock.now()
+
+    def describe(version: str) -> None:
+        secrets.add("fleet/good", version=version, changed_at=clock.now())
+        secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock)
+        good.refresh_from_db()
+
+    describe("v1")
+    clock.advance(600)
+    describe("v1")
+    assert good.version_at == first
+
+    clock.advance(600)
+    describe("v2")
+    assert (good.version, good.version_at) == ("v2", clock.now())
+
+
+def test_it_keeps_the_version_while_aws_does_not_answer(watch: Watch, clock: FakeClock) -> None:
+    good = external_secret(watch, clock, "good", ready=True)
+    secrets, first = FakeSecrets(), clock.now()
+    for presence in (SecretPresence.PRESENT, SecretPresence.DENIED):
+        secrets.add("fleet/good", presence, version="v1", changed_at=first)
+        secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock)
+        clock.advance(600)
+
+    good.refresh_from_db()
+    assert (good.presence, good.version, good.version_at) == ("denied", "v1", first)
+
+
+def test_it_stops_asking_where_aws_throttles(watch: Watch, clock: FakeClock) -> None:
+    rows = [external_secret(watch, clock, name, ready=True) for name in ("a", "b", "c")]
+    secrets = FakeSecrets()
+    for name in ("a", "b", "c"):
+        secrets.add(f"fleet/{name}", SecretPresence.THROTTLED)
+
+    assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 1
+
+    for row in rows:
+        row.refresh_from_db()
+    assert [row.presence for row in rows] == ["throttled", "", ""]

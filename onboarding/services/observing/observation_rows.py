@@ -335,6 +335,10 @@ def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:
     if context.kind is HubKind.EXTERNAL_SECRETS:
         facts["secrets"] = sorted(_remote_keys(spec))[:_LIST]
         facts["target"] = text(as_map(spec.get("target")).get("name"), 253)
+        facts["refresh_interval"] = text(spec.get("refreshInterval"), 40)
+        status = as_map(item.get("status"))
+        facts["fetched_at"] = text(status.get("refreshTime"), 40)
+        facts["fetched_version"] = text(status.get("syncedResourceVersion"), 120)
         facts["store"] = text(as_map(spec.get("secretStoreRef")).get("name"), 253)
     # An ApplicationSet's generators and template are kept whole, so only they can be too large.
     if len(json.dumps(facts, allow_nan=False)) > _FACTS_BYTES:

@@ -1,13 +1,16 @@
-"""Secret questions: why the hub could not fetch a spoke's credentials, as far as Secrets Manager says.
+"""Secret questions: what Secrets Manager says of the spokes' credentials, without ever reading one.
 
-The External Secrets Operator's conditions say only that it failed. Whether the secret exists can be
-asked without reading it, and that is the commonest reason.
+The External Secrets Operator's conditions say only that it failed, and nothing of a rotation that it
+has not looked for yet. Whether a secret exists and when it changed can be asked without reading it.
 """
 
 from __future__ import annotations
 
-from django.db.models import F
+from datetime import timedelta
 
+from django.db.models import F, Q
+
+from onboarding.domain.credentials import SecretFacts, SecretPresence
 from onboarding.models import HubObject
 from onboarding.ports import Clock, HubKind, SpokeCredentials
 from onboarding.services.observing.hub_text import text
@@ -15,27 +18,45 @@ from onboarding.services.observing.observations import Watch, writing
 
 # At most so many in one round: AWS throttles an account as a whole.
 MOST_SECRETS = 20
+ASK_AGAIN = timedelta(minutes=5)
+"""How soon a secret that the hub has fetched is asked for again: rotations are rare."""
 
 
 def ask_for_secrets(*, watch: Watch, credentials: SpokeCredentials, clock: Clock) -> int:
-    """Ask for the secrets of ExternalSecrets that failed; returns how many were asked for.
+    """Ask for the secrets of ExternalSecrets; returns how many were asked for.
 
-    Those that were asked for longest ago come first. Never asks for a value, nor for a secret that
-    the hub has fetched. Raises `LostWatch`.
+    Those that failed come first, then those that were asked for longest ago. Never asks for a value.
+    Being throttled ends the round. Raises `LostWatch`.
     """
-    failing = HubObject.objects.filter(
-        hub_id=watch.hub_id, kind=HubKind.EXTERNAL_SECRETS.value, ready=False
-    ).only("pk", "facts")
-    asked = 0
+    failing = Q(ready=False)
+    due = Q(presence_at=None) | Q(presence_at__lt=clock.now() - ASK_AGAIN)
+    rows = HubObject.objects.filter(
+        failing | due, hub_id=watch.hub_id, kind=HubKind.EXTERNAL_SECRETS.value
+    ).only("pk", "facts", "version", "version_at")
     longest_ago = F("presence_at").asc(nulls_first=True)
-    for row in failing.order_by(longest_ago, "pk")[:MOST_SECRETS]:
-        presence, detail = "", ""
-        for name in row.facts.get("secrets", ())[:1]:
-            found = credentials.describe(name)
-            presence, detail = found.presence.value, text(found.detail)
-            asked += 1
+    asked = 0
+    some = list(rows.filter(failing).order_by(longest_ago, "pk")[:MOST_SECRETS])
+    some += rows.exclude(failing).order_by(longest_ago, "pk")[: MOST_SECRETS - len(some)]
+    for row in some:
+        name = next(iter(row.facts.get("secrets", ())), "")
+        found = credentials.describe(name) if name else None
+        asked += found is not None
         with writing(watch):
             HubObject.objects.filter(pk=row.pk).update(
-                presence=presence, presence_detail=detail, presence_at=clock.now()
+                presence=found.presence.value if found else "",
+                presence_detail=text(found.detail) if found else "",
+                presence_at=clock.now(),
+                **(_version(row, found) if found else {}),
             )
+        if found and found.presence is SecretPresence.THROTTLED:
+            break
     return asked
+
+
+def _version(row: HubObject, found: SecretFacts) -> dict[str, object]:
+    """The version that is current now; its time moves only with it, for AWS counts new tags as changes."""
+    if found.presence is not SecretPresence.PRESENT:
+        return {}
+    if row.version and row.version == found.version and row.version_at:
+        return {}
+    return {"version": text(found.version, 120), "version_at": found.changed_at}

@@ -66,6 +66,7 @@ _COLUMNS = [
     "cause",
     "stage",
     "drift",
+    "credentials",
     "applications",
     "synced",
     "healthy",
@@ -351,6 +352,7 @@ def _tell(row: Standing, told: Story, now: datetime) -> None:
     row.cause = cause_of(row.sentence, names=(row.name, *own))
     if told.drift is not None:  # else the hub still follows a commit, and it stays what it was
         row.drift = told.drift
+    row.credentials = told.credentials.state.value if row.cluster else ""
     total = told.applications
     row.applications = total.total if total else 0
     row.synced, row.healthy = (total.synced, total.healthy) if total else (0, 0)

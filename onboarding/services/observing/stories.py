@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from onboarding.domain.applications import moment
+from onboarding.domain.credential_clock import CredentialClock
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.drift import labels_differ
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
@@ -41,6 +42,7 @@ from onboarding.models import (
 )
 from onboarding.ports import Clock, HubKind
 from onboarding.services.observing import durations
+from onboarding.services.observing.credential_facts import NEVER_ASKED, clock_of
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.leaving import Leaving, external_secrets_of, leaving_of
 from onboarding.services.observing.looking import HUB_TOLD
@@ -72,14 +74,16 @@ _FOLLOWS_WITHIN = timedelta(seconds=30)
 class Story:
     """One cluster told: its timeline, and the rollup of its Applications (None: nobody looked).
 
-    `drift` is the number of labels on the live cluster secret that are not as Git says; None while
-    the hub has not had time to follow Git's newest commit.
+    `credentials` says where the newest credentials are. `drift` is the number of labels on the live
+    cluster secret that are not as Git says; None while the hub has not had time to follow Git's
+    newest commit.
     """
 
     timeline: Timeline
     applications: Rollup | None
     seen_at: datetime | None
     drift: int | None = 0
+    credentials: CredentialClock = NEVER_ASKED
 
 
 class HubView:
@@ -250,6 +254,7 @@ def tell(
         total,
         seen.watch.seen_at if seen.watch else None,
         drift=_drift(cluster, seen.registered.get(name)) if seen.labels_settled else None,
+        credentials=clock_of(seen.external_secret(name), seen.registered.get(name), now=now),
     )
 
 

@@ -55,6 +55,8 @@ class ClusterRow:
     open_change: Link | None = None
     drift: int = 0
     drift_url: str = ""
+    credentials: str = ""
+    credentials_url: str = ""
 
     @property
     def special_channels(self) -> tuple[Channel, ...]:
@@ -248,6 +250,23 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialPart:
+    """The clock of a cluster's credentials: what changed when, and whether the hub has it."""
+
+    word: str
+    tone: str
+    sentence: str
+    advice: str = ""
+    stands_out: bool = False
+    version_at: datetime | None = None
+    fetched_at: datetime | None = None
+    fetched_version: str = ""
+    asked_at: datetime | None = None
+    connection: str = ""
+    connected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterPage:
     """One cluster. `tab` is one of applications, drift, labels, values, history, files."""
 
@@ -266,6 +285,7 @@ class ClusterPage:
     is_onboarded: bool = False
     channels: tuple[Channel, ...] = ()
     secret_name: str = ""
+    credentials: CredentialPart | None = None
     server: str = ""
     counts: tuple[Count, ...] = ()
     synced: int = 0
