@@ -236,6 +236,8 @@ SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
 SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# How often one service token may ask the API, counted by each process for itself.
+API_REQUESTS_PER_MINUTE: int = env.int("API_REQUESTS_PER_MINUTE", default=600)
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_NAME = "fleetui_session"
 SESSION_COOKIE_SECURE = HTTPS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from onboarding.api import mount as api
 from onboarding.views import (
     administration,
     adoption,
@@ -132,4 +133,5 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("webhooks/forge/<slug:name>/", forge_calls.forge_called, name="forge-called"),
     *administration_urls,
+    *api.urlpatterns,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
@@ -88,10 +88,12 @@ def submit(
     clock: Clock,
     draft_id: int | None = None,
     renderer: ChartRenderer | None = None,
+    also: Callable[[Change], None] | None = None,
 ) -> Change:
     """Ask for approval of an intent: plan it, then write change, author and event in one transaction.
 
-    Raises `Refused` with every reason at its form field; then nothing was written.
+    `also` is done in that transaction, at its end. Raises `Refused` with every reason at its form
+    field; then nothing was written.
     """
     _require(actor, Right.REQUEST)
     server = _server(intent, form_data, credentials)
@@ -116,7 +118,13 @@ def submit(
     change = draft or Change(fleet=fleet, requester=actor)
     _fill(change, intent=intent, form_data=form_data, server=server)
     return _ask_for_approval(
-        change, plan=plan, actor=actor, clock=clock, act=Act.SUBMIT, verb="change.submitted"
+        change,
+        plan=plan,
+        actor=actor,
+        clock=clock,
+        act=Act.SUBMIT,
+        verb="change.submitted",
+        also=also,
     )
 
 
@@ -368,6 +376,7 @@ def _ask_for_approval(
     act: Act,
     verb: str,
     expected_revision: int | None = None,
+    also: Callable[[Change], None] | None = None,
 ) -> Change:
     """Write a change that waits for approval, its author, its plan and the event, or nothing."""
     now = clock.now()
@@ -401,6 +410,9 @@ def _ask_for_approval(
                 change=change,
                 detail={"digest": columns["plan_digest"], "revision": change.revision},
             )
+            if also:
+                change.refresh_from_db()
+                also(change)
     except IntegrityError as error:
         raise Refused(
             "Another open change registers a cluster of this name. Look at the list of changes.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
@@ -62,12 +63,13 @@ def request(
     credentials: SpokeCredentials,
     clock: Clock,
     renderer: ChartRenderer | None = None,
+    also: Callable[[Change], None] | None = None,
 ) -> Change:
     """Ask for approval of a cluster's whole way out of the fleet; nothing is written to Git yet.
 
     `keep`: what add-ons and resources deployed stays on the spoke. `confirmed` is the cluster's name
-    as it was typed. Raises `Refused` where it is another one, where an offboarding is open already,
-    and as `changes.submit`.
+    as it was typed. `also` is done in the same transaction, at its end. Raises `Refused` where it is
+    another one, where an offboarding is open already, and as `changes.submit`.
     """
     if confirmed.strip() != cluster.name:
         raise Refused(
@@ -99,6 +101,8 @@ def request(
                 seen=applications_seen(hub=hub, cluster=cluster.name),
                 created_at=clock.now(),
             )
+            if also:
+                also(change)
     except IntegrityError as error:
         raise Refused(
             f"An offboarding of {cluster.name} is open already. Look at it on this page.",

@@ -13,10 +13,11 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Cluster, Fleet, SavedFilter
 from onboarding.services.rights import rights_of
+from onboarding.services.shown import StandingRows
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.pages import ClusterListPage, Exports, Facet
 from onboarding.views.saved_filters import saved_part
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, StandingRows, row_of, standings
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, row_of, standings
 
 FACETS = (
     ("shown", "State"),

@@ -80,7 +80,10 @@ class InterruptionMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         """Say in words what an empty 405 leaves unsaid."""
-        barred = response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        barred = (
+            response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+            and response.get("Content-Type") != "application/problem+json"
+        )
         if not barred or request.resolver_match is None or is_partial(request):
             return response
         said = render(request, "405.html", {"again_url": page_of(request)}, status=405)

@@ -17,6 +17,7 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Change, Delivery, Fleet
 from onboarding.services.rights import rights_of
+from onboarding.services.shown import StandingRows
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import ON_THE_WAY, tally
 from onboarding.views.change_page import row_of as change_row
@@ -34,13 +35,7 @@ from onboarding.views.pages import (
 )
 from onboarding.views.partials import page_or_part
 from onboarding.views.problems import BAD, problems
-from onboarding.views.standing_rows import (
-    StandingRows,
-    counts_by,
-    counts_by_state,
-    list_url,
-    standings,
-)
+from onboarding.views.standing_rows import counts_by, counts_by_state, list_url, standings
 
 BREAKDOWNS = (
     ("Tenants", "tenant"),

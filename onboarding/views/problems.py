@@ -8,8 +8,9 @@ from django.db.models import Count, Max, Min
 from django.urls import reverse
 
 from onboarding.domain.progress import ClusterState
+from onboarding.services.shown import NOBODY_LOOKED, StandingRows
 from onboarding.views.pages import Problem
-from onboarding.views.standing_rows import NOBODY_LOOKED, StandingRows, list_url
+from onboarding.views.standing_rows import list_url
 
 BAD = (
     ClusterState.FAILED,

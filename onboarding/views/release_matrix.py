@@ -13,16 +13,10 @@ from django.http import HttpRequest
 
 from onboarding.domain.releases import Releases
 from onboarding.models import Fleet, Standing
+from onboarding.services.shown import StandingRows, state_of
 from onboarding.views import listing
 from onboarding.views.pages import MatrixCell, MatrixRow, Origin, ReleaseMatrix
-from onboarding.views.standing_rows import (
-    CHANNEL_COLUMNS,
-    StandingRows,
-    list_url,
-    standings,
-    state_of,
-    url_of,
-)
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, list_url, standings, url_of
 
 ASKED = "asked for"
 SHOWS = ("", "pinned")

@@ -12,12 +12,13 @@ from django.views.decorators.http import require_GET
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.models import ApplicationStatus, Change, Hub, Standing
+from onboarding.services.shown import state_of
 from onboarding.views import access, freshness
 from onboarding.views.application_rows import shown_state, silent
 from onboarding.views.change_page import title_of
 from onboarding.views.listing import query_of
 from onboarding.views.pages import Hit, SearchPage
-from onboarding.views.standing_rows import state_of, url_of
+from onboarding.views.standing_rows import url_of
 
 MOST = 20
 

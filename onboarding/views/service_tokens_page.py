@@ -78,6 +78,7 @@ def issued_page(issued: Issued) -> TokenPage:
         facts=_facts(issued.token),
         crumbs=(Link("Service tokens", reverse("token-list")),),
         list_url=reverse("token-list"),
+        docs_url=reverse("api-docs"),
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.models import Count as CountOf
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -15,15 +14,9 @@ from onboarding.domain.credential_clock import CredentialState
 from onboarding.domain.progress import ClusterState
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.models import Fleet, Standing
+from onboarding.services.shown import NOBODY_LOOKED, StandingRows, state_of, too_old, with_shown
 from onboarding.views.pages import Channel, ClusterRow, Count, Link
 
-StandingRows = QuerySet[Any]
-"""Standings with the annotation `shown`, which the type checker cannot follow through a query set."""
-
-STALE_AFTER = timedelta(minutes=2)
-"""A standing that nobody recomputed for this long says nothing about now."""
-
-NOBODY_LOOKED = "Nobody has looked for a while: is the watcher running?"
 DRIFTED = "labels"
 """What the drift facet calls clusters whose live labels are not as Git says."""
 
@@ -36,26 +29,15 @@ def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
 
     `drifted` is "labels" where the live cluster secret is not as Git says, else ""; `why` the key of
     the cause, "" where it is too old; `credential` where its credentials are, unknown where it is too
-    old. Counting and filtering by `shown` keeps a stopped watcher from leaving a green page behind.
+    old.
     """
-    too_old = Q(computed_at__lt=now - STALE_AFTER, cluster__isnull=False)
-    shown = Case(When(too_old, then=Value(ClusterState.STALE.value)), default=F("state"))
     drifted = Case(When(drift__gt=0, then=Value(DRIFTED)), default=Value(""))
-    why = Case(When(too_old, then=Value("")), default=F("cause"))
-    credential = Case(
-        When(too_old, then=Value(CredentialState.UNKNOWN.value)), default=F("credentials")
-    )
-    return Standing.objects.filter(fleet=fleet).annotate(
-        shown=shown, drifted=drifted, why=why, credential=credential
-    )
-
-
-def state_of(standing: Standing, now: datetime) -> ClusterState:
-    """The state to show: what was computed, or Stale where that is too old to be believed."""
-    state = ClusterState(standing.state)
-    if now - standing.computed_at > STALE_AFTER and standing.cluster_id is not None:
-        return ClusterState.STALE
-    return state
+    why = Case(When(too_old(now), then=Value("")), default=F("cause"))
+    unknown = Value(CredentialState.UNKNOWN.value)
+    credential = Case(When(too_old(now), then=unknown), default=F("credentials"))
+    rows: StandingRows = with_shown(Standing.objects.filter(fleet=fleet), now)
+    annotated: StandingRows = rows.annotate(drifted=drifted, why=why, credential=credential)
+    return annotated
 
 
 def row_of(standing: Standing, now: datetime, *, reads_change: bool = True) -> ClusterRow:

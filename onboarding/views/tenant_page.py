@@ -26,6 +26,7 @@ from onboarding.services.layers import (
     tenants_with_files,
 )
 from onboarding.services.layouts import layout_of
+from onboarding.services.shown import state_of
 from onboarding.views import freshness, listing
 from onboarding.views.pages import (
     LayerFile,
@@ -38,14 +39,7 @@ from onboarding.views.pages import (
     TenantPage,
     TenantRow,
 )
-from onboarding.views.standing_rows import (
-    counts_by,
-    counts_by_state,
-    list_url,
-    standings,
-    state_of,
-    url_of,
-)
+from onboarding.views.standing_rows import counts_by, counts_by_state, list_url, standings, url_of
 
 Repository = Callable[[Fleet], FleetRepository]
 _SHOWN_COVERING = 3

@@ -75,7 +75,20 @@ TABLE = {
     "hub-test": ("/admin/hubs/hub-cluster/test/", POST_ONLY),
     "token-list": ("/admin/tokens/", RULE),
     "token-add": ("/admin/tokens/add/", RULE),
+    "api-docs": ("/api/", READ),
     "token-revoke": ("/admin/tokens/abcdef01/revoke/", POST_ONLY),
+}
+# What programs ask: a session is no token, so that everybody is told the same, strangers, too.
+API = {
+    "api-register": "/api/v1/registrations",
+    "api-edit": "/api/v1/clusters/hub-cluster/nobody/edits",
+    "api-offboard": "/api/v1/clusters/hub-cluster/nobody/offboardings",
+    "api-change": "/api/v1/changes/{change}",
+    "api-plan": "/api/v1/changes/{change}/plan",
+    "api-wait": "/api/v1/changes/{change}/wait?until=decided",
+    "api-clusters": "/api/v1/clusters",
+    "api-cluster": "/api/v1/clusters/hub-cluster/nobody",
+    "api-token": "/api/v1/token",
 }
 # What changes something, and which role alone may post it (others: 403).
 WRITES = {
@@ -121,10 +134,12 @@ def test_every_address_is_in_the_table() -> None:
         "styleguide",
         "metrics",
         "forge-called",
+        "api-openapi",
+        "api-nowhere",
     }  # each with tests of its own
     nested = [part for part in get_resolver().url_patterns if hasattr(part, "url_patterns")]
     patterns = [one for part in nested for one in part.url_patterns if isinstance(one, URLPattern)]
-    assert {one.name for one in patterns} - elsewhere == set(TABLE)
+    assert {one.name for one in patterns} - elsewhere == set(TABLE) | set(API)
 
 
 def test_it_answers_each_role_as_the_table_says(place: Place, change: Change) -> None:
@@ -154,6 +169,16 @@ def test_it_sends_strangers_to_sign_in(db: None, place: Place, change: Change) -
             answer = stranger.get(path.format(change=change.pk))
             assert answer.status_code == 302, path
             assert answer["Location"].startswith("/login/")
+
+
+def test_it_lets_no_session_into_the_api(place: Place, change: Change) -> None:
+    for path in API.values():
+        for browser in (*place.clients.values(), Client()):
+            address = path.format(change=change.pk)
+            got = browser.get(address)
+            posted = browser.post(address, "{}", content_type="application/json")
+            assert {got.status_code, posted.status_code} == {401, 405}, path
+    assert Change.objects.count() == 1
 
 
 def test_it_shows_a_draft_to_its_author_alone(place: Place) -> None:

@@ -1,0 +1,146 @@
+"""The API as a whole: its description, its limits, and its addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
+from ninja import NinjaAPI
+
+from onboarding.api import operations, problems
+from onboarding.api.access import Bearer, TokenThrottle
+from onboarding.api.docs import docs_page
+from onboarding.api.problems import CONTENT_TYPE, problem
+from onboarding.api.schemas import Problem
+
+ROOT = "api/v1/"
+LARGEST_BODY = 64 * 1024
+_ERRORS = {
+    400: "The body is no JSON",
+    401: "No token that counts",
+    403: "The token lacks the verb",
+    404: "Absent, or not reached by the token",
+    409: "The key was used for another request",
+    411: "The body's length is not said",
+    413: "The body is too large",
+    422: "Refused, with every reason at its field",
+    429: "Asked too often",
+    503: "Try again later",
+}
+_OF_POST_ALONE = {400, 409, 411, 413}
+
+api = NinjaAPI(
+    title="Fleet UI",
+    version="1",
+    description="Ask for changes of a fleet, read their plans and follow them. People decide.",
+    docs_url=None,
+    openapi_url=None,
+    urls_namespace="api",
+    auth=Bearer(),
+    throttle=TokenThrottle(),
+)
+api.add_router("", operations.router)
+problems.handle(api)
+
+
+@cache
+def description() -> dict[str, Any]:
+    """The OpenAPI description, with every error that an operation may answer."""
+    found: dict[str, Any] = api.get_openapi_schema(path_prefix=f"/{ROOT}")
+    ref = "#/components/schemas/{model}"
+    problem_schema = Problem.model_json_schema(ref_template=ref)
+    parts = problem_schema.pop("$defs")
+    found["components"]["schemas"] |= {**parts, "Problem": problem_schema}
+    content = {CONTENT_TYPE: {"schema": {"$ref": ref.format(model="Problem")}}}
+    for operations_of_path in found["paths"].values():
+        for method, operation in operations_of_path.items():
+            operation["responses"] |= {
+                status: {"description": said, "content": content}
+                for status, said in _ERRORS.items()
+                if method == "post" or status not in _OF_POST_ALONE
+            }
+    return found
+
+
+@login_not_required
+@require_GET
+def openapi(request: HttpRequest) -> HttpResponse:
+    """The description as JSON. It is the same for every installation, so that nobody has to sign in."""
+    return JsonResponse(description())
+
+
+@require_GET
+def docs(request: HttpRequest) -> HttpResponse:
+    """The description for people: every verb with what it takes and what it answers."""
+    page = docs_page(description(), url=request.build_absolute_uri("/"))
+    return render(request, "onboarding/api/docs.html", {"page": page})
+
+
+@csrf_exempt
+@login_not_required
+def nowhere(request: HttpRequest, rest: str) -> HttpResponse:
+    """Any other address below the API's: a problem document, where a page would be for people."""
+    return problem(404, problems.ABSENT)
+
+
+def _oversized(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a body that is too large, or whose size nobody knows before it is there."""
+    if request.method != "POST":
+        return None
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length.isdigit():
+        return problem(411, "Send the body's length (Content-Length).")
+    if int(length) > LARGEST_BODY:
+        return problem(413, f"A body has at most {LARGEST_BODY} bytes.")
+    return None
+
+
+def _finished(response: HttpResponseBase) -> HttpResponseBase:
+    """No cache keeps an answer, and a wrong method is a problem document, too."""
+    if response.status_code == 405:
+        response = problem(405, "This address does not know that method.", Allow=response["Allow"])
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _guarded(view: Callable[..., Any]) -> Callable[..., Any]:
+    """An operation as an address: no session and no form's token, for a service token proves itself."""
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            answer = _oversized(request) or await view(request, *args, **kwargs)
+            return _finished(answer)
+
+        return login_not_required(csrf_exempt(awaited))
+
+    @wraps(view)
+    def called(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _finished(_oversized(request) or view(request, *args, **kwargs))
+
+    return login_not_required(csrf_exempt(called))
+
+
+def _addresses() -> list[URLPattern]:
+    found = []
+    for one in api.urls[0]:
+        if isinstance(one, URLPattern) and one.name != "api-root":
+            route = f"{ROOT}{one.pattern}"
+            found.append(path(route, _guarded(one.callback), name=one.name))
+    return found
+
+
+urlpatterns = [
+    *_addresses(),
+    path("api/", docs, name="api-docs"),
+    path(f"{ROOT}openapi.json", openapi, name="api-openapi"),
+    path("api/<path:rest>", nowhere, name="api-nowhere"),
+]
