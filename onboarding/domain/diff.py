@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.intents import EditCluster, LeaveFleet, RegisterCluster
+from onboarding.domain.intents import EditCluster, EditLayer, LeaveFleet, RegisterCluster
 from onboarding.domain.plans import ApplicationForecast, FileEdit, Impact, Plan, sha256
 
 DIGEST_FORMAT = 1
@@ -56,21 +56,31 @@ def commit_message(
     `Name <address>` or by their user name. Raises `Refused` where a trailer would be empty, or
     where a name could begin a line or trailer of its own.
     """
-    placement = plan.intent.placement
     trailers = [
         _trailer("Change-Id", change_id),
         _trailer("Requested-by", requester),
         *(_trailer("Approved-by", approver) for approver in sorted(set(approvers))),
         _trailer("Plan-Digest", digest),
     ]
-    body = [
+    subject, about = _about(plan)
+    body = [about, *_step(plan), *_summary(plan.impact)]
+    return "\n".join([subject, "", *body, "", *trailers, ""])
+
+
+def _about(plan: Plan) -> tuple[str, str]:
+    """What the commit does, and to whom."""
+    if isinstance(plan.intent, EditLayer):
+        moved = len(plan.moved)
+        return (
+            f"Edit {plan.intent.path}",
+            f"Moves {moved} cluster{'' if moved == 1 else 's'}.",
+        )
+    placement = plan.intent.placement
+    return (
+        f"{_VERBS[plan.intent.kind]} cluster {placement.cluster} on hub {placement.hub}",
         f"Tenant {placement.tenant}, environment {placement.environment}, "
         f"{plan.intent.model.name.lower()} model.",
-        *_step(plan),
-        *_summary(plan.impact),
-    ]
-    subject = f"{_VERBS[plan.intent.kind]} cluster {placement.cluster} on hub {placement.hub}"
-    return "\n".join([subject, "", *body, "", *trailers, ""])
+    )
 
 
 def _step(plan: Plan) -> Iterator[str]:
@@ -154,6 +164,7 @@ def digest_data(
         "policy": policy_version,
         **_content(plan),
         **_leaving(plan),
+        **_layer(plan),
     }
 
 
@@ -193,6 +204,24 @@ def _leaving(plan: Plan) -> dict[str, object]:
             "step": step.value if step else None,
             "way": [{"step": one.step.value, "substance": substance(one.plan)} for one in plan.way],
         }
+    }
+
+
+def _layer(plan: Plan) -> dict[str, object]:
+    """What the edit of a shared layer adds: each cluster that moves, with its labels before and after."""
+    if not isinstance(plan.intent, EditLayer):
+        return {}
+    return {
+        "moved": [
+            {
+                "hub": one.hub,
+                "cluster": one.cluster,
+                "labels": [list(label) for label in one.labels],
+                "problem": one.problem,
+            }
+            for one in sorted(plan.moved, key=lambda one: one.path)
+            if one.by_git
+        ]
     }
 
 

@@ -65,8 +65,12 @@ class ClusterPlan:
         """Whether anything becomes different."""
         found = self.impact
         told = found.appear or found.change or found.disappear
-        same = self.labels_before.annotations == self.labels_after.annotations
-        return bool(told or self.labels or self.problem or self.leaves or not same)
+        annotations = [
+            [(each.key, each.value) for each in side.annotations]
+            for side in (self.labels_before, self.labels_after)
+        ]
+        differ = annotations[0] != annotations[1]
+        return bool(told or self.labels or self.problem or self.leaves or differ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class FleetPlan:
 
     `files` are all that differ, `unforeseen` those among them of which only the hub can tell what
     follows; `looked_at` counts the clusters that could be concerned, of `clusters` that there are,
-    and `left_out` those for which there was no time. `held` are the sets of each hub that it was held
-    against: the number, and the engine that rendered them ("": as the hub was last seen).
+    `still` are those of them that do not move, and `left_out` counts those for which there was no
+    time. `held` are the sets of each hub that it was held against: the number, and the engine that
+    rendered them ("": as the hub was last seen).
     """
 
     base: str
@@ -89,6 +94,7 @@ class FleetPlan:
     warnings: tuple[PlanWarning, ...] = ()
     left_out: int = 0
     held: tuple[tuple[str, int, str], ...] = ()
+    still: tuple[ClusterPlan, ...] = ()
 
     @property
     def disappearing(self) -> int:
@@ -141,6 +147,7 @@ def plan_fleet(
         left_out=len(paths) - len(found),
         looked_at=len(looked_at),
         moved=tuple(moved),
+        still=tuple(one for one in looked_at if not one.moves),
         warnings=tuple(dict.fromkeys(warnings)),
         held=tuple(
             (hub, len(now.sets), now.rendered_by) for hub, (now, _) in sets.items() if now.are_told

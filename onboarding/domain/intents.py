@@ -1,4 +1,4 @@
-"""What somebody wants of a cluster: register it, edit a registered one, or let it leave."""
+"""What somebody wants of a cluster (register, edit, let it leave) or of a layer of values that many share."""
 
 from __future__ import annotations
 
@@ -92,15 +92,55 @@ class LeaveFleet(_ClusterIntent):
         return _ClusterIntent.to_data(self) | {"keep": self.keep, "step": step}
 
 
+Scalar = str | bool | int
+"""What a key of a values file can be set to from a form; the rest is edited in Git."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEdit:
+    """One key of a values file, from the root, and what it shall say; None: nothing any more."""
+
+    keys: tuple[str, ...]
+    value: Scalar | None
+
+
+@dataclass(frozen=True, slots=True)
+class EditLayer:
+    """Keys of one values file that many clusters share shall say something else.
+
+    `path` is that of a layer of the fleet's layout, which names its component, tenant and
+    environment; the file need not exist yet.
+    """
+
+    kind: ClassVar[str] = "layer"
+
+    path: str
+    edits: tuple[LayerEdit, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """The intent as plain data for the database; `intent_from_data` reads it back."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "path": self.path,
+            "edits": [{"keys": list(one.keys), "value": one.value} for one in self.edits],
+        }
+
+
 Intent = RegisterCluster | EditCluster | LeaveFleet
+"""What somebody wants of one cluster."""
+
+AnyIntent = Intent | EditLayer
 
 
-def intent_from_data(data: Mapping[str, Any]) -> Intent:
+def intent_from_data(data: Mapping[str, Any]) -> AnyIntent:
     """Read back what `to_data` wrote.
 
     Raises `Refused` (code `unknown_intent`) for a kind or format of another version, or for data
     that misses a part; every name is parsed again, for a row is no safer than a form.
     """
+    if data.get("kind") == EditLayer.kind and data.get("format") == FORMAT:
+        return _layer_from_data(data)
     kinds: Mapping[object, type[Intent]] = {
         one.kind: one for one in (RegisterCluster, EditCluster, LeaveFleet)
     }
@@ -131,6 +171,18 @@ def intent_from_data(data: Mapping[str, Any]) -> Intent:
             **more,
         )
     except (KeyError, TypeError, ValueError) as error:
+        raise Refused(
+            "This stored change is not complete. Request it again.", code="unknown_intent"
+        ) from error
+
+
+def _layer_from_data(data: Mapping[str, Any]) -> EditLayer:
+    try:
+        edits = tuple(
+            LayerEdit(tuple(str(key) for key in one["keys"]), one["value"]) for one in data["edits"]
+        )
+        return EditLayer(path=str(data["path"]), edits=edits)
+    except (KeyError, TypeError) as error:
         raise Refused(
             "This stored change is not complete. Request it again.", code="unknown_intent"
         ) from error

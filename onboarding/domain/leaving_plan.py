@@ -52,7 +52,7 @@ def plan(
 
 def removes_member(found: Plan, layout: FleetLayout) -> bool:
     """Whether the plan's own commit takes the member file away."""
-    placement = found.intent.placement
+    placement = found.of_cluster.placement
     path = layout.member_path(placement.hub, placement.cluster)
     return any(edit.path == path and edit.after is None for edit in found.edits)
 

@@ -184,7 +184,7 @@ OPEN_STATES: frozenset[DecisionState] = frozenset(
 def check_approval(
     *,
     destructive: bool,
-    cluster: str,
+    confirm: str,
     confirmed: str,
     reason: str,
     actor_may: frozenset[Right],
@@ -192,7 +192,7 @@ def check_approval(
     """What approving asks beyond the right to approve.
 
     After a destructive change something that runs goes away: its approver needs a right of its own,
-    gives a reason, and types the cluster's name. Raises `Refused` with all that is missing.
+    gives a reason, and types the name of what it is about (`confirm`). Raises `Refused` with all that is missing.
     """
     if not destructive:
         return
@@ -202,8 +202,8 @@ def check_approval(
     if not reason.strip():
         said = "Say why it is right that something goes away: the reason is kept as evidence."
         missing.append(Refusal(said, "reason", "required"))
-    if confirmed.strip() != cluster:
-        said = f"Type the cluster's name, {cluster}, to approve that something on it goes away."
+    if confirmed.strip() != confirm:
+        said = f"Type {confirm} to approve that something there goes away."
         missing.append(Refusal(said, "confirm", "unconfirmed"))
     if missing:
         raise Refused.of(missing)

@@ -39,7 +39,7 @@ class Prediction:
     """What a plan foresaw of the hub: labels, Applications that come or change, and those that go.
 
     `everything` names all Applications of the cluster afterwards; None where not all were foreseen.
-    `leaves`: the cluster is not registered afterwards.
+    `leaves`: the cluster is not registered afterwards; `labels_gone` are labels that it loses.
     """
 
     labels: Mapping[str, str]
@@ -47,6 +47,7 @@ class Prediction:
     gone: frozenset[str] = frozenset()
     everything: frozenset[str] | None = None
     leaves: bool = False
+    labels_gone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,47 @@ def prediction_of(record: Mapping[str, Any]) -> Prediction:
     )
 
 
+def prediction_of_moved(one: Mapping[str, Any], impact: Mapping[str, Any]) -> Prediction:
+    """What the plan of a shared layer foresaw of one cluster that it moves: only what changes.
+
+    The rest of the cluster is not of that plan, so that another change beside it makes no difference.
+    `one` and `impact` are as `services.plan_records.moved_of` gives them.
+    """
+    labels = {key: after for key, _, after in one["labels"] if after is not None}
+    coming = [*impact["appear"], *(after for _, after in impact["change"])]
+    return Prediction(
+        labels=labels,
+        applications={
+            each["name"]: Expected(
+                each["version"] if each.get("repo_url") else "",
+                labels.get(RELEASE_LABELS.get(each["group"], ""), ""),
+            )
+            for each in coming
+            if each["deployed_by"] == DeployedBy.HUB.value
+        },
+        gone=frozenset(
+            each["name"]
+            for each in impact["disappear"]
+            if each["deployed_by"] == DeployedBy.HUB.value
+        ),
+        labels_gone=frozenset(key for key, _, after in one["labels"] if after is None),
+    )
+
+
 def differences(foreseen: Prediction, seen: Seen) -> tuple[str, ...]:
     """Each thing that is otherwise on the hub than was foreseen, as a sentence."""
     if foreseen.leaves:
         return () if seen.labels is None else ("The cluster is still registered on the hub.",)
     if seen.labels is None:
         return ("The cluster is not registered on the hub.",)
-    found = [*_labels(foreseen.labels, seen.labels), *_applications(foreseen, seen)]
+    found = [
+        *_labels(foreseen.labels, seen.labels),
+        *(
+            f"The label {key} was foreseen to go and is still there."
+            for key in sorted(foreseen.labels_gone & seen.labels.keys())
+        ),
+        *_applications(foreseen, seen),
+    ]
     return tuple(found[:MOST_DIFFERENCES])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from onboarding.domain import diff
+from onboarding.domain.intents import EditLayer
 from onboarding.domain.labels import label_changes
 from onboarding.domain.plans import ApplicationForecast, Impact, Plan
 
@@ -46,6 +47,10 @@ def basis(live_sets: int, rendered_by: str) -> str:
 
 
 def _summary(plan: Plan) -> str:
+    if isinstance(plan.intent, EditLayer):
+        moved = len(plan.moved)
+        words = "1 cluster moves" if moved == 1 else f"{moved} clusters move"
+        return f"Edit {plan.intent.path}: {words}; {in_numbers(plan.impact)}"
     placement = plan.intent.placement
     head = f"{plan.intent.kind.capitalize()} {placement.cluster} on {placement.hub}"
     files = f"{len(plan.edits)} file{'' if len(plan.edits) == 1 else 's'}"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from onboarding.domain.intents import Intent, LeaveFleet
+from onboarding.domain.intents import AnyIntent, EditLayer, Intent, LeaveFleet
 from onboarding.domain.labels import ClusterLabels
 from onboarding.domain.leaving import LeaveStep
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
@@ -192,15 +192,51 @@ def _blob(file: SnapshotFile | None) -> str:
     return file.blob if file else ""
 
 
+LabelChange = tuple[str, str | None, str | None]
+"""A label's key, and its value before and after; None where it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """One effective value of a component on a cluster, before and after, as JSON; None: not there."""
+
+    component: str
+    key: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One cluster that the plan of a shared layer moves. `problem`: why it cannot be told how."""
+
+    hub: str
+    cluster: str
+    path: str
+    labels: tuple[LabelChange, ...] = ()
+    impact: Impact = field(default_factory=Impact)
+    values: tuple[ValueChange, ...] = ()
+    problem: str = ""
+
+    @property
+    def by_git(self) -> bool:
+        """Whether the repository alone says that it moves, without what a hub was seen to have."""
+        found = self.impact
+        told = (*found.appear, *(one for _, one in found.change), *found.disappear)
+        return bool(self.labels or self.problem or any(not one.from_hub for one in told))
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an intent comes to on one commit: edits, labels before and after, Applications.
 
-    `way` are all steps of a cluster that leaves, in order; the plan is that of the first.
+    `way` are all steps of a cluster that leaves, in order; the plan is that of the first. `moved`
+    are the clusters that the plan of a shared layer moves: its `impact` is that of all of them
+    together, and its labels are those of each; `layout` stands for the fleet's layout then.
     """
 
     commit: str
-    intent: Intent
+    intent: AnyIntent
     edits: tuple[FileEdit, ...]
     labels_before: ClusterLabels
     labels_after: ClusterLabels
@@ -208,6 +244,15 @@ class Plan:
     warnings: tuple[PlanWarning, ...] = ()
     reads: ReadSet = field(default_factory=ReadSet)
     way: tuple[PlannedStep, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    layout: str = ""
+
+    @property
+    def of_cluster(self) -> Intent:
+        """The intent of a plan that is of one cluster; that of a shared layer is of many."""
+        if isinstance(self.intent, EditLayer):
+            raise TypeError("The plan of a shared layer is of no single cluster.")
+        return self.intent
 
     @property
     def destructive(self) -> bool:

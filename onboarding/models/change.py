@@ -28,6 +28,7 @@ class Change(models.Model):
         REGISTER = "register", "Register a cluster"
         EDIT = "edit", "Edit a cluster"
         OFFBOARD = "offboard", "Offboard a cluster"
+        LAYER = "layer", "Edit a layer"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="changes")
@@ -86,7 +87,14 @@ class Change(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk} {self.get_kind_display()} {self.cluster_name}"
+        return f"#{self.pk} {self.get_kind_display()} {self.about}"
+
+    @property
+    def about(self) -> str:
+        """What it is about, in a word: its cluster, or whose layer it edits."""
+        if self.kind != self.Kind.LAYER:
+            return self.cluster_name
+        return "/".join(name for name in (self.tenant, self.environment) if name) or "everywhere"
 
 
 class Participant(models.Model):

@@ -40,7 +40,7 @@ def approve(
         handovers.refuse_before_hub_follows(change=change)
         check_approval(
             destructive=change.destructive,
-            cluster=change.cluster_name,
+            confirm=change.about,
             confirmed=confirmed,
             reason=reason,
             actor_may=rights_of(actor),

@@ -11,11 +11,14 @@ from django.db.models import F
 from onboarding.domain import planner
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.errors import Refused
+from onboarding.domain.intents import AnyIntent, EditLayer
+from onboarding.domain.layer_rules import scope_of
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import events, indexing, leaving_guard, plan_records, previews, servers
 from onboarding.services.delivery import deliveries
+from onboarding.services.layouts import layout_of
 from onboarding.services.rights import rights_of
 from onboarding.services.tips import tip_after
 
@@ -80,7 +83,7 @@ def discard_draft(*, change_id: int, actor: User) -> None:
 def submit(
     *,
     fleet: Fleet,
-    intent: planner.Intent,
+    intent: AnyIntent,
     form_data: Mapping[str, Any],
     actor: User,
     repository: FleetRepository,
@@ -131,7 +134,7 @@ def submit(
 def revise(
     *,
     change_id: int,
-    intent: planner.Intent,
+    intent: AnyIntent,
     form_data: Mapping[str, Any],
     actor: User,
     repository: FleetRepository,
@@ -148,7 +151,12 @@ def revise(
     _require(actor, Right.REQUEST)
     if change.kind == Change.Kind.OFFBOARD:
         raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
-    if intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
+    if isinstance(intent, EditLayer) != (change.kind == Change.Kind.LAYER):
+        raise Refused("A change stays of one kind. Withdraw it, and ask anew.", code="other_kind")
+    if isinstance(intent, EditLayer):
+        if intent.path != change.intent.get("path"):
+            raise Refused("A change stays with its file. Withdraw it, and ask anew.", field="path")
+    elif intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
         raise Refused(
             "A change cannot be moved to another cluster. Withdraw it and ask anew.",
             field="cluster",
@@ -314,7 +322,7 @@ def replan(
 def _plan(
     *,
     fleet: Fleet,
-    intent: planner.Intent,
+    intent: AnyIntent,
     repository: FleetRepository,
     clock: Clock,
     change: Change | None,
@@ -335,9 +343,7 @@ def _plan(
     return found
 
 
-def _server(
-    intent: planner.Intent, form_data: Mapping[str, Any], credentials: SpokeCredentials
-) -> str:
+def _server(intent: AnyIntent, form_data: Mapping[str, Any], credentials: SpokeCredentials) -> str:
     """The server of a spoke that joins, from its secret's tag or as entered; "" where unknown.
 
     Refuses a registration whose secret is known not to be there; not knowing refuses nothing.
@@ -350,10 +356,15 @@ def _server(
     return servers.server_of(facts=facts, entered=str(form_data.get("server", "")))
 
 
-def _fill(
-    change: Change, *, intent: planner.Intent, form_data: Mapping[str, Any], server: str
-) -> None:
+def _fill(change: Change, *, intent: AnyIntent, form_data: Mapping[str, Any], server: str) -> None:
     """Write the intent's words into the change's columns."""
+    change.intent = intent.to_data()
+    change.form_data = dict(form_data)
+    if isinstance(intent, EditLayer):
+        scope = scope_of(intent, layout_of(change.fleet))
+        change.kind, change.hub = Change.Kind.LAYER, None
+        change.tenant, change.environment = scope.tenant, scope.environment
+        return
     placement = intent.placement
     change.kind = Change.Kind(intent.kind)
     change.hub = Hub.objects.filter(fleet=change.fleet, name=placement.hub).first()
@@ -363,8 +374,6 @@ def _fill(
         placement.environment,
     )
     change.secret_name, change.server = intent.secret_name, server
-    change.intent = intent.to_data()
-    change.form_data = dict(form_data)
 
 
 def _ask_for_approval(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from onboarding.domain.errors import Transient
 from onboarding.domain.fleet_plan import FleetPlan, plan_fleet
-from onboarding.domain.labels import CHART_PATH
-from onboarding.domain.live_sets import KnownSets, name_template, plain_name
+from onboarding.domain.live_sets import name_template, plain_name
 from onboarding.domain.overlay import OverlaidSnapshot
-from onboarding.domain.plans import PlanWarning
+from onboarding.domain.plans import Impact, PlanWarning
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.models import Fleet
 from onboarding.ports import ChartRenderer, FleetRepository
+from onboarding.services.hub_sets import HeldSets
 from onboarding.services.layouts import layout_of
-from onboarding.services.previews import live_sets, sets_seen
-from onboarding.services.renderings import NO_RENDERER, Renderings
 
 
 def plan_revision(
@@ -72,38 +70,29 @@ def _plan(
     go_on: Callable[[], bool],
 ) -> FleetPlan:
     layout = layout_of(fleet)
-    warnings: list[PlanWarning] = []
-
-    held: dict[str, tuple[KnownSets, KnownSets]] = {}
-
-    def sets_of(hub: str) -> tuple[KnownSets, KnownSets]:
-        live, asked = live_sets(hub_name=hub), sets_seen(hub_name=hub)
-        sides = [
-            Renderings(snapshot=one, layout=layout, hub_name=hub, renderer=renderer or NO_RENDERER)
-            for one in snapshots
-        ]
-        now, later = (one.known(live, asked=asked) for one in sides)
-        warnings.extend(warning for one in sides for warning in one.warnings)
-        if any(one.has_own_labels for one in sides):
-            warnings.append(_OWN_LABELS)
-        held[hub] = now, later
-        return now, later
-
-    found = plan_fleet(*snapshots, files, layout, go_on=go_on, sets_of=sets_of)
-    warnings += _unnamed(found, held)
-    return replace(found, warnings=tuple(dict.fromkeys([*found.warnings, *warnings])))
+    held = HeldSets(layout, renderer)
+    found = plan_fleet(*snapshots, files, layout, go_on=go_on, sets_of=held.between(*snapshots))
+    warnings = [
+        *found.warnings,
+        *held.warnings,
+        *unnamed(((one.hub, one.cluster, one.impact) for one in found.moved), held),
+    ]
+    return replace(found, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def _unnamed(
-    plan: FleetPlan, held: Mapping[str, tuple[KnownSets, KnownSets]]
-) -> Iterator[PlanWarning]:
-    """The sets whose Applications are called by a template, which is not evaluated for a whole fleet."""
+def unnamed(moved: Iterable[tuple[str, str, Impact]], held: HeldSets) -> Iterator[PlanWarning]:
+    """The sets whose Applications are called by a template, which is not evaluated for a whole fleet.
+
+    `moved` is each cluster's hub and name, and what becomes of its Applications.
+    """
     found = set()
-    for one in plan.moved:
-        sets = {**held[one.hub][0].by_name, **held[one.hub][1].by_name}
-        for each in (*one.impact.appear, *one.impact.disappear):
-            data = sets[each.component].data if each.from_hub else {}
-            if name_template(data) and not plain_name(data, one.cluster):
+    for hub, cluster, impact in moved:
+        for each in (*impact.appear, *impact.disappear):
+            if not each.from_hub:
+                continue
+            sets = {**held.by_hub[hub][0].by_name, **held.by_hub[hub][1].by_name}
+            data = sets[each.component].data
+            if name_template(data) and not plain_name(data, cluster):
                 found.add(each.component)
     if found:
         yield PlanWarning(
@@ -111,14 +100,6 @@ def _unnamed(
             "templates, which only the plan of a single change evaluates.",
             "name_not_evaluated",
         )
-
-
-_OWN_LABELS = PlanWarning(
-    f"{CHART_PATH} is this repository's own, and labels are foreseen as if it were the shipped one: only "
-    "the hub can confirm them. The plan of a single change renders it.",
-    "labels_rendered",
-    CHART_PATH,
-)
 
 
 def _differs(before: Snapshot, file: SnapshotFile) -> bool:

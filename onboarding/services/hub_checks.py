@@ -38,7 +38,7 @@ def _names(plan: Plan) -> Iterator[Refusal]:
 
     One that the cluster's own Argo CD makes lives there, so that it meets no other on the hub.
     """
-    placement = plan.intent.placement
+    placement = plan.of_cluster.placement
     of_hub = [one for one in plan.impact.appear if one.deployed_by is DeployedBy.HUB]
     twice = Counter([*(one.name for one in of_hub), *_staying(plan)])
     for name in sorted(name for name, count in twice.items() if count > 1):
@@ -95,7 +95,7 @@ def _unread(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -
     For a cluster that joins, others of the hub tell: all read the same layers. It is enough that one
     reads its own file, for the hub may be about to read the rest.
     """
-    placement = plan.intent.placement
+    placement = plan.of_cluster.placement
     own = f"{REGISTRATION}{placement.cluster}"
     read = _read_files(placement.hub, [own]).get(own)
     unread = own if read else _of_others(plan, fleet, snapshot, layout)
@@ -112,7 +112,7 @@ def _unread(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -
 
 def _of_others(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -> str:
     """A registration that does not read its cluster's own labels file; "" where one does, or none tells."""
-    hub = plan.intent.placement.hub
+    hub = plan.of_cluster.placement.hub
     members = Cluster.objects.filter(fleet=fleet, hub_name=hub).order_by("name")
     paths = dict(members.values_list("name", "path")[:_SAMPLE])
     reading = _read_files(hub, [f"{REGISTRATION}{name}" for name in paths])
@@ -131,6 +131,11 @@ def _of_others(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout
     return found
 
 
+def reads_of_registrations(*, hub: str, clusters: Sequence[str]) -> dict[str, set[str]]:
+    """The registration Applications of these clusters on a hub, each with the values files it reads."""
+    return _read_files(hub, [f"{REGISTRATION}{name}" for name in clusters])
+
+
 def _read_files(hub: str, names: Sequence[str]) -> dict[str, set[str]]:
     """The values files of registration Applications, by their paths; not of those that name them otherwise."""
     rows = ApplicationStatus.objects.filter(hub__name=hub, name__in=names).only("name", "facts")
@@ -146,7 +151,7 @@ def _finalizers(plan: Plan) -> Iterator[PlanWarning]:
     """Where the Applications that go carry another finalizer on the hub than was foreseen."""
     going = {one.name: one for one in plan.impact.disappear if not one.from_hub}
     rows = ApplicationStatus.objects.filter(
-        hub__name=plan.intent.placement.hub, name__in=list(going)
+        hub__name=plan.of_cluster.placement.hub, name__in=list(going)
     )
     for row in rows.only("name", "facts") if going else ():
         cascades = row.facts.get("cascades")

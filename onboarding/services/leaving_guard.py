@@ -59,7 +59,7 @@ def refuse_removal(*, fleet: Fleet, plan: Plan, now: datetime) -> None:
         plan, layout_of(fleet)
     ):
         return
-    placement = plan.intent.placement
+    placement = plan.of_cluster.placement
     hub = Hub.objects.filter(fleet=fleet, name=placement.hub).first()
     if hub is None:
         raise Refused(f"No hub called {placement.hub} is configured here.", code="no_hub")

@@ -263,7 +263,7 @@ class _Way:
             cluster_name=parent.cluster_name,
             tenant=parent.tenant,
             environment=parent.environment,
-            secret_name=plan.intent.secret_name,
+            secret_name=plan.of_cluster.secret_name,
             intent=plan.intent.to_data(),
             requester=parent.requester,
             state=DecisionState.SUBMITTED.value,

@@ -13,8 +13,8 @@ from onboarding.domain.live_sets import KnownSets
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet, Hub
 from onboarding.ports import ChartRenderer
+from onboarding.services.hub_sets import live_sets, sets_seen
 from onboarding.services.layouts import layout_of
-from onboarding.services.previews import live_sets, sets_seen
 from onboarding.services.renderings import NO_RENDERER, Renderings
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from onboarding.domain import diff
 from onboarding.domain.fleet_plan import FleetPlan
-from onboarding.domain.intents import intent_from_data
+from onboarding.domain.intents import EditLayer, intent_from_data
 from onboarding.domain.labels import ClusterLabels, Label
 from onboarding.domain.leaving import LeaveStep
 from onboarding.domain.plans import (
     ApplicationForecast,
     FileEdit,
     Impact,
+    Moved,
     Plan,
     PlannedStep,
     PlanWarning,
@@ -44,6 +45,7 @@ def record(plan: Plan) -> dict[str, Any]:
         "impact": impact_record(plan.impact),
         "warnings": _warnings(plan.warnings),
         **_leaving(plan),
+        **_layer(plan),
     }
 
 
@@ -61,6 +63,48 @@ def _leaving(plan: Plan) -> dict[str, Any]:
         ]
     step = plan.way[0].step if plan.way else getattr(plan.intent, "step", None)
     return found | ({"leaves": True} if step is LeaveStep.REMOVE else {})
+
+
+def _layer(plan: Plan) -> dict[str, Any]:
+    """What the edit of a shared layer adds: each cluster that moves.
+
+    Of its Applications only the numbers, in the order in which the plan's impact has them.
+    """
+    if not isinstance(plan.intent, EditLayer):
+        return {}
+    return {
+        "layout": plan.layout,
+        "moved": [
+            {
+                "hub": one.hub,
+                "cluster": one.cluster,
+                "path": one.path,
+                "labels": [list(label) for label in one.labels],
+                "values": [[v.component, v.key, v.before, v.after] for v in one.values],
+                "counts": [
+                    len(one.impact.appear),
+                    len(one.impact.change),
+                    len(one.impact.disappear),
+                ],
+                "complete": one.impact.complete,
+                "note": one.impact.note,
+                "problem": one.problem,
+            }
+            for one in plan.moved
+        ],
+    }
+
+
+def moved_of(record: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each cluster that the kept plan of a shared layer moves, with what becomes of its Applications."""
+    impact = record.get("impact", {})
+    at = [0, 0, 0]
+    for one in record.get("moved", ()):
+        ends = [start + count for start, count in zip(at, one["counts"], strict=True)]
+        parts = zip(("appear", "change", "disappear"), at, ends, strict=True)
+        own = {word: impact[word][start:end] for word, start, end in parts}
+        yield one, {**own, "complete": one["complete"], "note": one["note"]}
+        at = ends
 
 
 def record_of_fleet(plan: FleetPlan) -> dict[str, Any]:
@@ -120,6 +164,11 @@ def kept_plan(change: Change) -> Plan:
         ),
         reads=ReadSet.from_data(change.read_set),
     )
+    if isinstance(kept.intent, EditLayer):
+        moved = tuple(
+            Moved(one["hub"], one["cluster"], one["path"]) for one in change.plan.get("moved", ())
+        )
+        return replace(kept, moved=moved, layout=str(change.plan.get("layout", "")))
     way = change.plan.get("way", ())
     return replace(kept, way=tuple(PlannedStep(LeaveStep(one["step"]), kept) for one in way))
 

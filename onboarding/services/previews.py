@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from onboarding.domain import diff, leaving_plan, planner
+from onboarding.domain.intents import AnyIntent, EditLayer
 from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Change, Fleet, HubObject, HubWatch, Participant
-from onboarding.ports import ChartRenderer, FleetRepository, HubKind
-from onboarding.services import hub_checks, leaving_guard, servers
+from onboarding.models import Change, Fleet, Participant
+from onboarding.ports import ChartRenderer, FleetRepository
+from onboarding.services import hub_checks, layer_previews, leaving_guard, servers
+from onboarding.services.hub_sets import live_sets, sets_seen
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import neighbours
 from onboarding.services.renderings import NO_RENDERER, Renderings
@@ -28,23 +28,10 @@ class Preview:
     digest: str
 
 
-def live_sets(*, hub_name: str) -> tuple[Mapping[str, Any], ...]:
-    """The ApplicationSets that the hub was last seen to have, as plain maps with their selectors."""
-    rows = HubObject.objects.filter(hub__name=hub_name, kind=HubKind.APPLICATION_SETS.value)
-    return tuple(row.facts for row in rows.only("facts"))
-
-
-def sets_seen(*, hub_name: str) -> bool:
-    """Whether the hub's ApplicationSets were listed, be there any or none."""
-    watch = HubWatch.objects.filter(hub__name=hub_name).only("kinds").first()
-    kind = watch.kinds.get(HubKind.APPLICATION_SETS.value) if watch else None
-    return bool(isinstance(kind, dict) and kind.get("listed_at"))
-
-
 def preview(
     *,
     fleet: Fleet,
-    intent: planner.Intent,
+    intent: AnyIntent,
     snapshot: Snapshot,
     change: Change | None = None,
     server: str = "",
@@ -56,6 +43,10 @@ def preview(
     the repository's own charts where they are others than the shipped ones; nothing that it says is
     in the digest. Raises `Refused` with every reason at its form field.
     """
+    if isinstance(intent, EditLayer):
+        return layer_previews.preview(
+            fleet=fleet, intent=intent, snapshot=snapshot, renderer=renderer
+        )
     where = layout_of(fleet)
     rendered = Renderings(
         snapshot=snapshot,
@@ -113,7 +104,7 @@ def digest_for(*, change: Change, plan: planner.Plan) -> str:
     return diff.digest(
         plan,
         fleet=change.fleet.name,
-        hub=plan.intent.placement.hub,
+        hub="" if isinstance(plan.intent, EditLayer) else plan.intent.placement.hub,
         change_id=str(change.uid),
         revision=change.revision,
         requester=change.requester.get_username(),

@@ -104,7 +104,7 @@ class Renderings:
         """
         if not self.has_own_labels or leaving_plan.removes_member(plan, self._layout):
             return tuple(dict.fromkeys(self.warnings))
-        hub, cluster = plan.intent.placement.hub, plan.intent.placement.cluster
+        hub, cluster = plan.of_cluster.placement.hub, plan.of_cluster.placement.cluster
         edited = {
             one.path: SnapshotFile(one.path, one.after_blob, one.after.encode())
             for one in plan.edits
@@ -278,7 +278,7 @@ class Renderings:
 
 def _parameters_of(plan: Plan) -> Mapping[str, Any]:
     """A plan's cluster as the cluster generator gives it, with the labels that it will have."""
-    cluster, labels = str(plan.intent.placement.cluster), plan.labels_after
+    cluster, labels = str(plan.of_cluster.placement.cluster), plan.labels_after
     annotations = {one.key: one.value for one in labels.annotations}
     metadata = {"labels": labels.as_dict(), "annotations": annotations}
     return {"name": cluster, "nameNormalized": cluster, "metadata": metadata}

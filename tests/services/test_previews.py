@@ -13,7 +13,7 @@ from onboarding.domain.names import HubName
 from onboarding.domain.planner import EditCluster, Plan
 from onboarding.models import Change, Cluster, Fleet, HubObject, HubWatch, Participant
 from onboarding.ports import HubKind
-from onboarding.services import previews
+from onboarding.services import hub_sets, previews
 from onboarding.services.neighbours import neighbours
 from tests import repositories
 from tests.stage import Stage, member
@@ -150,15 +150,15 @@ def test_it_reads_the_application_sets_of_the_named_hub_alone(stage: Stage) -> N
             hub=stage.hub, kind=kind.value, uid=kind.value, name="addons", facts=facts,
             seen_at=now,
         )  # fmt: skip
-    assert previews.live_sets(hub_name=HubName("hub-a")) == (facts,)
-    assert previews.live_sets(hub_name=HubName("hub-b")) == ()
+    assert hub_sets.live_sets(hub_name=HubName("hub-a")) == (facts,)
+    assert hub_sets.live_sets(hub_name=HubName("hub-b")) == ()
 
 
 def test_it_tells_a_hub_that_was_seen_without_sets_from_one_that_was_not(stage: Stage) -> None:
-    assert not previews.sets_seen(hub_name="hub-a")
+    assert not hub_sets.sets_seen(hub_name="hub-a")
     watch = HubWatch.objects.create(hub=stage.hub, kinds={"applications": {"listed_at": "x"}})
-    assert not previews.sets_seen(hub_name="hub-a")
+    assert not hub_sets.sets_seen(hub_name="hub-a")
     watch.kinds = {HubKind.APPLICATION_SETS.value: {"listed_at": "2026-01-01T00:00:00+00:00"}}
     watch.save()
-    assert previews.sets_seen(hub_name="hub-a")
-    assert not previews.sets_seen(hub_name="hub-b")
+    assert hub_sets.sets_seen(hub_name="hub-a")
+    assert not hub_sets.sets_seen(hub_name="hub-b")

@@ -48,8 +48,8 @@ _NEEDS_ESCAPE = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]')
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[./-][A-Za-z0-9_]+)*")
 _RESOLVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 
-Tree = Mapping[str, "str | Tree"]
-"""Maps of text, as deep as needed: what can be written."""
+Tree = Mapping[str, "str | bool | int | Tree"]
+"""Maps of text, whole numbers, true and false, as deep as needed: what can be written."""
 
 
 def safe_scalar(value: str, field: str) -> str:
@@ -82,7 +82,7 @@ def safe_scalar(value: str, field: str) -> str:
     return value
 
 
-def set_value(text: str, keys: Sequence[str], value: str | Tree) -> str:
+def set_value(text: str, keys: Sequence[str], value: str | bool | int | Tree) -> str:
     """Set one key of a YAML text, making the maps above it where they are absent.
 
     `keys` leads from the root to the key; `value` is text, or a map of text to put there whole.
@@ -141,6 +141,8 @@ def _lines(tree: Tree, indent: str) -> Iterator[str]:
         name = key if is_plain_key(key) else f'"{_checked(key)}"'
         if isinstance(value, str):
             yield f'{indent}{name}: "{_checked(value)}"'
+        elif isinstance(value, bool | int):
+            yield f"{indent}{name}: {_bare(value)}"
         elif value:
             yield f"{indent}{name}:"
             yield from _lines(value, f"{indent}  ")
@@ -162,14 +164,16 @@ def _checked(text: str) -> str:
 # What is meant, as values
 
 
-def _plain(value: str | Tree) -> Any:
-    return value if isinstance(value, str) else {key: _plain(inner) for key, inner in value.items()}
+def _plain(value: str | bool | int | Tree) -> Any:
+    if isinstance(value, str | bool | int):
+        return value
+    return {key: _plain(inner) for key, inner in value.items()}
 
 
-def _nest(keys: Sequence[str], value: str | Tree) -> Tree:
+def _nest(keys: Sequence[str], value: str | bool | int | Tree) -> Tree:
     for key in reversed(keys):
         value = {key: value}
-    if isinstance(value, str):
+    if isinstance(value, str | bool | int):
         raise EditFailed(keys, "no key was named.")
     return value
 
@@ -250,7 +254,7 @@ def _below_deeper_comments(text: str, made: Sequence[str]) -> str:
     return "\n".join([*lines[:start], *lines[end:after], *lines[start:end], *lines[after:]])
 
 
-def _set(mapping: yaml_edit.Mapping, keys: Sequence[str], value: str | Tree) -> None:
+def _set(mapping: yaml_edit.Mapping, keys: Sequence[str], value: str | bool | int | Tree) -> None:
     key, rest = keys[0], keys[1:]
     entry = _entry(mapping, key)
     if entry is None:
@@ -343,7 +347,13 @@ def _written_key(key: str) -> Any:
     return key if is_plain_key(key) else yaml_edit.ScalarValue(_checked(key), style="double-quoted")
 
 
-def _written(value: str | Tree) -> Any:
+def _bare(value: bool | int) -> str:
+    return str(value).lower()
+
+
+def _written(value: str | bool | int | Tree) -> Any:
+    if isinstance(value, bool | int):
+        return value
     if isinstance(value, str):
         return yaml_edit.ScalarValue(_checked(value), style="double-quoted")
     return {_written_key(key): _written(inner) for key, inner in value.items()}

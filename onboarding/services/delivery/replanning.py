@@ -10,7 +10,10 @@ from datetime import datetime
 from onboarding.domain import diff, planner
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.intent_rules import check_neighbours
+from onboarding.domain.intents import EditLayer, Intent
+from onboarding.domain.layer_plan import layout_mark
 from onboarding.domain.lifecycle import Right
+from onboarding.domain.plans import ReadSet
 from onboarding.domain.snapshot import RememberingSnapshot
 from onboarding.models import Approval, Change, Delivery, Fleet, Participant
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
@@ -55,7 +58,8 @@ class Ground:
         self.snapshot = RememberingSnapshot(repository.snapshot(base))
         kept = {row.pk: _kept_plan(row) for row in deliveries}
         self.plans = {pk: plan for pk, plan in kept.items() if plan is not None}
-        self.holders = Holders(plan.intent for plan in self.plans.values())
+        intents = (plan.intent for plan in self.plans.values())
+        self.holders = Holders(one for one in intents if not isinstance(one, EditLayer))
 
 
 def check(*, delivery: Delivery, ground: Ground) -> Checked:
@@ -126,21 +130,25 @@ def _kept_plan(delivery: Delivery) -> planner.Plan | None:
 
 def _still_holds(plan: planner.Plan, change: Change, ground: Ground) -> bool:
     """Whether the approved plan is what planning on this ground would give."""
-    if not _as_laid_out(change.fleet, plan) or plan.reads.moved(ground.snapshot):
+    if plan.reads.moved(ground.snapshot):
+        return False
+    if isinstance(plan.intent, EditLayer):
+        return plan.layout == layout_mark(layout_of(change.fleet))
+    if not _as_laid_out(change.fleet, plan.of_cluster, plan.reads):
         return False
     taken = ground.holders.of(fleet=change.fleet, intent=plan.intent, change=change)
     return not any(check_neighbours(plan.intent, taken, None))
 
 
-def _as_laid_out(fleet: Fleet, plan: planner.Plan) -> bool:
+def _as_laid_out(fleet: Fleet, intent: Intent, reads: ReadSet) -> bool:
     """Whether the plan read the files that the fleet's layout of today names."""
-    layout, placement = layout_of(fleet), plan.intent.placement
+    layout, placement = layout_of(fleet), intent.placement
     named = {
         layout.releases,
         layout.member_path(placement.hub, placement.cluster),
         *(layer.path for layer in layout.labels_paths(placement)),
     }
-    return named <= plan.reads.files.keys()
+    return named <= reads.files.keys()
 
 
 def valid_approvers(*, change: Change, digest: str) -> tuple[str, ...]:

@@ -73,9 +73,42 @@ def tell_hub_of_change(
     found by the hub's own poll.
     """
     change = Change.objects.select_related("hub", "fleet").filter(pk=change_id).first()
-    if change is None or change.hub is None:
+    if change is None:
         return Told(Lookers())
-    lookers = who_looks(change=change, again=again)
+    told = [
+        _tell(change, hub, reader=reader, argocd=argocd, clock=clock, again=again, pause=pause)
+        for hub in _hubs_of(change)
+    ]
+    return Told(
+        Lookers(
+            tuple(name for one in told for name in one.lookers.application_sets),
+            tuple(name for one in told for name in one.lookers.applications),
+        ),
+        sum(one.skipped for one in told),
+        tuple(problem for one in told for problem in one.problems),
+    )
+
+
+def _hubs_of(change: Change) -> Sequence[Hub]:
+    """The hubs that a change concerns: its cluster's, or those of all clusters that a layer moves."""
+    if change.hub is not None:
+        return [change.hub]
+    names = {one["hub"] for one in change.plan.get("moved", ())}
+    return list(Hub.objects.filter(fleet=change.fleet, name__in=names).order_by("name"))
+
+
+def _tell(
+    change: Change,
+    hub: Hub,
+    *,
+    reader: Callable[[Hub], HubReader],
+    argocd: Callable[[Hub], ArgoCD],
+    clock: Clock,
+    again: bool,
+    pause: Callable[[float], None],
+) -> Told:
+    """Ask those of one hub whom a change concerns."""
+    lookers = who_looks(change=change, again=again, hub=hub)
     committed = (
         Delivery.objects.filter(change=change, committed_at__isnull=False)
         .order_by("-committed_at")
@@ -85,12 +118,12 @@ def tell_hub_of_change(
     since = (committed or clock.now()).timestamp()
     if again:
         since = clock.now().timestamp() - _TOLD_FOR_ALL_SECONDS
-    ask_set, ask_application = _askers(change.hub, reader, argocd)
+    ask_set, ask_application = _askers(hub, reader, argocd)
     problems: list[str] = []
     skipped = 0
     for kind, names in (("set", lookers.application_sets), ("application", lookers.applications)):
         for name in names:
-            key = f"looked:{change.hub.pk}:{kind}:{name}"
+            key = f"looked:{hub.pk}:{kind}:{name}"
             if (cache.get(key) or 0.0) > since:
                 skipped += 1
                 continue
@@ -99,14 +132,14 @@ def tell_hub_of_change(
                 (ask_set if kind == "set" else ask_application)(name)
             except FleetError as error:
                 problems.append(str(error))
-                _LOG.warning("Hub %s was not told to look: %s", change.hub.name, error)
+                _LOG.warning("Hub %s was not told to look: %s", hub.name, error)
                 continue
             cache.set(key, told_at, timeout=_REMEMBERED_SECONDS)
             pause(_SECONDS_BETWEEN)
     if not problems and (lookers.application_sets or lookers.applications):
         events.record(
             verb=HUB_TOLD,
-            message=f"Hub {change.hub.name} was told {'once more ' if again else ''}to look at Git.",
+            message=f"Hub {hub.name} was told {'once more ' if again else ''}to look at Git.",
             at=clock.now(),
             change=change,
         )
@@ -153,7 +186,7 @@ def _askers(
     )
 
 
-def who_looks(*, change: Change, again: bool = False) -> Lookers:
+def who_looks(*, change: Change, again: bool = False, hub: Hub | None = None) -> Lookers:
     """Whom a change concerns, from the files that it writes and what the hub was last seen to have.
 
     A member file concerns the registration ApplicationSet; the versions file the bootstrap sets and
@@ -164,7 +197,8 @@ def who_looks(*, change: Change, again: bool = False) -> Lookers:
     its next poll: the comparison that finds the rest runs while the sync that just ended still counts
     as running. It is asked only `again`.
     """
-    if change.hub is None:
+    hub = hub or change.hub
+    if hub is None:
         return Lookers()
     layout = layout_of(change.fleet)
     rewritten = ""
@@ -173,10 +207,10 @@ def who_looks(*, change: Change, again: bool = False) -> Lookers:
     values: set[str] = set()
     for path in _paths(change, layout):
         if layout.parse_member_path(path):
-            sets.extend(registration_sets(change.hub, layout))
+            sets.extend(registration_sets(hub, layout))
             rewritten = "" if again else _registration_of(change.cluster_name)
         elif path == layout.releases:
-            bootstrap = ApplicationStatus.objects.filter(hub=change.hub, component="bootstrap")
+            bootstrap = ApplicationStatus.objects.filter(hub=hub, component="bootstrap")
             sets.extend(
                 bootstrap.exclude(application_set="").values_list("application_set", flat=True)
             )
@@ -184,7 +218,7 @@ def who_looks(*, change: Change, again: bool = False) -> Lookers:
         else:
             values.add(path)
     if values:
-        applications.extend(name for name in _readers(change, values) if name != rewritten)
+        applications.extend(name for name in _readers(change, hub, values) if name != rewritten)
     return Lookers(
         application_sets=tuple(dict.fromkeys(sets)),
         applications=tuple(dict.fromkeys(applications))[:_MOST_APPLICATIONS],
@@ -229,12 +263,12 @@ def _entries(value: Any) -> Iterable[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
-def _readers(change: Change, paths: set[str]) -> Iterator[str]:
+def _readers(change: Change, hub: Hub, paths: set[str]) -> Iterator[str]:
     """Applications that read one of the files: of the change's cluster, its registration first.
 
     A change that is about no single cluster writes files that many read: then those of all clusters.
     """
-    found = ApplicationStatus.objects.filter(hub=change.hub).only("name", "facts")
+    found = ApplicationStatus.objects.filter(hub=hub).only("name", "facts")
     rows = found.iterator()
     if change.cluster_name:
         registration = found.filter(name=_registration_of(change.cluster_name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,9 +19,18 @@ from onboarding.domain.outcome import (
     judge,
     prediction_of,
 )
-from onboarding.models import ApplicationStatus, ClusterStatus, Delivery, Fleet, HubWatch, Outcome
+from onboarding.models import (
+    ApplicationStatus,
+    Change,
+    ClusterStatus,
+    Delivery,
+    Fleet,
+    HubWatch,
+    Outcome,
+)
 from onboarding.ports import Clock
 from onboarding.services import events
+from onboarding.services.observing import layer_outcomes
 from onboarding.services.observing.observation_rows import REGISTRATION
 
 _OPEN = (OutcomeState.WAITING.value, OutcomeState.DIFFERS.value)
@@ -40,13 +51,16 @@ def check(*, fleet: Fleet, clock: Clock) -> int:
     rows = (
         Delivery.objects.filter(fleet=fleet, state=DeliveryState.COMMITTED.value)
         .filter(Q(outcome__isnull=True) | Q(outcome__state__in=_OPEN))
-        .exclude(change__hub=None)
+        .filter(Q(change__hub__isnull=False) | Q(change__kind=Change.Kind.LAYER))
         .exclude(change__plan={})
         .select_related("change__hub", "outcome")
         .order_by("-committed_at", "-pk")[:_MOST]
     )
     newest: set[tuple[int | None, str]] = set()
     for delivery in rows:
+        if delivery.change.kind == Change.Kind.LAYER:
+            _check_layer(delivery, now)
+            continue
         about = (delivery.change.hub_id, delivery.change.cluster_name)
         _check(delivery, now, superseded=about in newest or _has_newer(delivery))
         newest.add(about)
@@ -106,12 +120,28 @@ def unforeseen(*, fleet: Fleet, hub_name: str, cluster_name: str) -> Outcome | N
 
 def _has_newer(delivery: Delivery) -> bool:
     change = delivery.change
-    return Delivery.objects.filter(
+    if Delivery.objects.filter(
         state=DeliveryState.COMMITTED.value,
         change__hub=change.hub,
         change__cluster_name=change.cluster_name,
         committed_at__gt=delivery.committed_at,
-    ).exists()
+    ).exists():
+        return True
+    place = (change.hub.name if change.hub else "", change.cluster_name)
+    return any(
+        place in layer_outcomes.places_of(one.change)
+        for one in layer_outcomes.newer_layers(delivery)
+    )
+
+
+def _check_layer(delivery: Delivery, now: datetime) -> None:
+    found = layer_outcomes.compare(delivery, now)
+    numbers = {
+        "clusters": found.clusters,
+        "agreeing": found.agreeing,
+        "lacking": [list(one) for one in found.lacking],
+    }
+    _keep(delivery, found.state, found.sentences, numbers, now)
 
 
 def _check(delivery: Delivery, now: datetime, *, superseded: bool) -> None:
@@ -128,6 +158,17 @@ def _check(delivery: Delivery, now: datetime, *, superseded: bool) -> None:
             seen_at=_seen_at(watch),
             now=now,
         )
+    _keep(delivery, state, found, {}, now)
+
+
+def _keep(
+    delivery: Delivery,
+    state: OutcomeState,
+    found: tuple[str, ...],
+    numbers: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Write a comparison down; a difference becomes an event the first time."""
     old = Outcome.objects.filter(delivery=delivery).first()
     changed = old is None or old.state != state.value
     with transaction.atomic():
@@ -137,6 +178,7 @@ def _check(delivery: Delivery, now: datetime, *, superseded: bool) -> None:
                 "state": state.value,
                 "differences": list(found) if state is OutcomeState.DIFFERS else [],
                 "checked_at": now,
+                **numbers,
                 **({"since": now} if changed else {}),
             },
         )
@@ -145,7 +187,7 @@ def _check(delivery: Delivery, now: datetime, *, superseded: bool) -> None:
                 verb="outcome.differed",
                 message=f"The hub did something else than was foreseen: {found[0]}",
                 at=now,
-                change=change,
+                change=delivery.change,
                 detail={"differences": list(found)},
             )
 
