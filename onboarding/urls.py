@@ -9,6 +9,7 @@ from onboarding.views import (
     administration,
     adoption,
     applications,
+    audit,
     changes,
     clusters,
     drift,
@@ -92,6 +93,7 @@ change_urls = [
     path("changes/<int:pk>/resubmit/", changes.change_resubmit, name="change-resubmit"),
     path("changes/<int:pk>/retry/", changes.change_retry, name="change-retry"),
     path("changes/<int:pk>/comment/", changes.change_comment, name="change-comment"),
+    path("changes/<int:pk>/evidence.json", audit.change_evidence, name="change-evidence"),
     path("changes/<int:pk>/discard/", registration.draft_discard, name="draft-discard"),
 ]
 
@@ -130,6 +132,10 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("live/", live.live, name="live"),
     path("system/", system.system, name="system"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export.csv", audit.audit_csv, name="audit-csv"),
+    path("audit/export.json", audit.audit_json, name="audit-json"),
+    path("audit/verify/", audit.audit_verify, name="audit-verify"),
     path("metrics", metrics.metrics, name="metrics"),
     path("webhooks/forge/<slug:name>/", forge_calls.forge_called, name="forge-called"),
     *administration_urls,

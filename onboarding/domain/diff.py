@@ -49,18 +49,21 @@ def commit_message(
     requester: str,
     approvers: Sequence[str],
     digest: str,
+    audit_head: str = "",
 ) -> str:
     """Subject, body and trailers of the commit that delivers a plan.
 
     `change_id` and `digest` are what the remote is searched for afterwards; people are named as
-    `Name <address>` or by their user name. Raises `Refused` where a trailer would be empty, or
-    where a name could begin a line or trailer of its own.
+    `Name <address>` or by their user name. `audit_head` is where the audit trail ended when the plan
+    was checked: whoever cuts or replaces the trail later contradicts Git. Raises
+    `Refused` where a trailer would be empty, or where a name could begin a line or trailer of its own.
     """
     trailers = [
         _trailer("Change-Id", change_id),
         _trailer("Requested-by", requester),
         *(_trailer("Approved-by", approver) for approver in sorted(set(approvers))),
         _trailer("Plan-Digest", digest),
+        *([_trailer("Audit-Head", audit_head)] if audit_head else []),
     ]
     subject, about = _about(plan)
     body = [about, *_step(plan), *_summary(plan.impact)]

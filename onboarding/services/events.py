@@ -83,6 +83,11 @@ def record_all(events: Sequence[Event]) -> None:
         head.save(update_fields=["digest", "count"])
 
 
+def head() -> str:
+    """The digest of the trail's last event, "" where there is none; every approval is before it."""
+    return EventHead.objects.filter(pk=1).values_list("digest", flat=True).first() or ""
+
+
 def digest_of(event: Event) -> str:
     """SHA-256 (hex) over the event's content and the digest of the event before it."""
     content = {

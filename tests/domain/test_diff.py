@@ -269,6 +269,7 @@ def test_it_writes_the_commit_message() -> None:
         requester="Ada <ada@fleet.example>",
         approvers=["grace", "edsger", "grace"],
         digest="sha256:ab",
+        audit_head="e4d7",
     )
     assert message == (
         "Register cluster spoke-1 on hub hub-1\n"
@@ -282,6 +283,7 @@ def test_it_writes_the_commit_message() -> None:
         "Approved-by: edsger\n"
         "Approved-by: grace\n"
         "Plan-Digest: sha256:ab\n"
+        "Audit-Head: e4d7\n"
     )
     parsed = subprocess.run(
         ["git", "interpret-trailers", "--parse"],
@@ -290,7 +292,7 @@ def test_it_writes_the_commit_message() -> None:
         check=True,
     )
     assert parsed.stdout.decode().splitlines()[0] == "Change-Id: 7f3f"
-    assert len(parsed.stdout.decode().splitlines()) == 5
+    assert len(parsed.stdout.decode().splitlines()) == 6
 
 
 def test_it_calls_an_edit_an_edit() -> None:
@@ -304,6 +306,7 @@ def test_it_calls_an_edit_an_edit() -> None:
     assert message.startswith("Edit cluster spoke-1 on hub hub-1\n")
     assert "Changes: metrics-server-spoke-1." in message
     assert "Approved-by" not in message
+    assert "Audit-Head" not in message
 
 
 @pytest.mark.parametrize("name", ["ada\nApproved-by: eve", "a\rb", "a\u2028b", "", " "])

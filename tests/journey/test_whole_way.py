@@ -20,6 +20,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from onboarding import tasks, wiring
+from onboarding.services import events
 from onboarding.models import Change, Delivery
 from tests import repositories
 from tests.fakes import FakeQueue
@@ -252,6 +253,7 @@ def test_it_brings_a_cluster_from_the_form_to_healthy(installation: Installation
     site = installation
     before, base = repositories.tree(site.bare), repositories.tip(site.bare)
     change = registered(site)
+    audit_head = events.head()
     tasks.deliver(fleet_id=change.fleet_id)
     tip = repositories.tip(site.bare)
     # A message that comes twice, and one that was lost and swept up.
@@ -278,7 +280,8 @@ def test_it_brings_a_cluster_from_the_form_to_healthy(installation: Installation
         f"Change-Id: {change.uid}\n"
         "Requested-by: requester\n"
         "Approved-by: approver\n"
-        f"Plan-Digest: {change.plan_digest}"
+        f"Plan-Digest: {change.plan_digest}\n"
+        f"Audit-Head: {audit_head}"
     )
 
     # On the hub, as it says itself: what was foreseen, and as the page says.

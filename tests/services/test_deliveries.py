@@ -48,6 +48,7 @@ def stage(tmp_path: Path) -> Stage:
 
 def test_it_writes_one_commit_in_the_name_of_the_requester(stage: Stage) -> None:
     change = stage.approved("spoke-a")
+    audit_head = events.head()
     report = stage.deliver()
     assert report == deliveries.DeliveryReport(committed=(change.pk,))
     assert state_of(change) == COMMITTED
@@ -59,6 +60,7 @@ def test_it_writes_one_commit_in_the_name_of_the_requester(stage: Stage) -> None
         "Requested-by: rita",
         "Approved-by: arno",
         f"Plan-Digest: {change.plan_digest}",
+        f"Audit-Head: {audit_head}",
     ]
     delivery = delivery_of(change)
     assert (delivery.commit, delivery.committed_at) == (tip, stage.clock.now())

@@ -17,7 +17,7 @@ from onboarding.domain.plans import ReadSet
 from onboarding.domain.snapshot import RememberingSnapshot
 from onboarding.models import Approval, Change, Delivery, Fleet, Participant
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
-from onboarding.services import leaving_guard, plan_records, previews
+from onboarding.services import events, leaving_guard, plan_records, previews
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import Holders
 from onboarding.services.rights import rights_of
@@ -29,11 +29,12 @@ _NAMED_PATHS = 5
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A delivery with the plan that its approval holds for, and who approved it."""
+    """A delivery with the plan that its approval holds for, who approved it, and the trail's end."""
 
     delivery: Delivery
     plan: planner.Plan
     approvers: tuple[str, ...]
+    audit_head: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Prepared:
 class Ground:
     """What the checks of some deliveries on one commit have in common, read once for all of them.
 
-    `base` is that commit. Who has a cluster's name or secret is asked of the database here, for all.
+    `base` is that commit. Who has a cluster's name or secret is asked of the database here, for all, and
+    where the audit trail ends.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Ground:
         self.plans = {pk: plan for pk, plan in kept.items() if plan is not None}
         intents = (plan.intent for plan in self.plans.values())
         self.holders = Holders(one for one in intents if not isinstance(one, EditLayer))
+        self.audit_head = events.head()
 
 
 def check(*, delivery: Delivery, ground: Ground) -> Checked:
@@ -74,11 +77,11 @@ def check(*, delivery: Delivery, ground: Ground) -> Checked:
     approvers = valid_approvers(change=change, digest=delivery.digest)
     kept = ground.plans.get(delivery.pk)
     if kept is not None and _still_holds(kept, change, ground):
-        return Checked(delivery, kept, approvers)
+        return Checked(delivery, kept, approvers, ground.audit_head)
     seen = previews.preview_change(change=change, repository=ground.repository, commit=ground.base)
     if seen.digest != delivery.digest:
         raise Refused(_what_moved(change, seen.plan), code="plan_moved")
-    return Checked(delivery, seen.plan, approvers)
+    return Checked(delivery, seen.plan, approvers, ground.audit_head)
 
 
 def check_alone(*, delivery: Delivery, base: str, repository: FleetRepository) -> Checked:
@@ -206,6 +209,7 @@ def _request(checked: Checked, now: datetime) -> CommitRequest:
             requester=requester.get_username(),
             approvers=checked.approvers,
             digest=checked.delivery.digest,
+            audit_head=checked.audit_head,
         ),
         author_name=requester.get_full_name() or requester.get_username(),
         author_email=requester.email or f"{requester.get_username()}@users.noreply.invalid",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.forms import BaseForm
 
-from onboarding.views.pages.common import Fact, HistoryEntry, Link, Stat
+from onboarding.views.pages.common import Exports, Fact, HistoryEntry, Link, Stat
 from onboarding.views.pages.registration import FormSection
 
 
@@ -35,6 +35,49 @@ class SystemPage:
     parts: tuple[Part, ...] = ()
     events: tuple[HistoryEntry, ...] = ()
     refresh_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One event of the audit trail."""
+
+    number: int
+    at: datetime
+    who: str
+    verb: str
+    message: str
+    cluster: str = ""
+    change: int | None = None
+    change_url: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditField:
+    """One field of the filter: what was typed, and what is wrong with it."""
+
+    name: str
+    label: str
+    value: str = ""
+    kind: str = "text"
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """The trail, the newest event first. `count` and `head` are of the whole trail."""
+
+    rows: tuple[AuditRow, ...]
+    fields: tuple[AuditField, ...]
+    nouns: tuple[tuple[str, str], ...]
+    noun: str
+    count: int
+    head: str
+    is_filtered: bool
+    exports: Exports
+    older_url: str = ""
+    newest_url: str = ""
+    verify_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
