@@ -20,8 +20,8 @@ from django.http import HttpResponse
 from django.test import Client
 
 from onboarding import tasks, wiring
-from onboarding.services import events
 from onboarding.models import Change, Delivery
+from onboarding.services import events
 from tests import repositories
 from tests.fakes import FakeQueue
 from tests.journey import reading, surroundings
