@@ -69,11 +69,16 @@ class FleetRepository(Protocol):
         ...
 
     def build(self, base: str, request: CommitRequest) -> str:
-        """Make a commit on top of `base` in the local object store only; return its SHA.
+        """Make a commit on top of `base`, here only; return its SHA.
 
-        Raises `Refused` (code `moved`) where a file's blob at `base` is not its edit's `before_blob`,
-        or where the built difference is not exactly the asked edits.
+        It may stay in memory until `keep`. Raises `Refused` (code `moved`) where a file's blob at
+        `base` is not its edit's `before_blob`, or where the built difference is not exactly the asked
+        edits.
         """
+        ...
+
+    def keep(self) -> None:
+        """Write what was built to the local object store; `Transient` where there is no room for it."""
         ...
 
     def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:

@@ -182,6 +182,9 @@ class MemoryRepository:
             raise Refused("A commit needs edits.", code="moved")
         return self.remote.keep(base, files, request.message, request.author_name, request.when).sha
 
+    def keep(self) -> None:
+        """All of it is kept at once."""
+
     def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
         if tip == base or not self.is_ancestor(base, tip):
             raise Refused("The commit does not continue its base.", code="not_descending")

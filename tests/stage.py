@@ -64,6 +64,9 @@ class Meddled:
         self._act("after_build")
         return built
 
+    def keep(self) -> None:
+        self.real.keep()
+
     def find(self, trailer: str, *values: str, since: str, tip: str) -> tuple[CommitFacts, ...]:
         self._act("before_find")
         return self.real.find(trailer, *values, since=since, tip=tip)
@@ -110,9 +113,9 @@ class Meddled:
             act()
 
     def _length(self, base: str, tip: str) -> int:
-        count = 0
+        count, mirror = 0, self.real._mirror.open()
         while tip != base:
-            tip = str(self.real._mirror.open()[tip].parent_ids[0])
+            tip = str(mirror[tip].parent_ids[0])
             count += 1
         return count
 

@@ -92,8 +92,14 @@ def test_it_reads_on_when_its_mirror_breaks_under_a_snapshot(bare: Path) -> None
 def test_it_says_when_a_commit_went_with_a_broken_mirror(bare: Path) -> None:
     repository = on(bare)
     built = repository.build(repository.fetch(), request(adding("new.yaml")))
+    repository.keep()
+    mirror = bare.parent / "mirror" / "repository.git"
+    for pack in (mirror / "objects" / "pack").glob("*.pack"):  # one that is open outlives its file
+        content = pack.read_bytes()
+        pack.unlink()
+        repositories.git(mirror, "unpack-objects", "-q", stdin=content)
     snapshot = repository.snapshot(built)
-    shutil.rmtree(bare.parent / "mirror" / "repository.git" / "objects")
+    shutil.rmtree(mirror / "objects")
     with pytest.raises(Transient):
         snapshot.read("new.yaml")
     with pytest.raises(Refused) as refused:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pygit2
 
 from onboarding.adapters.git import objects
+from onboarding.adapters.git.store import Store
 from onboarding.domain.errors import Refused
 from onboarding.ports import CommitRequest
 
@@ -22,10 +23,12 @@ def begin_repository(folder: Path, *, branch: str, url: str, request: CommitRequ
         path = folder / edit.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(edit.content or b"")
-    tree = objects.build_tree(repository, None, request.edits)
+    store = Store(repository)
+    tree = pygit2.Oid(raw=objects.build_tree(store, b"", request.edits))
+    store.keep()
     author = objects.signature(request.author_name, request.author_email, request.when)
     commit = repository.create_commit(
-        f"refs/heads/{branch}", author, author, request.message, tree.id, []
+        f"refs/heads/{branch}", author, author, request.message, tree, []
     )
     repository.set_head(f"refs/heads/{branch}")
     repository.index.read_tree(tree)

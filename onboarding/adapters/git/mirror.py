@@ -23,6 +23,8 @@ for _level in (ConfigLevel.SYSTEM, ConfigLevel.GLOBAL, ConfigLevel.XDG):
 
 _STALE_PUSH = 3600.0
 _MAINTENANCE_EVERY = 3600.0
+# Each batch that is written leaves one.
+_MOST_PACKS = 50
 
 
 class Mirror:
@@ -104,7 +106,9 @@ class Mirror:
             repository.references.delete(self.tracking)
 
     def maintain(self, *, timeout: float) -> None:
-        """Once an hour: pack loose objects, index commits by path, drop old refs."""
+        """Lay many small packs together; once an hour pack all, index commits, drop old refs."""
+        if len(list((self.bare / "objects" / "pack").glob("*.pack"))) > _MOST_PACKS:
+            self.git("repack", "--geometric=2", "-d", "-q", "-n", timeout=timeout)
         stamp = self.bare / "maintained"
         if stamp.exists() and time.time() - stamp.stat().st_mtime < _MAINTENANCE_EVERY:
             return

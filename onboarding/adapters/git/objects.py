@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pygit2
-from pygit2.enums import FileMode
 
+from onboarding.adapters.git.folders import FILE, FOLDER, Entry
 from onboarding.adapters.git.kept import Kept
+from onboarding.adapters.git.store import Store
 from onboarding.domain.errors import Refused
 from onboarding.ports import CommitFacts, CommitRequest, TreeEdit
 
-_REGULAR = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
 _LONGEST_PATH = 1000
-_FOLDER = b"40000"
-# One entry of a tree object: kind in octal, blank, name, zero byte, id (20 bytes).
-_TREE_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
-_Entry = tuple[bytes, bytes, bytes]
 _Differing = tuple[tuple[str, tuple[str, str]], ...]
 
-# Commits that continue each other share most folders; built again on another base, nearly all.
-_entries_kept: Kept[pygit2.Oid, frozenset[_Entry]] = Kept(12)
-_written_kept: Kept[tuple[object, ...], pygit2.Oid] = Kept(2_000)
+# Commits that are built again on another base share nearly all folders with what they were.
+_written_kept: Kept[tuple[object, ...], bytes] = Kept(2_000)
 _differing_kept: Kept[tuple[bytes, bytes], _Differing] = Kept(2_000)
 _FEW = 20
 
@@ -39,10 +32,8 @@ class Identity:
     email: str = "fleet-ui@localhost"
 
 
-def build_tree(
-    repository: pygit2.Repository, base: pygit2.Tree | None, edits: Sequence[TreeEdit]
-) -> pygit2.Tree:
-    """The tree that `base` becomes by the edits; everything else in it stays the same object.
+def build_tree(store: Store, base: bytes, edits: Sequence[TreeEdit]) -> bytes:
+    """The tree that `base` ("": none) becomes by the edits; everything else stays the same object.
 
     Raises `Refused` (code `moved`) where a file is not what its edit expects, where a path is no
     plain file, or where the tree that was built differs from `base` in anything but what was asked.
@@ -52,9 +43,8 @@ def build_tree(
         raise Refused("A commit needs edits, and each file at most once.", code="moved")
     for edit in edits:
         _check_path(edit.path)
-    built = _write(repository, base, list(asked.items()), "")
-    tree = repository[built].peel(pygit2.Tree) if built else _empty_tree(repository)
-    found = difference(repository, base, tree)
+    tree = _write(store, base, list(asked.items()), "") or store.write("tree", b"")
+    found = difference(store, base, tree)
     expected = {
         edit.path: (
             edit.before_blob,
@@ -72,47 +62,54 @@ def build_tree(
     return tree
 
 
-def difference(
-    repository: pygit2.Repository, before: pygit2.Tree | None, after: pygit2.Tree | None
-) -> Mapping[str, tuple[str, str]]:
+def difference(store: Store, before: bytes, after: bytes) -> Mapping[str, tuple[str, str]]:
     """Path -> (blob before, blob after) of all that differs between two trees; "" for absent.
 
     A change of kind alone (a file becomes executable) shows as the same blob twice.
     """
-    return dict(
-        _differing(repository, before.id.raw if before else b"", after.id.raw if after else b"")
-    )
+    return dict(_differing(store, before, after))
 
 
 def changes_of(
     repository: pygit2.Repository, commit: pygit2.Commit
 ) -> Mapping[str, tuple[str, str]]:
     """Path -> (blob before, blob after) of one commit against its first parent."""
-    parent = commit.parents[0].tree if commit.parent_ids else None
-    return difference(repository, parent, commit.tree)
+    parent = commit.parents[0].tree_id.raw if commit.parent_ids else b""
+    return difference(Store(repository), parent, commit.tree_id.raw)
+
+
+def tree_of(store: Store, commit: bytes) -> bytes:
+    """The tree of a commit ("": there is none); `KeyError` or `ValueError` where it is no commit there."""
+    if not commit:
+        return b""
+    kind, _, rest = store.read(commit).partition(b" ")
+    if kind != b"tree":
+        raise ValueError(f"{commit.hex()} is no commit.")
+    return bytes.fromhex(rest[:40].decode("ascii"))
 
 
 def write_commit(
-    repository: pygit2.Repository,
+    store: Store,
     request: CommitRequest,
     committer: Identity,
-    tree: pygit2.Oid,
-    parents: list[pygit2.Oid],
     *,
+    tree: bytes,
+    parent: bytes,
     sign: Callable[[bytes], str] | None = None,
-) -> str:
-    """Keep a commit as an object, signed where `sign` gives a signature; return its SHA."""
-    arguments: Any = (
-        signature(request.author_name, request.author_email, request.when),
-        signature(committer.name, committer.email, request.when),
-        request.message,
-        tree,
-        parents,
-    )
-    if sign is None:
-        return str(repository.create_commit(None, *arguments))
-    text = str(repository.create_commit_string(*arguments))
-    return str(repository.create_commit_with_signature(text, sign(text.encode()), "gpgsig"))
+) -> bytes:
+    """Hold a commit on a parent ("": none), signed where `sign` gives a signature; return its id."""
+    author = signature(request.author_name, request.author_email, request.when)
+    service = signature(committer.name, committer.email, request.when)
+    head = [
+        f"tree {tree.hex()}",
+        *([f"parent {parent.hex()}"] if parent else []),
+        f"author {_line(author)}",
+        f"committer {_line(service)}",
+    ]
+    if sign is not None:
+        unsigned = "\n".join([*head, "", request.message]).encode()
+        head.append("gpgsig " + sign(unsigned).replace("\n", "\n "))
+    return store.write("commit", "\n".join([*head, "", request.message]).encode())
 
 
 def facts_of(repository: pygit2.Repository, commit: pygit2.Commit) -> CommitFacts:
@@ -145,72 +142,55 @@ def signature(name: str, email: str, when: datetime) -> pygit2.Signature:
     )
 
 
-def _write(
-    repository: pygit2.Repository,
-    tree: pygit2.Tree | None,
-    edits: list[tuple[str, TreeEdit]],
-    folder: str,
-) -> pygit2.Oid | None:
-    """Write one folder with its edits (path below it -> edit); None where nothing is left in it."""
-    builder = repository.TreeBuilder(tree) if tree is not None else repository.TreeBuilder()
-    below: dict[str, list[tuple[str, TreeEdit]]] = {}
+def _line(who: pygit2.Signature) -> str:
+    """A Git identity as its line in a commit."""
+    hours, minutes = divmod(abs(who.offset), 60)
+    return f"{who.name} <{who.email}> {who.time} {'-' if who.offset < 0 else '+'}{hours:02}{minutes:02}"
+
+
+def _write(store: Store, tree: bytes, edits: Sequence[tuple[str, TreeEdit]], where: str) -> bytes:
+    """Write one folder with its edits (path below it -> edit); b"" where nothing is left in it."""
+    folder = store.folder(tree).copy()
+    below: dict[bytes, list[tuple[str, TreeEdit]]] = {}
     for path, edit in edits:
-        name, slash, rest = path.partition("/")
-        present = tree[name] if tree is not None and name in tree else None
+        part, slash, rest = path.partition("/")
+        name = part.encode()
+        present = folder.find(name)
         if slash:
-            if present is not None and not isinstance(present, pygit2.Tree):
-                raise _moved(edit.path, f"{folder}{name} is a file or link there, not a folder")
+            if present is not None and not present.is_folder:
+                raise _moved(edit.path, f"{where}{part} is a file or link there, not a folder")
             below.setdefault(name, []).append((rest, edit))
+        elif present is not None and not present.is_file:
+            raise _moved(edit.path, "it is a folder, link or submodule there, not a file")
+        elif (present.oid.hex() if present is not None else "") != edit.before_blob:
+            raise _moved(edit.path, "it is not what the plan was made for")
+        elif edit.content is None:
+            folder.drop(name)
         else:
-            _put(repository, builder, name, present, edit)
+            kind = present.kind if present is not None else FILE
+            folder.put(Entry(kind, name, store.write("blob", edit.content)))
     for name, inner in below.items():
-        present = tree[name] if tree is not None and name in tree else None
+        present = folder.find(name)
         written = _write_once(
-            repository,
-            present if isinstance(present, pygit2.Tree) else None,
-            inner,
-            f"{folder}{name}/",
+            store, present.oid if present is not None else b"", inner, f"{where}{name.decode()}/"
         )
-        if written is not None:
-            builder.insert(name, written, FileMode.TREE)
-        elif present is not None:
-            builder.remove(name)
-    return builder.write() if len(builder) else None
+        if written:
+            folder.put(Entry(FOLDER, name, written))
+        else:
+            folder.drop(name)
+    return store.write_folder(folder, before=tree)
 
 
 def _write_once(
-    repository: pygit2.Repository,
-    tree: pygit2.Tree | None,
-    edits: list[tuple[str, TreeEdit]],
-    folder: str,
-) -> pygit2.Oid | None:
+    store: Store, tree: bytes, edits: Sequence[tuple[str, TreeEdit]], where: str
+) -> bytes:
     """As `_write`; the same edits of the same folder give what they gave before, while it is there."""
-    asked = ((path, edit.before_blob, edit.content) for path, edit in edits)
-    key = (tree.id if tree is not None else None, *asked)
+    key = (tree, *((path, edit.before_blob, edit.content) for path, edit in edits))
     known = _written_kept.get(key)
-    if known is not None and known in repository:
+    if known is not None and known in store:
         return known
-    written = _write(repository, tree, edits, folder)
-    return written if written is None else _written_kept.keep(key, written)
-
-
-def _put(
-    repository: pygit2.Repository,
-    builder: pygit2.TreeBuilder,
-    name: str,
-    present: pygit2.Object | None,
-    edit: TreeEdit,
-) -> None:
-    """Place or remove one file, if what stands there is what the edit expects."""
-    if present is not None and present.filemode not in _REGULAR:
-        raise _moved(edit.path, "it is a folder, link or submodule there, not a file")
-    if (str(present.id) if present is not None else "") != edit.before_blob:
-        raise _moved(edit.path, "it is not what the plan was made for")
-    if edit.content is not None:
-        mode = present.filemode if present is not None else FileMode.BLOB
-        builder.insert(name, repository.create_blob(edit.content), mode)
-    elif present is not None:
-        builder.remove(name)
+    written = _write(store, tree, edits, where)
+    return _written_kept.keep(key, written) if written else written
 
 
 def _check_path(path: str) -> None:
@@ -225,59 +205,36 @@ def _moved(path: str, why: str) -> Refused:
     return Refused(f"{path} cannot be written: {why}. Plan again.", code="moved")
 
 
-def _differing(repository: pygit2.Repository, before: bytes, after: bytes) -> _Differing:
+def _differing(store: Store, before: bytes, after: bytes) -> _Differing:
     """What differs below two trees, of which only that is entered (libgit2's diff enters all)."""
     known = _differing_kept.get((before, after))
     if known is not None:
         return known
-    found = tuple(_compare(repository, before, after))
+    found = tuple(_compare(store, before, after))
     return _differing_kept.keep((before, after), found) if len(found) <= _FEW else found
 
 
-def _compare(
-    repository: pygit2.Repository, before: bytes, after: bytes
-) -> Iterator[tuple[str, tuple[str, str]]]:
-    old, new = _entries(repository, before), _entries(repository, after)
-    was = {name: (mode, oid) for mode, name, oid in old - new}
-    becomes = {name: (mode, oid) for mode, name, oid in new - old}
+def _compare(store: Store, before: bytes, after: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
+    gone, come = store.folder(before).against(store.folder(after))
+    was = {entry.name: entry for entry in map(Entry.read, gone)}
+    becomes = {entry.name: entry for entry in map(Entry.read, come)}
     for raw in sorted({*was, *becomes}):
         # Bytes of a name that are not UTF-8 are shown escaped.
         name = raw.decode("utf-8", "backslashreplace")
         old_folder, old_file = _folder_or_file(was.get(raw))
         new_folder, new_file = _folder_or_file(becomes.get(raw))
         if old_folder or new_folder:
-            for path, blobs in _differing(repository, old_folder, new_folder):
+            for path, blobs in _differing(store, old_folder, new_folder):
                 yield f"{name}/{path}", blobs
         if old_file or new_file:
             yield name, (old_file, new_file)
 
 
-def _entries(repository: pygit2.Repository, tree: bytes) -> frozenset[_Entry]:
-    """Kind, name and id of all that a folder holds ("": there is none), read from the object's bytes.
-
-    A folder of thousands of members is compared for every commit; as objects that takes ten times
-    as long.
-    """
-    if not tree:
-        return frozenset()
-    oid = pygit2.Oid(raw=tree)
-    known = _entries_kept.get(oid)
-    if known is None:
-        found = frozenset(_TREE_ENTRY.findall(repository[oid].read_raw()))
-        known = _entries_kept.keep(oid, found)
-    return known
-
-
-def _folder_or_file(entry: tuple[bytes, bytes] | None) -> tuple[bytes, str]:
+def _folder_or_file(entry: Entry | None) -> tuple[bytes, str]:
     """An entry's id as a folder's, or in hex as a file's, link's or submodule's."""
     if entry is None:
         return b"", ""
-    mode, oid = entry
-    return (oid, "") if mode == _FOLDER else (b"", oid.hex())
-
-
-def _empty_tree(repository: pygit2.Repository) -> pygit2.Tree:
-    return repository[repository.TreeBuilder().write()].peel(pygit2.Tree)
+    return (entry.oid, "") if entry.is_folder else (b"", entry.oid.hex())
 
 
 def _moment(author: pygit2.Signature) -> datetime:

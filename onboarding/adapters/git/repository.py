@@ -5,24 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import TypeVar
 
 import pygit2
 from pygit2.enums import SortMode
 
-from onboarding.adapters.git import objects, proposals, words
+from onboarding.adapters.git import connection, objects, proposals, words
 from onboarding.adapters.git.mirror import Mirror
 from onboarding.adapters.git.objects import Identity
 from onboarding.adapters.git.process import GitRemote
 from onboarding.adapters.git.signing import SigningKey
 from onboarding.adapters.git.snapshot import GitSnapshot
+from onboarding.adapters.git.store import Store
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.ports import CommitFacts, CommitRequest
 
 Answer = TypeVar("Answer")
+Opened = TypeVar("Opened")
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _LARGEST_FILE = 5 * 1024 * 1024
+_MOST_HELD = 32 * 1024 * 1024
 
 
 class GitRepository:
@@ -49,6 +53,8 @@ class GitRepository:
         self._timeout = timeout
         self._largest = largest_file
         self._sign = signing_key.sign if signing_key else None
+        self._building = RLock()
+        self._store: Store | None = None
 
     def fetch(self) -> str:
         """Bring the branch from the remote; return its tip ("" in a repository without a commit).
@@ -68,14 +74,14 @@ class GitRepository:
                 f"The local copy of {self._remote.url} could not be made. {error}"
             ) from error
         except (OSError, pygit2.GitError) as error:
-            raise self._no_room(error) from error
+            raise words.no_room(error, self._remote) from error
 
     def snapshot(self, commit: str | None = None) -> GitSnapshot:
         """The tree at `commit`, or at the last fetched tip; `Refused` where it is unknown."""
         chosen = self._last_tip() if commit is None else commit
         if chosen:
-            self._sound(lambda repository: _commit(repository, chosen))
-        return GitSnapshot(self._mirror.open(), chosen, largest=self._largest, heal=self._heal)
+            self._act(lambda repository: _commit(repository, chosen))
+        return GitSnapshot(self._open(), chosen, largest=self._largest, heal=self._heal)
 
     def build(self, base: str, request: CommitRequest) -> str:
         """Make a commit on top of `base` in the local object store only; return its SHA.
@@ -84,16 +90,32 @@ class GitRepository:
         `before_blob`, or where the built difference is not exactly the asked edits.
         """
 
-        def build(repository: pygit2.Repository) -> str:
-            parent = _commit(repository, base) if base else None
-            tree = objects.build_tree(repository, parent.tree if parent else None, request.edits)
-            parents = [parent.id] if parent else []
-            return objects.write_commit(
-                repository, request, self._committer, tree.id, parents, sign=self._sign
+        def build(store: Store) -> str:
+            parent = bytes.fromhex(base)
+            tree = objects.build_tree(store, objects.tree_of(store, parent), request.edits)
+            built = objects.write_commit(
+                store, request, self._committer, tree=tree, parent=parent, sign=self._sign
             )
+            if store.size > _MOST_HELD:
+                self.keep()
+            return built.hex()
 
         objects.check_message(request.message)
-        return self._sound(build)
+        with self._building:
+            return self._sound(build, self._held_store)
+
+    def keep(self) -> None:
+        """Write down, in the local store, what was built; else it is when somebody asks for it.
+
+        Raises `Transient` where that cannot be written; what was built is forgotten then.
+        """
+        with self._building:
+            store, self._store = self._store, None
+            if store is not None:
+                try:
+                    store.keep()
+                except OSError as error:
+                    raise words.no_room(error, self._remote) from error
 
     def push(self, base: str, tip: str, *, timeout: float, not_after: float = float("inf")) -> str:
         """Try to move the remote branch from `base` to `tip`, compare-and-swap, before `timeout`.
@@ -118,7 +140,7 @@ class GitRepository:
         with self._mirror.locked(timeout=self._timeout):
             outcome, kept = self._mirror.bring(branch, timeout=self._timeout)
         if outcome.ok:
-            return self._sound(lambda repository: str(repository.references[kept].target))
+            return self._act(lambda repository: str(repository.references[kept].target))
         if words.is_branch_missing(outcome.said):
             return ""
         raise words.failure(outcome, self._remote)
@@ -151,7 +173,7 @@ class GitRepository:
                 if trailer in commit.message and objects.trailers_of(commit).get(trailer) in values
             )
 
-        return self._sound(find)
+        return self._act(find)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `older` is in the history of `newer`; a commit that is gone is in none."""
@@ -163,7 +185,7 @@ class GitRepository:
                 return False
             return repository.descendant_of(_commit(repository, newer).id, older)
 
-        return self._sound(is_ancestor)
+        return self._act(is_ancestor)
 
     def same_folder(self, folder: str, one: str, other: str) -> bool:
         """Whether a folder holds the same at two commits; never where a commit is not known."""
@@ -177,7 +199,7 @@ class GitRepository:
                 return False
             return tree_id(repository, one) == tree_id(repository, other)
 
-        return self._sound(same_folder)
+        return self._act(same_folder)
 
     def difference(self, one: str, other: str) -> Mapping[str, tuple[str, str]] | None:
         """Path -> (blob at one, blob at the other) of all that differs; None where one is not known."""
@@ -185,10 +207,10 @@ class GitRepository:
         def difference(repository: pygit2.Repository) -> Mapping[str, tuple[str, str]] | None:
             if not (_is_known(repository, one) and _is_known(repository, other)):
                 return None
-            trees = [_commit(repository, sha).tree for sha in (one, other)]
-            return objects.difference(repository, *trees)
+            trees = [_commit(repository, sha).tree_id.raw for sha in (one, other)]
+            return objects.difference(Store(repository), *trees)
 
-        return self._sound(difference)
+        return self._act(difference)
 
     def proposed(self, rev: str) -> str:
         """The commit that merging a branch or commit would make, local only; `Refused` on conflict."""
@@ -196,18 +218,18 @@ class GitRepository:
         try:
             commit = proposals.bring(self._mirror, self._remote, rev, timeout=self._timeout)
         except (OSError, pygit2.GitError) as error:
-            raise self._no_room(error) from error
-        return self._sound(lambda repository: proposals.merged(repository, tip, commit))
+            raise words.no_room(error, self._remote) from error
+        return self._act(lambda repository: proposals.merged(repository, tip, commit))
 
     def changes(self, commit: str) -> Mapping[str, tuple[str, str]]:
         """Path -> (blob before, blob after), "" for absent, of one commit; first parent counts."""
-        return self._sound(
+        return self._act(
             lambda repository: objects.changes_of(repository, _commit(repository, commit))
         )
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """The commits that a commit continues, the one of its own branch first."""
-        found = self._sound(lambda repository: _commit(repository, commit).parent_ids)
+        found = self._act(lambda repository: _commit(repository, commit).parent_ids)
         return tuple(str(each) for each in found)
 
     def history(self, paths: Sequence[str], *, limit: int) -> tuple[CommitFacts, ...]:
@@ -226,7 +248,7 @@ class GitRepository:
                 f"The history of {', '.join(paths[:3])} could not be read. It is tried again."
             )
         found = outcome.output.decode("ascii").split()
-        return self._sound(
+        return self._act(
             lambda repository: tuple(
                 objects.facts_of(repository, _commit(repository, sha)) for sha in found
             )
@@ -240,34 +262,16 @@ class GitRepository:
         tip = self.fetch()
         if self._sign:
             self._sign(b"A test of the signing key\n")
-        where = f"Reached {self._remote.url}"
-        if not tip:
-            return f"{where}. It has no commit yet; the first change creates {self._remote.branch}."
-        outcome = self._mirror.git(
-            "push", "--dry-run", "--no-verify", "--end-of-options", self._remote.url,
-            f"{tip}:refs/heads/{self._remote.branch}",
-            timeout=self._timeout,
-        )  # fmt: skip
-        facts = self._sound(
-            lambda repository: objects.facts_of(repository, _commit(repository, tip))
+        facts = (
+            self._act(lambda store: objects.facts_of(store, _commit(store, tip))) if tip else None
         )
-        found = (
-            f"{where}. Branch {self._remote.branch} is at {tip[:10]} "
-            f"({facts.subject[:80]!r} by {facts.author_name}, {facts.authored_at:%Y-%m-%d %H:%M})."
-        )
-        if outcome.ok or "[rejected]" in outcome.said:
-            return f"{found} The account may write."
-        raise Refused(
-            f"{found} Writing does not work, though: {words.push_words(outcome)}",
-            field="repository_url",
-            code="not_writable",
-        )
+        return connection.describe(self._mirror, self._remote, facts, timeout=self._timeout)
 
     def _send(self, tip: str, branch: str, expected: str, timeout: float, not_after: float) -> str:
         try:
             outcome = self._mirror.send(tip, branch, expected, timeout=timeout, not_after=not_after)
         except (OSError, pygit2.GitError) as error:
-            raise self._no_room(error) from error
+            raise words.no_room(error, self._remote) from error
         return words.push_words(outcome) if outcome else words.OVERSLEPT
 
     def _bring(self) -> str:
@@ -329,6 +333,7 @@ class GitRepository:
         """Throw a damaged mirror away and bring it up again."""
         with self._mirror.locked(timeout=self._timeout):
             self._mirror.discard()
+        self._store = None
         return self.fetch()
 
     def _is_whole(self) -> bool:
@@ -338,14 +343,6 @@ class GitRepository:
             return not tip or _is_known(self._mirror.open(), tip)
         except (pygit2.GitError, KeyError, ValueError):
             return False
-
-    def _no_room(self, error: Exception) -> Transient:
-        """For a local copy that cannot be written: its disk is full, gone or read-only."""
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Transient(
-            f"The local copy of {self._remote.url} cannot be written ({why}). Look at the disk of "
-            f"the worker; it is tried again."
-        )
 
     def _heal(self, commit: str) -> pygit2.Repository:
         """For a snapshot that met damage: a whole mirror, which must still hold its commit."""
@@ -358,10 +355,24 @@ class GitRepository:
             )
         return repository
 
-    def _sound(self, act: Callable[[pygit2.Repository], Answer]) -> Answer:
-        """Act on the mirror; where it turns out damaged or missing, make it anew and act again."""
+    def _open(self) -> pygit2.Repository:
+        """The mirror, with all that was built in it."""
+        self.keep()
+        return self._mirror.open()
+
+    def _held_store(self) -> Store:
+        """The store in which what is built is held until it is kept."""
+        if self._store is None:
+            self._store = Store(self._mirror.open())
+        return self._store
+
+    def _act(self, act: Callable[[pygit2.Repository], Answer]) -> Answer:
+        return self._sound(act, self._open)
+
+    def _sound(self, act: Callable[[Opened], Answer], opened: Callable[[], Opened]) -> Answer:
+        """Act on what is opened; where the mirror is damaged or missing, make it anew and act again."""
         try:
-            return act(self._mirror.open())
+            return act(opened())
         except Refused:
             # A commit may be unknown because it never was, or because the mirror lost its objects.
             if self._is_whole():
@@ -370,9 +381,9 @@ class GitRepository:
         except (pygit2.GitError, KeyError, ValueError):
             self._remake()
         except OSError as error:
-            raise self._no_room(error) from error
+            raise words.no_room(error, self._remote) from error
         try:
-            return act(self._mirror.open())
+            return act(opened())
         except FleetError:
             raise
         except (pygit2.GitError, KeyError, ValueError, OSError) as error:

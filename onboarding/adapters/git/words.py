@@ -158,3 +158,12 @@ def _quote(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
     return f"Git says: {telling[0][:300]}" if telling else ""
+
+
+def no_room(error: Exception, remote: GitRemote) -> Transient:
+    """For a local copy that cannot be written: its disk is full, gone or read-only."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return Transient(
+        f"The local copy of {remote.url} cannot be written ({why}). Look at the disk of "
+        f"the worker; it is tried again."
+    )

@@ -31,10 +31,11 @@ _BATCH = 100
 _ROUNDS = 50
 _RACES = 25
 # Who just lost to us tries again at once, so every other race is lost whatever the batch's size. Lost
-# twice in a row it was too large for the pauses that others leave; one that won may be a little larger.
+# twice in a row it was too large for the pauses that others leave. A few take no longer than one.
 _PATIENCE = 1
 _SMALLER = 0.75
-_LARGER = 5
+_LARGER = 1.25
+_FEW = 10
 _MOST_TRIES = 8
 # One bad change among a hundred is found by seven refused pushes; a branch that refuses all, by none.
 _MOST_REFUSALS_IN_A_ROW = 12
@@ -85,9 +86,8 @@ class Writer:
         """Settle what is open, then write what is due; tell whether it is worth looking again."""
         self._renew()
         # From here on a worker that held the lease before us cannot move these rows any more.
-        self._rows(*self._followed).filter(fence__lt=self._lease.fence).update(
-            fence=self._lease.fence
-        )
+        fence = self._lease.fence
+        self._rows(*self._followed).filter(fence__lt=fence).update(fence=fence)
         if not self._has_work():
             return False
         try:
@@ -111,12 +111,11 @@ class Writer:
     def _write(self, batch: Sequence[Delivery], tip: str) -> bool:
         """Check each change, then build them one on the other and push them together.
 
-        Checking and building take the time, so the branch is looked at again after it. Where others
-        got in between, building again is quick, as most objects are there: the moment in which they
-        can do so once more is hardly longer than the push.
+        Checking takes the time, so the branch is looked at again after it. Where others get in before
+        the push has ended, building again is quick: the moment in which they can do so once more is
+        hardly longer than the push.
         """
         checked = {item.delivery.pk: item for item in self._check(batch, tip)}
-        prepared = self._next(checked, tip, tip)
         base, newest, lost = tip, self._repository.fetch(), 0
         while checked and lost < _RACES:
             if tip and not newest:
@@ -125,8 +124,7 @@ class Writer:
                 return True  # names or secrets may be taken by now
             if self._must_slow_down([item.delivery for item in checked.values()]):
                 return False
-            if newest != base:
-                prepared, base = self._next(checked, tip, newest), newest
+            prepared, base = self._next(checked, tip, newest), newest
             self._renew_if_long_ago()
             if not prepared or not self._record(prepared, base):
                 return True
@@ -135,7 +133,7 @@ class Writer:
                 return False
             lost = lost + 1 if ended.overtaken else 0
             if lost > _PATIENCE:  # a smaller batch takes less time between looking and pushing
-                self._batch = max(1, int(len(prepared) * _SMALLER))
+                self._batch = max(_FEW, int(len(prepared) * _SMALLER))
             for item in () if ended.overtaken else prepared:
                 del checked[item.delivery.pk]
             self._read = newest = ended.tip
@@ -174,7 +172,9 @@ class Writer:
                 moved.update(with_folders(item.paths))
             return item
 
-        return self._each([item.delivery for item in checked], build_next)
+        prepared = self._each([item.delivery for item in checked], build_next)
+        self._repository.keep()
+        return prepared
 
     def _each(self, batch: Sequence[Delivery], step: Callable[[Delivery], _Item]) -> list[_Item]:
         """What a step gives for each delivery; one that it refuses or fails on leaves the batch."""
@@ -231,7 +231,7 @@ class Writer:
     def _all_arrived(self, prepared: Sequence[Prepared], said: str) -> None:
         """The very commits that were built are in the branch's history: write all down together."""
         self._refusals = 0
-        self._batch = min(_BATCH, self._batch + _LARGER)
+        self._batch = min(_BATCH, int(self._batch * _LARGER) + 1)
         now = self._clock.now()
         with transaction.atomic():
             arrived = settling.commit_all(prepared, lease=self._lease, now=now, said=said)
@@ -361,13 +361,8 @@ class Writer:
         )
 
     def _close(self, rows: Sequence[Delivery], outcome: str, reason: str) -> None:
-        settling.close_attempts(
-            rows,
-            outcome=outcome,
-            reason=reason,
-            now=self._clock.now(),
-            lease=self._lease,
-        )
+        now = self._clock.now()
+        settling.close_attempts(rows, outcome=outcome, reason=reason, now=now, lease=self._lease)
 
     def _put_back(
         self, delivery: Delivery, reason: str, *, tried: bool = False, alarm: Alarm = Alarm.NONE
