@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
 
+from onboarding.adapters.git.store import Store
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.planner import EditCluster
@@ -195,6 +198,21 @@ def test_it_drops_a_batch_that_lost_a_member_after_planning(
     assert stage.deliver().committed == (other.pk,)
     assert stage.files() == {member("spoke-b")}
     assert not Delivery.objects.get(change=change).attempts.exists()
+
+
+def test_it_tries_no_push_of_what_it_has_no_room_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = stage.approved("spoke-a")
+    with monkeypatch.context() as full:
+        full.setattr(Store, "keep", Mock(side_effect=OSError(errno.ENOSPC, "No space left")))
+        assert stage.deliver().waiting == (change.pk,)
+    assert state_of(change) == QUEUED
+    row = Delivery.objects.get(change=change)
+    assert "cannot be written (No space left). Look at the disk of the worker" in row.reason
+    assert not row.attempts.exists()
+    stage.clock.advance(61)
+    assert stage.deliver().committed == (change.pk,)
 
 
 # Who may still approve
