@@ -19,7 +19,9 @@ class _Asked(Schema):
 
 
 class _Choices(_Asked):
-    model: Name | None = Field(None, description="centralized or distributed")
+    model: Name | None = Field(
+        None, description="centralized (of a new cluster, if not said) or distributed"
+    )
     remote_addons: bool | None = Field(None, description="The spoke deploys its add-ons itself.")
     remote_resources: bool | None = Field(
         None, description="The spoke deploys its resources itself."

@@ -10,6 +10,7 @@ from django.forms import Form
 
 from onboarding import wiring
 from onboarding.domain.errors import Refusal, Refused
+from onboarding.domain.member import DeploymentModel
 from onboarding.forms.registration import (
     HANDOVER,
     OPTIONS,
@@ -64,7 +65,7 @@ class Answers:
 
 def register(*, fleet: Fleet, answers: Answers, actor: User, also: Record | None = None) -> Change:
     """Ask that a cluster joins the fleet. Raises `Refused` with every reason at its field."""
-    typed = answers.typed()
+    typed = {"model": DeploymentModel.CENTRALIZED.value} | answers.typed()
     repository = wiring.current_repository(fleet, max_age=0)
     form = _form(fleet, repository.snapshot(), typed, answers)
     hub = Hub.objects.get(fleet=fleet, name=form.cleaned_data["hub"])
