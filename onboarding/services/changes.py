@@ -87,8 +87,8 @@ def submit(
     form_data: Mapping[str, Any],
     actor: User,
     repository: FleetRepository,
-    credentials: SpokeCredentials,
     clock: Clock,
+    credentials: SpokeCredentials | None = None,
     draft_id: int | None = None,
     renderer: ChartRenderer | None = None,
     also: Callable[[Change], None] | None = None,
@@ -138,8 +138,8 @@ def revise(
     form_data: Mapping[str, Any],
     actor: User,
     repository: FleetRepository,
-    credentials: SpokeCredentials,
     clock: Clock,
+    credentials: SpokeCredentials | None = None,
     renderer: ChartRenderer | None = None,
 ) -> Change:
     """Edit a change that waits for approval (or whose approval lapsed): a new revision, a new plan.
@@ -343,13 +343,17 @@ def _plan(
     return found
 
 
-def _server(intent: AnyIntent, form_data: Mapping[str, Any], credentials: SpokeCredentials) -> str:
+def _server(
+    intent: AnyIntent, form_data: Mapping[str, Any], credentials: SpokeCredentials | None
+) -> str:
     """The server of a spoke that joins, from its secret's tag or as entered; "" where unknown.
 
     Refuses a registration whose secret is known not to be there; not knowing refuses nothing.
     """
     if not isinstance(intent, planner.RegisterCluster):
         return ""
+    if credentials is None:
+        raise TypeError("A registration is planned with the credentials of its hub's spokes.")
     facts = credentials.describe(intent.secret_name)
     if facts.presence in (SecretPresence.ABSENT, SecretPresence.PENDING_DELETION):
         raise Refused(facts.detail, field="secret_name", code=f"secret_{facts.presence.value}")

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _CHECK_WORDS = {"passed": "Works", "running": "Progressing", "failed": "Failed"}
+_SHOWN_LACKING = 25
 TABS = ("plan", "diff", "values", "discussion", "delivery", "evidence")
 POLICY = "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
 DESTRUCTIVE_POLICY = (
@@ -66,6 +67,8 @@ _ICONS = {
 
 def title_of(change: Change) -> str:
     """What a change is called: its kind and its cluster."""
+    if change.kind == Change.Kind.LAYER:
+        return f"Edit layer {change.about}"
     name = change.cluster_name or "(no name yet)"
     return f"{Change.Kind(change.kind).name.capitalize()} {name}"
 
@@ -87,7 +90,7 @@ def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
         at=change.submitted_at or change.updated_at,
         delivery=DeliveryState(in_force.state).word if in_force else "",
         waits_for=_waits_for(state, delivery),
-        clusters=change.cluster_name,
+        clusters=change.about,
         is_destructive=change.destructive,
     )
 
@@ -100,6 +103,7 @@ def change_page(
     now: datetime,
     values: Callable[[], Comparison],
     asked: str = "",
+    moved_page: str = "",
     errors: tuple[str, ...] = (),
     reason: str = "",
     comment: str = "",
@@ -111,7 +115,7 @@ def change_page(
     delivery = change.deliveries.order_by("-pk").first()
     state = DecisionState(change.state)
     here = reverse("change-detail", args=[change.pk])
-    plan = plan_from_record(change.plan, digest=change.plan_digest)
+    plan = plan_from_record(change.plan, digest=change.plan_digest, moved_page=moved_page)
     comments = tuple(change.comments.select_related("author"))
     author = _is_author(change, user)
     acts = allowed_acts(state, actor_is_author=author, actor_may=rights_of(user))
@@ -130,12 +134,13 @@ def change_page(
             plan_files=len(plan.files) if plan else 0,
             comments=len(comments),
             delivery=delivery if state is DecisionState.APPROVED else None,
+            is_layer=change.kind == Change.Kind.LAYER,
         ),
         next_step=_waits_for(state, delivery) or who_acts_next(state),
         waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
         policy=f"{POLICY} {DESTRUCTIVE_POLICY}" if change.destructive else POLICY,
         plan=plan,
-        values=values() if shown == "values" and plan else None,
+        values=values() if shown == "values" and plan and not plan.is_layer else None,
         plan_problem="" if change.plan_digest else change.state_note,
         decision=_decision(
             change, acts=acts, author=author, user=user, errors=errors, reason=reason
@@ -169,6 +174,12 @@ def outcome_note(outcome: Outcome | None) -> OutcomeNote | None:
         since=outcome.since,
         differences=tuple(outcome.differences),
         url=reverse("change-detail", args=[outcome.delivery.change_id]),
+        clusters=outcome.clusters,
+        agreeing=outcome.agreeing,
+        lacking=tuple(
+            (Link(name, reverse("cluster-detail", args=[hub, name])), said)
+            for hub, name, said in outcome.lacking[:_SHOWN_LACKING]
+        ),
     )
 
 
@@ -190,13 +201,14 @@ def _waits_for(state: DecisionState, delivery: DeliveryRow | None) -> str:
 
 
 def _tabs(
-    here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | None
+    here: str, *, plan_files: int, comments: int, delivery: DeliveryRow | None, is_layer: bool
 ) -> tuple[Tab, ...]:
     word = DeliveryState(delivery.state).word if delivery else ""
     return (
         Tab("plan", "Plan", f"{here}?tab=plan"),
         Tab("diff", "Diff", f"{here}?tab=diff", count=plan_files),
-        Tab("values", "Values", f"{here}?tab=values"),
+        # The values of many clusters stand with each of them in the plan.
+        *(() if is_layer else (Tab("values", "Values", f"{here}?tab=values"),)),
         Tab("discussion", "Discussion", f"{here}?tab=discussion", count=comments),
         Tab("delivery", "Delivery", f"{here}?tab=delivery", word=word),
         Tab("evidence", "Evidence", f"{here}?tab=evidence"),
@@ -220,7 +232,7 @@ def _decision(
         approve_url=reverse("change-approve", args=[change.pk])
         if Act.APPROVE in acts and can_decide and may_approve
         else "",
-        confirm_name=change.cluster_name if change.destructive else "",
+        confirm_name=change.about if change.destructive else "",
         reject_url=reverse("change-reject", args=[change.pk])
         if Act.REJECT in acts and can_decide
         else "",
@@ -386,6 +398,7 @@ def _facts(change: Change) -> tuple[Fact, ...]:
         ("Hub", change.hub.name if change.hub else ""),
         ("Tenant", change.tenant),
         ("Environment", change.environment),
+        ("File", change.intent.get("path", "")),
         ("Secret", change.secret_name),
         ("Change-Id", str(change.uid)),
         ("Plan digest", change.plan_digest),

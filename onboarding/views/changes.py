@@ -180,6 +180,7 @@ def _detail(
             show_all=bool(request.GET.get("all")),
         ),
         asked=_asked(request),
+        moved_page=request.GET.get("page", ""),
         errors=errors,
         reason=typed.get("reason", ""),
         comment=typed.get("body", ""),
@@ -189,7 +190,9 @@ def _detail(
 
 def _asked(request: HttpRequest) -> str:
     """What of the query the values are chosen by, to be asked again."""
-    chosen = {name: value for name in ("component", "all") if (value := request.GET.get(name))}
+    chosen = {
+        name: value for name in ("component", "all", "page") if (value := request.GET.get(name))
+    }
     return f"&{urlencode(chosen)}" if chosen else ""
 
 

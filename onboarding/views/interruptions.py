@@ -37,6 +37,7 @@ _PAGES = {
     "adoption-confirm": "adoption-detail",
     "fleet-test": "fleet-edit",
     "hub-test": "hub-edit",
+    "layer-preview": "layer-edit",
 }
 _OF_THE_FORM = ("register-preview", "register-draft")
 

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
+from django.core.paginator import Paginator
+from django.urls import reverse
+
 from onboarding.domain.plan_text import basis
-from onboarding.views.pages import FileChange, Impact, ImpactRow, LabelChange, Notice, Origin, Plan
+from onboarding.services.plan_records import moved_of
+from onboarding.views.listing import PAGE_SIZE, pagination
+from onboarding.views.pages import (
+    FileChange,
+    Impact,
+    ImpactRow,
+    LabelChange,
+    MovedCluster,
+    Notice,
+    Origin,
+    Plan,
+    ValueDelta,
+)
+
+_OPEN = 3
 
 
-def plan_from_record(record: Mapping[str, Any], *, digest: str = "") -> Plan | None:
+def plan_from_record(
+    record: Mapping[str, Any], *, digest: str = "", moved_page: str = ""
+) -> Plan | None:
     """The stored plan (`services.plan_records`) as a page object; None where there is none."""
     if not record:
         return None
@@ -25,6 +45,36 @@ def plan_from_record(record: Mapping[str, Any], *, digest: str = "") -> Plan | N
         ),
         base_commit=record["commit"],
         digest=digest,
+        **_layer(record, moved_page),
+    )
+
+
+def _layer(record: Mapping[str, Any], number: str) -> dict[str, Any]:
+    """What the plan of a shared layer adds: one page of the clusters that it moves."""
+    if "moved" not in record:
+        return {}
+    page = Paginator(list(moved_of(record)), PAGE_SIZE).get_page(number)
+    return {
+        "is_layer": True,
+        "moving": len(record["moved"]),
+        "moved_pages": pagination(page),
+        "moved": tuple(
+            _moved(one, impact, is_open=page.number == 1 and at < _OPEN)
+            for at, (one, impact) in enumerate(page.object_list)
+        ),
+    }
+
+
+def _moved(one: Mapping[str, Any], impact: Mapping[str, Any], *, is_open: bool) -> MovedCluster:
+    return MovedCluster(
+        hub=one["hub"],
+        name=one["cluster"],
+        url=reverse("cluster-detail", args=[one["hub"], one["cluster"]]),
+        impact=replace(impact_from_record(impact), basis=""),
+        labels=tuple(LabelChange(key, was, will) for key, was, will in one["labels"]),
+        values=tuple(ValueDelta(*each) for each in one["values"]),
+        problem=one["problem"],
+        is_open=is_open,
     )
 
 

@@ -73,6 +73,8 @@ def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with a draft, or edit a change that waits for approval."""
     access.user_with(request, Right.REQUEST)
     change = access.change_for(request, pk)
+    if change.kind == Change.Kind.LAYER:
+        return redirect(f"{reverse('layer-edit')}?change={change.pk}")
     return _form_view(request, subject_of_change(change, max_age=age_of_branch(request)))
 
 

@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 
 from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import LayerName
+from onboarding.domain.lifecycle import Right
 from onboarding.models import Fleet, Standing
 from onboarding.ports import FleetRepository
 from onboarding.services.layers import (
@@ -26,8 +27,10 @@ from onboarding.services.layers import (
     tenants_with_files,
 )
 from onboarding.services.layouts import layout_of
+from onboarding.services.rights import rights_of
 from onboarding.services.shown import state_of
 from onboarding.views import freshness, listing
+from onboarding.views.layer_page import edit_url
 from onboarding.views.pages import (
     LayerFile,
     LayerKey,
@@ -116,7 +119,8 @@ def tenant_page(
         problem = str(error)
     if not numbers and (layers is None or not _has_own(layers)):
         return None
-    tree = _Tree(fleet, name, layers, numbers, now)
+    may_ask = Right.REQUEST in rights_of(request.user)
+    tree = _Tree(fleet, name, layers, numbers, now, may_edit=may_ask)
     return TenantPage(
         name=name,
         layers=(*tree.shared(), *tree.environments(chosen, found, pages)),
@@ -127,6 +131,7 @@ def tenant_page(
         as_of=fleet.indexed_at,
         commit=commit,
         problem=problem,
+        edit_url=f"{reverse('layer-edit')}?{urlencode({'tenant': name})}" if may_ask else "",
     )
 
 
@@ -145,7 +150,10 @@ class _Tree:
         layers: TenantLayers | None,
         numbers: dict[str, int],
         now: datetime,
+        *,
+        may_edit: bool,
     ) -> None:
+        self._may_edit = may_edit
         self._fleet = fleet
         self._tenant = tenant
         self._layers = layers
@@ -237,6 +245,9 @@ class _Tree:
             dead=file.dead,
             problem=file.problem,
             others="" if file.scope.cluster else self._unseen(file),
+            edit_url=edit_url(file.path, self._tenant)
+            if self._may_edit and not file.scope.cluster and not file.problem
+            else "",
         )
 
     def _unseen(self, file: ValuesFile) -> str:

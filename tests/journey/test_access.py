@@ -52,6 +52,8 @@ TABLE = {
     "draft-discard": ("/changes/{change}/discard/", POST_ONLY),
     "release-list": ("/releases/", READ),
     "tenant-list": ("/tenants/", READ),
+    "layer-edit": ("/layers/edit/", ASK),
+    "layer-preview": ("/layers/edit/preview/", POST_ONLY),
     "tenant-detail": ("/tenants/tenant1/", READ),
     "lint": ("/lint/", READ),
     "lint-json": ("/lint/report.json", READ),

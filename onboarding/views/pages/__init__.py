@@ -37,11 +37,13 @@ from onboarding.views.pages.changes import (
     Lapse,
     LeavingPlan,
     LeavingStep,
+    MovedCluster,
     Notice,
     Plan,
     Remark,
     Request,
     RequestCheck,
+    ValueDelta,
 )
 from onboarding.views.pages.clusters import (
     ApplicationListPage,
@@ -82,7 +84,8 @@ from onboarding.views.pages.common import (
     Stat,
     Tab,
 )
-from onboarding.views.pages.fleet_plan import FleetPlanPage, MovedCluster
+from onboarding.views.pages.fleet_plan import FleetPlanPage
+from onboarding.views.pages.layers import LayerOption, LayerPage, LayerPreview, LayerRow
 from onboarding.views.pages.offboarding import LeavingRun, OffboardPage, WorkloadChoice
 from onboarding.views.pages.overview import (
     Breakdown,
@@ -200,6 +203,10 @@ __all__ = [
     "LayerFile",
     "LayerKey",
     "LayerNode",
+    "LayerOption",
+    "LayerPage",
+    "LayerPreview",
+    "LayerRow",
     "LeavingPlan",
     "LeavingRun",
     "LeavingStep",
@@ -249,6 +256,7 @@ __all__ = [
     "TokenPage",
     "Told",
     "UnreadableFormPage",
+    "ValueDelta",
     "ValueRow",
     "ValueSearchPage",
     "ValuesFile",

@@ -14,6 +14,7 @@ from onboarding.views.pages.common import (
     Listing,
     Origin,
     OutcomeNote,
+    Pagination,
     Tab,
 )
 from onboarding.views.pages.values import Comparison
@@ -119,8 +120,36 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueDelta:
+    """One effective value of a component before and after, as JSON; None: it is not there."""
+
+    component: str
+    key: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedCluster:
+    """One cluster that moves. `note` says that it leaves, `problem` why nothing can be told."""
+
+    hub: str
+    name: str
+    url: str
+    impact: Impact
+    labels: tuple[LabelChange, ...] = ()
+    values: tuple[ValueDelta, ...] = ()
+    note: str = ""
+    problem: str = ""
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be written and what follows from it."""
+    """What will be written and what follows from it.
+
+    Of a shared layer: `moved` is one page of the clusters that it moves, of all `moving`.
+    """
 
     files: tuple[FileChange, ...]
     patch: str
@@ -129,6 +158,10 @@ class Plan:
     notices: tuple[Notice, ...] = ()
     base_commit: str = ""
     digest: str = ""
+    is_layer: bool = False
+    moved: tuple[MovedCluster, ...] = ()
+    moving: int = 0
+    moved_pages: Pagination | None = None
 
 
 @dataclass(frozen=True, slots=True)

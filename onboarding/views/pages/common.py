@@ -246,9 +246,15 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeNote:
-    """What the hub did with a delivered plan: state is one of waiting, agrees, differs, superseded."""
+    """What the hub did with a delivered plan: state is one of waiting, agrees, differs, superseded.
+
+    A plan of many clusters says how many of them have it, and which lack it with why.
+    """
 
     state: str
     since: datetime
     differences: tuple[str, ...] = ()
     url: str = ""
+    clusters: int = 0
+    agreeing: int = 0
+    lacking: tuple[tuple[Link, str], ...] = ()

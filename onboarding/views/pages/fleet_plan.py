@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onboarding.views.pages.changes import Impact, LabelChange
+from onboarding.views.pages.changes import MovedCluster
 from onboarding.views.pages.common import Pagination
-
-
-@dataclass(frozen=True, slots=True)
-class MovedCluster:
-    """One cluster that moves. `note` says that it leaves, `problem` why nothing can be told."""
-
-    hub: str
-    name: str
-    url: str
-    impact: Impact
-    labels: tuple[LabelChange, ...] = ()
-    note: str = ""
-    problem: str = ""
-    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ class LayerFile:
     dead: str = ""
     problem: str = ""
     others: str = ""
+    edit_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class TenantPage:
     as_of: datetime | None = None
     commit: str = ""
     problem: str = ""
+    edit_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
