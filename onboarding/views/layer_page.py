@@ -121,7 +121,7 @@ def crumbs(tenant: str) -> tuple[Link, ...]:
 def whose(scope: LayerScope) -> str:
     """Whose layer it is, in words."""
     parts = [name for name in (scope.tenant, scope.environment) if name]
-    return "/".join(parts) if parts else f"the layer {scope.layer.value}"
+    return "/".join(parts) if parts else f"the {scope.layer.value} layer"
 
 
 def edit_url(path: str, tenant: str) -> str:
