@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from onboarding import tasks, wiring
 from onboarding.domain.errors import Refused
@@ -22,7 +24,7 @@ from onboarding.models import (
     Outcome,
 )
 from onboarding.services import approvals
-from onboarding.services.observing import outcomes
+from onboarding.services.observing import layer_outcomes, outcomes
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,6 +140,74 @@ def test_it_leaves_a_plan_that_a_later_one_took_over(stage: Stage, delivered: Ch
     later.save()
     assert checked(stage, delivered).state == "superseded"
     assert Outcome.objects.get(delivery__change=again).state == "waiting"
+
+
+def test_it_compares_many_by_a_few_questions(
+    stage: Stage, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    changes = [stage.approved(f"spoke-{number}") for number in range(1, 9)]
+    stage.deliver()
+    outcomes.check(fleet=stage.fleet, clock=stage.clock)
+    stage.clock.advance(5)
+    seen(stage, changes[0], "fleet-secret-spoke-1")
+    before = Outcome.objects.get(delivery__change=changes[1])
+    stage.clock.advance(2)
+    outcomes.check(fleet=stage.fleet, clock=stage.clock)
+    stage.clock.advance(2)
+    with django_assert_max_num_queries(8):
+        assert outcomes.check(fleet=stage.fleet, clock=stage.clock) == 7
+    assert Outcome.objects.filter(state="agrees").count() == 1
+    after = Outcome.objects.get(delivery__change=changes[1])
+    assert (after.state, after.since) == ("waiting", before.since)
+    assert after.checked_at == stage.clock.now()
+
+
+def test_it_comes_to_all_of_more_than_it_compares_at_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 4):
+        stage.approved(f"spoke-{number}")
+    stage.deliver()
+    monkeypatch.setattr(outcomes, "_MOST", 2)
+    for _ in range(2):
+        stage.clock.advance(2)
+        assert outcomes.check(fleet=stage.fleet, clock=stage.clock) == 2
+    assert Outcome.objects.count() == 3
+
+
+def test_one_of_two_who_see_a_difference_at_once_says_so(
+    stage: Stage, delivered: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.clock.advance(PATIENCE.total_seconds() + 5)
+    seen(stage, delivered, addonsRelease="other")
+    looked_at = layer_outcomes.looked_at
+
+    def while_another_looks(hub: str) -> datetime | None:
+        monkeypatch.undo()
+        outcomes.check(fleet=stage.fleet, clock=stage.clock)
+        return looked_at(hub)
+
+    monkeypatch.setattr(layer_outcomes, "looked_at", while_another_looks)
+    assert checked(stage, delivered).state == "differs"
+    assert Event.objects.filter(verb="outcome.differed").count() == 1
+
+
+def test_what_is_settled_stays_so_whatever_a_slower_one_saw(
+    stage: Stage, delivered: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.clock.advance(PATIENCE.total_seconds() + 5)
+    seen(stage, delivered, addonsRelease="other")
+    looked_at = layer_outcomes.looked_at
+
+    def while_the_hub_follows(hub: str) -> datetime | None:
+        monkeypatch.undo()
+        seen(stage, delivered, "fleet-secret-spoke-1")
+        assert checked(stage, delivered).state == "agrees"
+        return looked_at(hub)
+
+    monkeypatch.setattr(layer_outcomes, "looked_at", while_the_hub_follows)
+    assert checked(stage, delivered).state == "agrees"
+    assert not Event.objects.filter(verb="outcome.differed").exists()
 
 
 @pytest.mark.parametrize(

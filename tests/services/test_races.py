@@ -14,9 +14,10 @@ from django.test.utils import CaptureQueriesContext
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
-from onboarding.models import Approval, Change, Delivery, Event, WriterLease
+from onboarding.models import Approval, Change, Cluster, Delivery, Event, WriterLease
 from onboarding.services import approvals, changes, events
 from onboarding.services.delivery import deliveries, settling, writer_lease
+from onboarding.services.observing import standings
 from tests import repositories
 from tests.stage import COMMITTED, Stage, delivery_of, member, outcomes, state_of
 
@@ -242,3 +243,21 @@ def test_it_wakes_no_worker_twice_for_nothing(stage: Stage) -> None:
     assert found == [1] * 4, "each of several beats may ring; the lease makes it harmless"
     stage.deliver()
     assert len(stage.commits()) == 1
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["the first time", "a later time"])
+def test_it_lets_one_of_many_tell_the_whole_fleet(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    Cluster.objects.create(fleet=stage.fleet, path="a.yaml", hub_name="hub-a", name="spoke-a")
+    if told:
+        standings.keep_up(fleet=stage.fleet, clock=stage.clock)
+        stage.clock.advance(600)
+    begun = []
+    monkeypatch.setattr(standings, "_CLUSTERS_PER_SECOND", 1 / 20)
+    monkeypatch.setattr(standings, "recompute", lambda **_: begun.append(1) or 1)
+    monkeypatch.setattr(standings, "follow", lambda **_: 0)
+
+    at_once(*[lambda: standings.keep_up(fleet=stage.fleet, clock=stage.clock)] * 6)
+
+    assert begun == [1]

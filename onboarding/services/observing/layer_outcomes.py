@@ -19,7 +19,7 @@ from onboarding.domain.outcome import (
     judge,
     prediction_of_moved,
 )
-from onboarding.models import ApplicationStatus, Change, ClusterStatus, Delivery, HubWatch
+from onboarding.models import ApplicationStatus, Change, ClusterStatus, Delivery, Fleet, HubWatch
 from onboarding.services import plan_records
 from onboarding.services.observing.observation_rows import REGISTRATION
 
@@ -51,13 +51,13 @@ def places_of(change: Change) -> frozenset[Place]:
     return frozenset((one["hub"], one["cluster"]) for one in change.plan.get("moved", ()))
 
 
-def newer_layers(delivery: Delivery) -> Iterable[Delivery]:
-    """The edits of layers of the fleet that came into Git after a delivery."""
+def newer_layers(*, fleet: Fleet, after: datetime | None) -> Iterable[Delivery]:
+    """The edits of layers of a fleet that came into Git after a moment."""
     return Delivery.objects.filter(
-        fleet=delivery.fleet_id,
+        fleet=fleet,
         state=DeliveryState.COMMITTED.value,
         change__kind=Change.Kind.LAYER,
-        committed_at__gt=delivery.committed_at,
+        committed_at__gt=after,
     ).select_related("change")
 
 
@@ -68,7 +68,7 @@ def compare(delivery: Delivery, now: datetime) -> Compared:
     any more; where none is left, or the same file was edited again, this one is superseded.
     """
     change = delivery.change
-    newer = list(newer_layers(delivery))
+    newer = list(newer_layers(fleet=delivery.fleet, after=delivery.committed_at))
     path = change.intent.get("path")
     if any(one.change.intent.get("path") == path for one in newer):
         return Compared(OutcomeState.SUPERSEDED, 0, 0)
@@ -84,8 +84,8 @@ def compare(delivery: Delivery, now: datetime) -> Compared:
     hubs: dict[str, list[str]] = defaultdict(list)
     for one, _ in parts:
         hubs[one["hub"]].append(one["cluster"])
-    seen = {hub: _seen_of(hub, names) for hub, names in hubs.items()}
-    looked = {hub: _looked_at(hub) for hub in hubs}
+    seen = {hub: seen_of(hub, names) for hub, names in hubs.items()}
+    looked = {hub: looked_at(hub) for hub in hubs}
     committed = delivery.committed_at or now
     lacking, states = [], set()
     for one, impact in parts:
@@ -115,7 +115,7 @@ def _overtaken(delivery: Delivery) -> frozenset[Place]:
     return frozenset(rows.values_list("change__hub__name", "change__cluster_name"))
 
 
-def _seen_of(hub: str, names: list[str]) -> dict[str, Seen]:
+def seen_of(hub: str, names: list[str]) -> dict[str, Seen]:
     """What a hub was last seen to have of some clusters, by a few queries however many they are."""
     labels: dict[str, dict[str, str]] = {}
     applications: dict[str, dict[str, Expected]] = defaultdict(dict)
@@ -131,7 +131,7 @@ def _seen_of(hub: str, names: list[str]) -> dict[str, Seen]:
     return {name: Seen(labels.get(name), applications.get(name, {})) for name in names}
 
 
-def _looked_at(hub: str) -> datetime | None:
+def looked_at(hub: str) -> datetime | None:
     """Since when everything that is compared was seen: labels and Applications are read apart."""
     watch = HubWatch.objects.filter(hub__name=hub).first()
     if watch is None or watch.seen_at is None or watch.clusters_seen_at is None:

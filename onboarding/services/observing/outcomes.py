@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.outcome import (
     PATIENCE,
-    Expected,
     OutcomeState,
-    Seen,
     differences,
     judge,
     prediction_of,
 )
-from onboarding.models import (
-    ApplicationStatus,
-    Change,
-    ClusterStatus,
-    Delivery,
-    Fleet,
-    HubWatch,
-    Outcome,
-)
+from onboarding.models import Change, Delivery, Fleet, Hub, Outcome
 from onboarding.ports import Clock
 from onboarding.services import events
 from onboarding.services.observing import layer_outcomes
-from onboarding.services.observing.observation_rows import REGISTRATION
+from onboarding.services.observing.standings import batched
 
 _OPEN = (OutcomeState.WAITING.value, OutcomeState.DIFFERS.value)
 _MOST = 500
@@ -48,22 +40,23 @@ def check(*, fleet: Fleet, clock: Clock) -> int:
     A difference becomes an event the first time, and is compared again each time.
     """
     now = clock.now()
-    rows = (
+    longest_ago = F("outcome__checked_at").asc(nulls_first=True)
+    rows = list(
         Delivery.objects.filter(fleet=fleet, state=DeliveryState.COMMITTED.value)
         .filter(Q(outcome__isnull=True) | Q(outcome__state__in=_OPEN))
         .filter(Q(change__hub__isnull=False) | Q(change__kind=Change.Kind.LAYER))
         .exclude(change__plan={})
-        .select_related("change__hub", "outcome")
-        .order_by("-committed_at", "-pk")[:_MOST]
+        .select_related("change__hub", "fleet", "outcome")
+        .order_by(longest_ago, "-committed_at", "-pk")[:_MOST]
     )
-    newest: set[tuple[int | None, str]] = set()
-    for delivery in rows:
-        if delivery.change.kind == Change.Kind.LAYER:
-            _check_layer(delivery, now)
-            continue
-        about = (delivery.change.hub_id, delivery.change.cluster_name)
-        _check(delivery, now, superseded=about in newest or _has_newer(delivery))
-        newest.add(about)
+    layers = [row for row in rows if row.change.kind == Change.Kind.LAYER]
+    found = {row.pk: _compare_layer(row, now) for row in layers}
+    found |= _compare([row for row in rows if row.pk not in found], now)
+    same = [row for row in rows if found[row.pk].is_what(row)]
+    Outcome.objects.filter(delivery__in=[row.pk for row in same]).update(checked_at=now)
+    for row in rows:
+        if not found[row.pk].is_what(row):
+            _keep(row, found[row.pk], now)
     return len(rows)
 
 
@@ -118,96 +111,110 @@ def unforeseen(*, fleet: Fleet, hub_name: str, cluster_name: str) -> Outcome | N
     )
 
 
-def _has_newer(delivery: Delivery) -> bool:
-    change = delivery.change
-    if Delivery.objects.filter(
-        state=DeliveryState.COMMITTED.value,
-        change__hub=change.hub,
-        change__cluster_name=change.cluster_name,
-        committed_at__gt=delivery.committed_at,
-    ).exists():
-        return True
-    place = (change.hub.name if change.hub else "", change.cluster_name)
-    return any(
-        place in layer_outcomes.places_of(one.change)
-        for one in layer_outcomes.newer_layers(delivery)
-    )
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one comparison came to, as the columns of its row."""
+
+    state: OutcomeState
+    differences: tuple[str, ...] = ()
+    clusters: int = 0
+    agreeing: int = 0
+    lacking: tuple[tuple[str, str, str], ...] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """Column -> value."""
+        return {
+            "state": self.state.value,
+            "differences": list(self.differences) if self.state is OutcomeState.DIFFERS else [],
+            "clusters": self.clusters,
+            "agreeing": self.agreeing,
+            "lacking": [list(one) for one in self.lacking],
+        }
+
+    def is_what(self, delivery: Delivery) -> bool:
+        """Whether the delivery's row says so already."""
+        row = getattr(delivery, "outcome", None)
+        return row is not None and all(
+            getattr(row, name) == value for name, value in self.columns().items()
+        )
 
 
-def _check_layer(delivery: Delivery, now: datetime) -> None:
+def _compare_layer(delivery: Delivery, now: datetime) -> _Found:
     found = layer_outcomes.compare(delivery, now)
-    numbers = {
-        "clusters": found.clusters,
-        "agreeing": found.agreeing,
-        "lacking": [list(one) for one in found.lacking],
-    }
-    _keep(delivery, found.state, found.sentences, numbers, now)
+    return _Found(found.state, found.sentences, found.clusters, found.agreeing, found.lacking)
 
 
-def _check(delivery: Delivery, now: datetime, *, superseded: bool) -> None:
-    change = delivery.change
-    found: tuple[str, ...] = ()
-    if superseded:
-        state = OutcomeState.SUPERSEDED
-    else:
-        found = differences(prediction_of(change.plan), _seen(delivery))
-        watch = HubWatch.objects.filter(hub=change.hub).first()
+def _compare(rows: Sequence[Delivery], now: datetime) -> dict[int, _Found]:
+    """Hold deliveries that are about one cluster each against the hubs, by a few queries for all."""
+    hubs: dict[Hub, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.change.hub is not None:
+            hubs[row.change.hub].append(row.change.cluster_name)
+    overtaken = _overtaken(rows, hubs)
+    seen = {hub.pk: layer_outcomes.seen_of(hub.name, names) for hub, names in hubs.items()}
+    looked = {hub.pk: layer_outcomes.looked_at(hub.name) for hub in hubs}
+    found = {}
+    for row in rows:
+        change = row.change
+        if row.pk in overtaken or change.hub_id is None:
+            found[row.pk] = _Found(OutcomeState.SUPERSEDED)
+            continue
+        differing = differences(
+            prediction_of(change.plan), seen[change.hub_id][change.cluster_name]
+        )
         state = judge(
-            found,
-            committed_at=delivery.committed_at or now,
-            seen_at=_seen_at(watch),
+            differing,
+            committed_at=row.committed_at or now,
+            seen_at=looked[change.hub_id],
             now=now,
         )
-    _keep(delivery, state, found, {}, now)
+        found[row.pk] = _Found(state, differing)
+    return found
 
 
-def _keep(
-    delivery: Delivery,
-    state: OutcomeState,
-    found: tuple[str, ...],
-    numbers: Mapping[str, Any],
-    now: datetime,
-) -> None:
-    """Write a comparison down; a difference becomes an event the first time."""
-    old = Outcome.objects.filter(delivery=delivery).first()
-    changed = old is None or old.state != state.value
+def _overtaken(rows: Sequence[Delivery], hubs: Mapping[Hub, Sequence[str]]) -> set[int]:
+    """Those of whose cluster a later change, or a later edit of a layer that moves it, is in Git."""
+    newest: dict[tuple[int | None, str], int] = {}
+    for hub, names in hubs.items():
+        for some in batched(sorted(set(names))):
+            delivered = Delivery.objects.filter(
+                state=DeliveryState.COMMITTED.value, change__hub=hub, change__cluster_name__in=some
+            ).order_by("committed_at", "pk")
+            for name, pk in delivered.values_list("change__cluster_name", "pk"):
+                newest[hub.pk, name] = pk
+    overtaken = {
+        row.pk for row in rows if newest.get((row.change.hub_id, row.change.cluster_name)) != row.pk
+    }
+    oldest = min((row.committed_at for row in rows if row.committed_at), default=None)
+    for layer in layer_outcomes.newer_layers(fleet=rows[0].fleet, after=oldest) if oldest else ():
+        places = layer_outcomes.places_of(layer.change)
+        overtaken |= {row.pk for row in rows if _place(row) in places and _is_older(row, layer)}
+    return overtaken
+
+
+def _place(row: Delivery) -> layer_outcomes.Place:
+    return (row.change.hub.name if row.change.hub else "", row.change.cluster_name)
+
+
+def _is_older(one: Delivery, other: Delivery) -> bool:
+    return bool(one.committed_at and other.committed_at and one.committed_at < other.committed_at)
+
+
+def _keep(delivery: Delivery, found: _Found, now: datetime) -> None:
+    """Write a comparison down; a difference becomes an event, by whoever is first to write it."""
+    begun = {"state": OutcomeState.WAITING.value, "since": now, "checked_at": now}
     with transaction.atomic():
-        Outcome.objects.update_or_create(
-            delivery=delivery,
-            defaults={
-                "state": state.value,
-                "differences": list(found) if state is OutcomeState.DIFFERS else [],
-                "checked_at": now,
-                **numbers,
-                **({"since": now} if changed else {}),
-            },
-        )
-        if changed and state is OutcomeState.DIFFERS:
+        row, _ = Outcome.objects.get_or_create(delivery=delivery, defaults=begun)
+        mine = Outcome.objects.filter(pk=row.pk)
+        # What is settled stays so, whatever somebody slower has seen.
+        still_open = mine.filter(state__in=_OPEN).exclude(state=found.state.value)
+        moved = still_open.update(since=now, state=found.state.value)
+        mine.filter(state=found.state.value).update(checked_at=now, **found.columns())
+        if moved and found.state is OutcomeState.DIFFERS:
             events.record(
                 verb="outcome.differed",
-                message=f"The hub did something else than was foreseen: {found[0]}",
+                message=f"The hub did something else than was foreseen: {found.differences[0]}",
                 at=now,
                 change=delivery.change,
-                detail={"differences": list(found)},
+                detail={"differences": list(found.differences)},
             )
-
-
-def _seen_at(watch: HubWatch | None) -> datetime | None:
-    """Since when everything that is compared was seen: labels and Applications are read apart."""
-    if watch is None or watch.seen_at is None or watch.clusters_seen_at is None:
-        return None
-    return min(watch.seen_at, watch.clusters_seen_at)
-
-
-def _seen(delivery: Delivery) -> Seen:
-    change = delivery.change
-    registered = ClusterStatus.objects.filter(hub=change.hub, name=change.cluster_name).first()
-    rows = ApplicationStatus.objects.filter(hub=change.hub, cluster_name=change.cluster_name)
-    return Seen(
-        labels=registered.labels if registered else None,
-        applications={
-            row.name: Expected(row.version, str(row.facts.get("release", "")))
-            for row in rows.only("name", "version", "facts")
-            if not row.name.startswith(REGISTRATION)
-        },
-    )

@@ -114,12 +114,7 @@ def keep_up(*, fleet: Fleet, clock: Clock) -> int:
     """
     now, part = clock.now(), f"standings:{fleet.name}"
     seconds = min(_LONGEST, Cluster.objects.filter(fleet=fleet).count() / _CLUSTERS_PER_SECOND)
-    lately = Heartbeat.objects.filter(
-        part=part, at__gt=now - timedelta(seconds=seconds), at__lte=now
-    )
-    if not lately.exists():
-        # Written first, so that no second worker begins the same.
-        Heartbeat.objects.update_or_create(part=part, defaults={"at": now})
+    if _is_first_to_begin(part, now, seconds):
         return recompute(fleet=fleet, clock=clock)
     moving: dict[str, set[str]] = defaultdict(set)
     changes = Change.objects.filter(fleet=fleet).filter(
@@ -137,6 +132,21 @@ def keep_up(*, fleet: Fleet, clock: Clock) -> int:
     return sum(
         follow(fleet=fleet, hub_name=hub_name, names=names, clock=clock)
         for hub_name, names in moving.items()
+    )
+
+
+def _is_first_to_begin(part: str, now: datetime, seconds: float) -> bool:
+    """Whether a pass is due that nobody has begun: of many who ask at once, one is told so.
+
+    One that a wrong clock set far into the future counts for nothing.
+    """
+    begun = Heartbeat.objects.filter(part=part)
+    ahead = now + timedelta(seconds=_LONGEST)
+    lately = Q(at__gt=now - timedelta(seconds=seconds), at__lte=ahead)
+    if begun.exclude(lately).update(at=now):
+        return True
+    return (
+        not begun.exists() and Heartbeat.objects.get_or_create(part=part, defaults={"at": now})[1]
     )
 
 
