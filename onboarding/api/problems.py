@@ -41,15 +41,10 @@ def problem(
 
 def of_refused(refused: Refused) -> HttpResponse:
     """What was refused, each reason at its field: 403 without the right, 409 for a used key, else 422."""
-    errors = [Refusal(one.message, said_at_api(one.field), one.code) for one in refused.refusals]
+    errors = [Refusal(one.message, said_at(one.field), one.code) for one in refused.refusals]
     codes = {one.code for one in errors}
     status = 403 if codes & _FORBIDDEN else 409 if codes & _CONFLICT else 422
     return problem(status, str(refused), errors=errors)
-
-
-def said_at_api(name: str) -> str:
-    """A field's name as the body has it; names of headers and of parameters are themselves."""
-    return name if name in ("Idempotency-Key", "until", "timeout") else said_at(name)
 
 
 def handle(api: NinjaAPI) -> None:

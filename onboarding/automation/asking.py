@@ -11,6 +11,7 @@ from django.forms import Form
 from onboarding import wiring
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.member import DeploymentModel
+from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.registration import (
     HANDOVER,
     OPTIONS,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 PLACE = ("hub", "cluster", "tenant", "environment", "secret_name", "server")
 MODEL = ("model", "remote_addons", "remote_resources")
-_OF_OFFBOARDING = ("confirm", "workloads")
+_CHANNELS = frozenset(RELEASE_LABELS.values())
 
 Record = Callable[[Change], None]
 
@@ -132,8 +133,9 @@ def said_at(name: str) -> str:
         return f"pins.{name.removeprefix(PIN)}"
     if name in OPTIONS:
         return f"options.{name}"
-    known = name in {"", *PLACE, *MODEL, *_OF_OFFBOARDING} or name.startswith(("pins.", "options."))
-    return name if known else f"pins.{name}"
+    if name in _CHANNELS or name.startswith("enable_"):
+        return f"pins.{name}"
+    return name
 
 
 def _hub(cluster: Cluster) -> Hub:

@@ -63,10 +63,12 @@ def test_it_plans_an_intent_of_a_file(stage: Stage, tmp_path: Path) -> None:
         "--file", str(file)
     )
     file.write_text(INTENT.replace("default}", "none}").replace("fleet/spoke-9", "'{{ x }}'"))
-    with pytest.raises(CommandError) as refused:
-        plan("--file", str(file), "--json")
-    fields = {one["field"] for one in json.loads(str(refused.value))["refused"]}
-    assert fields == {"addonsRelease", "secret_name"}
+    out = StringIO()
+    with pytest.raises(CommandError, match="secret_name: ") as refused:
+        call_command("plan", "--file", str(file), "--json", stdout=out)
+    assert refused.value.returncode == 1
+    fields = {one["field"] for one in json.loads(out.getvalue())["refused"]}
+    assert fields == {"pins.addonsRelease", "secret_name"}
     file.write_text("a: 1\na: 2\n")
     with pytest.raises(CommandError, match="line 2"):
         plan("--file", str(file))

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
-
-from onboarding import wiring
-from onboarding.domain.errors import FleetError
+from onboarding.automation import asking, telling
+from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState
-from onboarding.models import Cluster, Hub, Offboarding
+from onboarding.management.family import FamilyCommand, add_person, person_of
+from onboarding.models import Cluster, Offboarding
 from onboarding.services import offboarding
 
 
-class Command(BaseCommand):
+class Command(FamilyCommand):
     """Asks for an offboarding in somebody's name, or tells the newest one of a cluster."""
 
     help = (
         "Ask that a cluster leaves the fleet (--keep or --remove), or say where its offboarding "
-        "stands. Exit code 1 where it is refused or there is none."
+        "stands. Exit codes: 0 done, 1 refused or there is none, 2 called wrongly, 3 try again later."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,69 +29,54 @@ class Command(BaseCommand):
         workloads.add_argument("--keep", action="store_true", help="workloads stay on the spoke")
         workloads.add_argument("--remove", action="store_true", help="workloads are taken away")
         parser.add_argument("--confirm", default="", help="the cluster's name once more")
-        parser.add_argument("--as", dest="person", default="", help="in whose name it is asked for")
-        parser.add_argument("--json", action="store_true", help="as JSON")
+        add_person(parser)
+        super().add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def act(self, options: dict[str, Any]) -> None:
         """Ask, if that is wanted; then tell how it stands."""
         if options["keep"] or options["remove"]:
-            try:
-                self._ask(options)
-            except FleetError as error:
-                raise CommandError(str(error)) from error
+            _ask(options)
         run = offboarding.newest(hub_name=options["hub"], cluster=options["cluster"])
         if run is None:
-            raise CommandError(f"No offboarding of {options['cluster']} was ever asked for.")
+            raise Refused(
+                f"No offboarding of {options['cluster']} was ever asked for.", code="absent"
+            )
         told = _told(run)
         if options["json"]:
-            self.stdout.write(json.dumps(told, indent=2))
+            self.say(told)
             return
         self.stdout.write(f"{run.cluster_name}: {told['state']}, change #{run.change_id}")
         for step in told["steps"]:
             mark = "x" if step["done_at"] else "!" if step["stuck"] else " "
             self.stdout.write(f"[{mark}] {step['title']}. {step['says']} {step['remedy']}".rstrip())
 
-    def _ask(self, options: dict[str, Any]) -> None:
-        cluster = Cluster.objects.filter(hub_name=options["hub"], name=options["cluster"]).first()
-        hub = Hub.objects.filter(name=options["hub"]).first()
-        person = User.objects.filter(username=options["person"]).first()
-        if cluster is None or hub is None:
-            raise CommandError(f"There is no cluster {options['cluster']} on {options['hub']}.")
-        if person is None:
-            raise CommandError("Say in whose name it is asked for: --as USER.")
-        offboarding.request(
-            cluster=cluster,
-            keep=options["keep"],
-            confirmed=options["confirm"],
-            actor=person,
-            repository=wiring.current_repository(cluster.fleet, max_age=0),
-            credentials=wiring.credentials(hub),
-            clock=wiring.clock(),
-            renderer=wiring.renderer(),
+
+def _ask(options: dict[str, Any]) -> None:
+    cluster = (
+        Cluster.objects.select_related("fleet")
+        .filter(hub_name=options["hub"], name=options["cluster"])
+        .order_by("problem", "path")
+        .first()
+    )
+    if cluster is None:
+        raise Refused(
+            f"There is no cluster {options['cluster']} on {options['hub']}.", code="absent"
         )
+    asking.offboard(
+        cluster=cluster,
+        keep=options["keep"],
+        confirmed=options["confirm"],
+        actor=person_of(options),
+    )
 
 
 def _told(run: Offboarding) -> dict[str, Any]:
     """A run as plain data; before it is approved its decision, then what people want of it."""
     approved = run.change.state == DecisionState.APPROVED.value
-    return {
+    return telling.run_told(run) | {
         "cluster": run.cluster_name,
         "hub": run.hub.name,
         "change": run.change_id,
         "decision": run.change.state,
         "state": run.state if approved or run.ended_at else run.change.state,
-        "workloads": "keep" if run.keep else "remove",
-        "note": run.note,
-        "steps": [
-            {
-                "step": one.step,
-                "title": one.get_step_display(),
-                "change": one.change_id,
-                "says": one.says,
-                "remedy": one.remedy,
-                "stuck": one.stuck,
-                "done_at": one.done_at.isoformat() if one.done_at else None,
-            }
-            for one in run.steps.all()
-        ],
     }

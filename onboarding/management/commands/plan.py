@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from onboarding import wiring
-from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.errors import Refused
 from onboarding.domain.fleet_plan import FleetPlan
 from onboarding.domain.fleet_plan_text import fleet_plan_text
 from onboarding.domain.intents import FORMAT, intent_from_data
 from onboarding.domain.plan_text import plan_text
 from onboarding.domain.plans import Plan
-from onboarding.domain.yaml.yamlread import load
-from onboarding.models import Change, Fleet
+from onboarding.management.family import FamilyCommand, fleet_called, read_map
+from onboarding.models import Change
 from onboarding.services import fleet_plans, plan_records, previews
 
 
-class Command(BaseCommand):
+class Command(FamilyCommand):
     """Plans a change, or an intent from a file, on the branch as it is now."""
 
     help = (
-        "Show what a change would do: files, labels, Applications. Exit code 1 where it is refused."
+        "Show what a change would do: files, labels, Applications. Exit codes: 0 done, 1 refused, "
+        "2 called wrongly, 3 try again later."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,37 +47,32 @@ class Command(BaseCommand):
             help="what the files below a folder would do, each in the place of its path, to every cluster",
         )
         parser.add_argument("--fleet", default="", help="the fleet's name, where there are several")
-        parser.add_argument("--json", action="store_true", help="the whole plan as JSON")
+        super().add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Plan and print; a refusal is printed with every reason and its field."""
+    def act(self, options: dict[str, Any]) -> None:
+        """Plan and print."""
         asked = [name for name in ("change", "file", "commit", "files") if options[name]]
         if len(asked) != 1:
             raise CommandError(
-                "Give the number of a change, --file with an intent, --commit, or --files."
+                "Give the number of a change, --file with an intent, --commit, or --files.",
+                returncode=2,
             )
-        try:
-            if asked[0] in ("commit", "files"):
-                self._tell_fleet(self._of_fleet(options), as_json=options["json"])
-                return
-            if options["change"]:
-                plan, digest = self._of_change(options["change"])
-            else:
-                plan, digest = self._of_file(options["file"], options["fleet"]), ""
-        except Refused as refused:
-            raise CommandError(_reasons(refused, as_json=options["json"])) from refused
-        except FleetError as error:
-            raise CommandError(str(error)) from error
+        if asked[0] in ("commit", "files"):
+            self._tell_fleet(self._of_fleet(options), as_json=options["json"])
+            return
+        if options["change"]:
+            plan, digest = self._of_change(options["change"])
+        else:
+            plan, digest = self._of_file(options["file"], options["fleet"]), ""
         if options["json"]:
-            record = plan_records.record(plan) | {"digest": digest or None}
-            self.stdout.write(json.dumps(record, indent=2, sort_keys=True))
+            self.say(plan_records.record(plan) | {"digest": digest or None})
         else:
             self.stdout.write(plan_text(plan, digest=digest), ending="")
 
     def _of_change(self, number: int) -> tuple[Plan, str]:
         change = Change.objects.select_related("fleet", "requester").filter(pk=number).first()
         if change is None or not change.intent:
-            raise CommandError(f"There is no change #{number} that could be planned.")
+            raise Refused(f"There is no change #{number} that could be planned.", code="absent")
         repository = wiring.current_repository(change.fleet, max_age=0)
         seen = previews.preview_change(
             change=change, repository=repository, renderer=wiring.renderer()
@@ -85,7 +80,7 @@ class Command(BaseCommand):
         return seen.plan, seen.digest
 
     def _of_fleet(self, options: dict[str, Any]) -> FleetPlan:
-        fleet = _fleet(options["fleet"])
+        fleet = fleet_called(options["fleet"])
         repository = wiring.current_repository(fleet, max_age=0)
         if rev := options["commit"]:
             return fleet_plans.plan_revision(
@@ -98,21 +93,15 @@ class Command(BaseCommand):
 
     def _tell_fleet(self, plan: FleetPlan, *, as_json: bool) -> None:
         if as_json:
-            record = plan_records.record_of_fleet(plan)
-            self.stdout.write(json.dumps(record, indent=2, sort_keys=True))
+            self.say(plan_records.record_of_fleet(plan))
         else:
             self.stdout.write(fleet_plan_text(plan), ending="")
 
     def _of_file(self, name: str, fleet_name: str) -> Plan:
-        fleet = _fleet(fleet_name)
-        try:
-            data = load(Path(name).read_bytes(), path=name)
-        except OSError as error:
-            raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
-        if not isinstance(data, dict):
-            raise CommandError(f"{name} must be a map.")
-        usual = {"format": FORMAT, "kind": "register", "remote_addons": False}
-        usual |= {"remote_resources": False, "options": {}, "pins": {}}
+        fleet = fleet_called(fleet_name)
+        data = read_map(name)
+        usual: dict[str, Any] = {"format": FORMAT, "kind": "register", "model": "centralized"}
+        usual |= {"remote_addons": False, "remote_resources": False, "options": {}, "pins": {}}
         return previews.preview(
             fleet=fleet,
             intent=intent_from_data({**usual, **data}),
@@ -120,23 +109,3 @@ class Command(BaseCommand):
             server=str(data.get("server", "")),
             renderer=wiring.renderer(),
         )
-
-
-def _fleet(name: str) -> Fleet:
-    fleets = Fleet.objects.filter(name=name) if name else Fleet.objects.all()
-    if len(found := list(fleets[:2])) != 1:
-        raise CommandError("Name one fleet with --fleet.")
-    return found[0]
-
-
-def _reasons(refused: Refused, *, as_json: bool) -> str:
-    if as_json:
-        reasons = [
-            {"field": one.field, "code": one.code, "message": one.message}
-            for one in refused.refusals
-        ]
-        return json.dumps({"refused": reasons}, indent=2)
-    lines = [
-        f"{one.field}: {one.message}" if one.field else one.message for one in refused.refusals
-    ]
-    return "Refused:\n" + "\n".join(lines)
