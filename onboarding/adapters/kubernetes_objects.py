@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -23,145 +23,149 @@ DEEPEST = 100
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
-class _Part(msgspec.Struct, omit_defaults=True, gc=False):
-    """Fields that are needed; what is absent stays absent."""
+# Maps and not structs: what is decoded is handed on as it is, without being copied once more.
+class _Owner(TypedDict, total=False):
+    kind: str
+    name: str
 
 
-class _Owner(_Part):
-    kind: str = ""
-    name: str = ""
+class _Metadata(TypedDict, total=False):
+    name: str
+    uid: str
+    resourceVersion: str
+    creationTimestamp: str
+    deletionTimestamp: str
+    labels: dict[str, str]
+    finalizers: list[str]
+    ownerReferences: list[_Owner]
 
 
-class _Metadata(_Part):
-    name: str = ""
-    uid: str = ""
-    resourceVersion: str = ""
-    creationTimestamp: str = ""
-    deletionTimestamp: str = ""
-    labels: dict[str, str] = {}
-    finalizers: list[str] = []
-    ownerReferences: list[_Owner] = []
+class _Condition(TypedDict, total=False):
+    type: str
+    status: str
+    reason: str
+    message: str
+    lastTransitionTime: str
 
 
-class _Condition(_Part):
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-    message: str = ""
-    lastTransitionTime: str = ""
+class _Helm(TypedDict, total=False):
+    valueFiles: list[str]
 
 
-class _Helm(_Part):
-    valueFiles: list[str] = []
+class _Source(TypedDict, total=False):
+    chart: str
+    path: str
+    targetRevision: str
+    helm: _Helm | None
 
 
-class _Source(_Part):
-    chart: str = ""
-    path: str = ""
-    targetRevision: str = ""
-    helm: _Helm | None = None
+class _Destination(TypedDict, total=False):
+    name: str
+    server: str
+    namespace: str
 
 
-class _Destination(_Part):
-    name: str = ""
-    server: str = ""
-    namespace: str = ""
+class _ApplicationSpec(TypedDict, total=False):
+    destination: _Destination | None
+    source: _Source | None
+    sources: list[_Source]
 
 
-class _ApplicationSpec(_Part):
-    destination: _Destination | None = None
-    source: _Source | None = None
-    sources: list[_Source] = []
+class _Revisions(TypedDict, total=False):
+    status: str
+    revision: str
+    revisions: list[str]
 
 
-class _Revisions(_Part):
-    status: str = ""
-    revision: str = ""
-    revisions: list[str] = []
+class _Health(TypedDict, total=False):
+    status: str
+    message: str
 
 
-class _Health(_Part):
-    status: str = ""
-    message: str = ""
+class _Asked(TypedDict, total=False):
+    sync: _Revisions | None
 
 
-class _Asked(_Part):
-    sync: _Revisions | None = None
+class _Operation(TypedDict, total=False):
+    phase: str
+    message: str
+    finishedAt: str
+    syncResult: _Revisions | None
+    operation: _Asked | None
 
 
-class _Operation(_Part):
-    phase: str = ""
-    message: str = ""
-    finishedAt: str = ""
-    syncResult: _Revisions | None = None
-    operation: _Asked | None = None
+class _ApplicationStatus(TypedDict, total=False):
+    sync: _Revisions | None
+    health: _Health | None
+    operationState: _Operation | None
+    reconciledAt: str
+    conditions: list[_Condition]
 
 
-class _ApplicationStatus(_Part):
-    sync: _Revisions | None = None
-    health: _Health | None = None
-    operationState: _Operation | None = None
-    reconciledAt: str = ""
-    conditions: list[_Condition] = []
+class _Application(TypedDict, total=False):
+    metadata: _Metadata | None
+    spec: _ApplicationSpec | None
+    status: _ApplicationStatus | None
 
 
-class _Application(_Part):
-    metadata: _Metadata | None = None
-    spec: _ApplicationSpec | None = None
-    status: _ApplicationStatus | None = None
+class _Remote(TypedDict, total=False):
+    key: str
 
 
-class _Remote(_Part):
-    key: str = ""
+class _SecretData(TypedDict, total=False):
+    remoteRef: _Remote | None
 
 
-class _SecretData(_Part):
-    remoteRef: _Remote | None = None
+class _SecretDataFrom(TypedDict, total=False):
+    extract: _Remote | None
 
 
-class _SecretDataFrom(_Part):
-    extract: _Remote | None = None
+class _Named(TypedDict, total=False):
+    name: str
 
 
-class _Named(_Part):
-    name: str = ""
+class _ExternalSecretSpec(TypedDict, total=False):
+    data: list[_SecretData]
+    dataFrom: list[_SecretDataFrom]
+    target: _Named | None
+    secretStoreRef: _Named | None
+    refreshInterval: str
 
 
-class _ExternalSecretSpec(_Part):
-    data: list[_SecretData] = []
-    dataFrom: list[_SecretDataFrom] = []
-    target: _Named | None = None
-    secretStoreRef: _Named | None = None
-    refreshInterval: str = ""
+class _ExternalSecretStatus(TypedDict, total=False):
+    conditions: list[_Condition]
+    refreshTime: str
+    syncedResourceVersion: str
 
 
-class _Ready(_Part):
-    conditions: list[_Condition] = []
+class _ExternalSecret(TypedDict, total=False):
+    metadata: _Metadata | None
+    spec: _ExternalSecretSpec | None
+    status: _ExternalSecretStatus | None
 
 
-class _ExternalSecretStatus(_Ready):
-    refreshTime: str = ""
-    syncedResourceVersion: str = ""
-
-
-class _ExternalSecret(_Part):
-    metadata: _Metadata | None = None
-    spec: _ExternalSecretSpec | None = None
-    status: _ExternalSecretStatus | None = None
-
-
-class _ListMetadata(_Part):
+class _ListMetadata(msgspec.Struct):
     resourceVersion: str = ""
     # `continue` is a word of Python's
     more: str = msgspec.field(name="continue", default="")
 
 
-class _Listed(_Part):
+class _Listed(msgspec.Struct):
     items: list[msgspec.Raw]
     metadata: _ListMetadata | None = None
 
 
-class _Event(_Part):
+class _Applications(msgspec.Struct):
+    items: list[_Application]
+    metadata: _ListMetadata | None = None
+
+
+class _ExternalSecrets(msgspec.Struct):
+    items: list[_ExternalSecret]
+    metadata: _ListMetadata | None = None
+
+
+class _Event(msgspec.Struct):
     type: str
     object: msgspec.Raw
 
@@ -170,6 +174,11 @@ class _Event(_Part):
 _NEEDED: Mapping[HubKind, msgspec.json.Decoder[Any]] = {
     HubKind.APPLICATIONS: msgspec.json.Decoder(_Application),
     HubKind.EXTERNAL_SECRETS: msgspec.json.Decoder(_ExternalSecret),
+}
+# A page whose objects are all as promised is read in one go, any other one object by object.
+_PAGES: Mapping[HubKind, msgspec.json.Decoder[Any]] = {
+    HubKind.APPLICATIONS: msgspec.json.Decoder(_Applications),
+    HubKind.EXTERNAL_SECRETS: msgspec.json.Decoder(_ExternalSecrets),
 }
 _LISTED = msgspec.json.Decoder(_Listed)
 _EVENT = msgspec.json.Decoder(_Event)
@@ -189,12 +198,17 @@ def read_page(kind: HubKind, content: bytes) -> Listed:
 
     Raises ValueError where the content is not JSON.
     """
+    items: tuple[Mapping[str, Any], ...]
     try:
-        page = _LISTED.decode(content)
-    except (msgspec.MsgspecError, RecursionError):
-        return _read_page_slowly(content)
+        page = _PAGES[kind].decode(content)
+        items = tuple(page.items)
+    except (KeyError, msgspec.MsgspecError, RecursionError):
+        try:
+            page = _LISTED.decode(content)
+        except (msgspec.MsgspecError, RecursionError):
+            return _read_page_slowly(content)
+        items = tuple(_object(kind, raw) for raw in page.items)
     metadata = page.metadata or _ListMetadata()
-    items = tuple(_object(kind, raw) for raw in page.items)
     return Listed(items, metadata.more, metadata.resourceVersion)
 
 
@@ -236,7 +250,7 @@ def _object(kind: HubKind | None, raw: msgspec.Raw) -> Mapping[str, Any]:
     decoder = _NEEDED.get(kind) if kind else None
     if decoder is not None:
         try:
-            return _map(msgspec.to_builtins(decoder.decode(raw)))
+            return _map(decoder.decode(raw))
         except (msgspec.MsgspecError, RecursionError):
             pass  # not as its custom resource promises: read it whole, whatever it is
     return _map(json.loads(shallow(bytes(raw))))

@@ -92,12 +92,12 @@ def application_facts(
 
 def _map(data: Mapping[str, object], key: str) -> Mapping[str, object]:
     found = data.get(key)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _maps(data: object) -> tuple[Mapping[str, object], ...]:
     return (
-        tuple(one for one in data if isinstance(one, Mapping))
+        tuple(one for one in data if isinstance(one, dict))
         if isinstance(data, list | tuple)
         else ()
     )

@@ -13,6 +13,7 @@ from onboarding.models.delivery import Delivery, DeliveryAttempt, PullRequest, W
 from onboarding.models.event import Event, EventHead
 from onboarding.models.fleet import Fleet, Hub
 from onboarding.models.lint import LintFinding, LintReport
+from onboarding.models.lookups import Among
 from onboarding.models.observation import (
     ApplicationStatus,
     ClusterStatus,
@@ -30,6 +31,7 @@ from onboarding.models.system import Heartbeat
 
 __all__ = [
     "Adoption",
+    "Among",
     "ApplicationStatus",
     "Approval",
     "Change",

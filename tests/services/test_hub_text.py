@@ -31,6 +31,11 @@ from onboarding.services.observing.hub_text import as_list, as_map, clean, text
         ("cannot clone https://user:pw@git/fleet", "cannot clone https://***git/fleet"),
         ("dial ?password=hunter2 failed", "dial ?password=*** failed"),
         ("dial ?TOKEN=hunter2 failed", "dial ?TOKEN=*** failed"),
+        ("BEARER abc.def", "***"),
+        ("K8S-AWS-v1.aHR0cHM6Ly9", "***"),
+        ("got EYJhbGciOiJSUzI1NiJ9", "got ***"),
+        ("\N{KELVIN SIGN}8s-aws-v1.aHR0cHM6Ly9", "***"),
+        ("see https://charts.example.com/a", "see https://charts.example.com/a"),
     ],
 )
 def test_it_keeps_what_may_be_shown(said: object, kept: str) -> None:

@@ -77,3 +77,26 @@ def test_it_saves_no_judgement_over_a_newer_event() -> None:
         "a": "healthy",
         "b": "failed",
     }
+
+
+@pytest.mark.django_db
+def test_it_judges_by_time_only_what_a_silent_hub_has_not_named_since() -> None:
+    fleet = Fleet.objects.create(name="fleet-looked", repository_url="file:///srv/fleet.git")
+    hub = Hub.objects.create(fleet=fleet, name="hub-looked")
+    for name, seen_at in (("old", START), ("new", MUCH_LATER)):
+        app = row(name=name, hub_id=hub.pk, uid=name, verdict="healthy")
+        app.seen_at = seen_at
+        app.save()
+    for heard_at, names in ((None, ["old"]), (START, ["old"]), (MUCH_LATER, [])):
+        found = verdicts.that_time_may_change(hub_id=hub.pk, now=MUCH_LATER, heard_at=heard_at)
+        assert [app.name for app in found] == names
+
+
+@pytest.mark.django_db
+def test_it_finds_rows_among_many_values() -> None:
+    fleet = Fleet.objects.create(name="fleet-many", repository_url="file:///srv/fleet.git")
+    made = [Hub.objects.create(fleet=fleet, name=name) for name in ("hub-a", "hub-b", "hub-c")]
+    assert set(Hub.objects.filter(name__among=["hub-a", "hub-c", "hub-d"])) == {made[0], made[2]}
+    assert set(Hub.objects.filter(pk__among={made[1].pk: ""})) == {made[1]}
+    assert set(Hub.objects.filter(name__among=["hub-a", None])) == {made[0]}
+    assert not Hub.objects.filter(name__among=[])

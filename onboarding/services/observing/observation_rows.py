@@ -26,7 +26,7 @@ from onboarding.services.observing.verdicts import UNREADABLE, conclude
 REGISTRATION = "fleet-secret-"
 """The registration Application of a cluster is called this and the cluster's name."""
 
-_CHUNK = 400
+_CHUNK = 500
 _LIST = 20
 _SET_PARTS = ("goTemplate", "generators", "template", "templatePatch", "syncPolicy")
 _FACTS_BYTES = 128 * 1024
@@ -143,7 +143,7 @@ def store(context: Context, objects: Iterable[Mapping[str, Any]], *, ordered: bo
 def _store_chunk(
     context: Context, chunk: Mapping[str, Mapping[str, Any]], before: Stored, *, ordered: bool
 ) -> Stored:
-    rows = rows_of(context.hub_id, context.kind).filter(uid__in=chunk)
+    rows = rows_of(context.hub_id, context.kind).filter(uid__among=chunk)
     known = {row.uid: row for row in rows.defer("facts")}
     servers = _server_names(context, chunk.values())
     changed: list[Row] = []
@@ -161,7 +161,7 @@ def _store_chunk(
         clusters |= _moved(row, old)
     _write(changed)
     if same:
-        rows_of(context.hub_id, context.kind).filter(pk__in=same).update(
+        rows_of(context.hub_id, context.kind).filter(pk__among=same).update(
             seen_at=context.now, generation=context.generation
         )
     return Stored(
@@ -209,18 +209,22 @@ def row_for(
 
     `servers` maps the API address that an Application may name to its cluster's name.
     """
-    make: Callable[[Context, Mapping[str, Any], Any], Row] = (
+    make: Callable[[Context, Mapping[str, Any], Any, Mapping[str, Any]], Row] = (
         _application if context.kind is HubKind.APPLICATIONS else _other
     )
+    seen = {
+        "hub_id": context.hub_id,
+        "uid": uid,
+        "resource_version": version_of(item),
+        "generation": context.generation,
+        "seen_at": context.now,
+    }
     try:
-        row = make(context, item, old)
+        row = make(context, item, old, seen)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-        row = _set_aside(context, item, old)
+        row = _set_aside(context, item, old, seen)
     if isinstance(row, ApplicationStatus):
         row.cluster_name = servers.get(row.cluster_name, row.cluster_name)
-    row.hub_id, row.uid = context.hub_id, uid
-    row.resource_version = version_of(item)[:60]
-    row.generation, row.seen_at = context.generation, context.now
     return row
 
 
@@ -247,18 +251,24 @@ def _upsert(rows: Sequence[Row]) -> None:
         upsert(rows, unique=("hub", "uid"), columns=_COLUMNS[type(rows[0])])
 
 
-def _application(context: Context, item: Mapping[str, Any], old: Any) -> ApplicationStatus:
+def _application(
+    context: Context, item: Mapping[str, Any], old: Any, seen: Mapping[str, Any]
+) -> ApplicationStatus:
     facts = application_facts(item, seen_at=context.now)
     labels = as_map(as_map(item.get("metadata")).get("labels"))
     commits = [one for one in facts.revisions if _COMMIT.fullmatch(one)]
     revision = text(next(iter(commits or facts.revisions), ""), 120)
+    # All columns are named: a default costs Django more than a value.
     row = ApplicationStatus(
+        **seen,
         name=text(facts.name, 253),
         cluster_name=text(facts.destination, 253),
         component=text(labels.get("fleet/component") or facts.application_set, 120),
         application_set=text(facts.application_set, 253),
         sync=text(facts.sync, 20),
         health=text(facts.health, 20),
+        verdict="",
+        reason="",
         version=text(facts.version, 120),
         revision=revision,
         facts=_application_data(facts, item, labels),
@@ -311,7 +321,9 @@ def _chart_folder(source: Any) -> Any:
     return "" if found.get("chart") else found.get("path", "")
 
 
-def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:
+def _other(
+    context: Context, item: Mapping[str, Any], old: Any, seen: Mapping[str, Any]
+) -> HubObject:
     metadata, spec = as_map(item.get("metadata")), as_map(item.get("spec"))
     labels = {
         text(key, 317): text(value, 63)
@@ -345,6 +357,7 @@ def _other(context: Context, item: Mapping[str, Any], old: Any) -> HubObject:
         raise ValueError("too large")
     changed = wanted.get("lastTransitionTime")
     return HubObject(
+        **seen,
         kind=context.kind.value,
         name=text(metadata.get("name"), 253),
         facts=clean(facts),
@@ -360,10 +373,11 @@ def _remote_keys(spec: Mapping[str, Any]) -> set[str]:
     return {text(one.get("key"), 600) for one in (*one_by_one, *whole) if one.get("key")}
 
 
-def _set_aside(context: Context, item: Mapping[str, Any], old: Any) -> Row:
+def _set_aside(context: Context, item: Mapping[str, Any], old: Any, seen: Mapping[str, Any]) -> Row:
     name = text(as_map(item.get("metadata")).get("name"), 253)
     if context.kind is HubKind.APPLICATIONS:
         return ApplicationStatus(
+            **seen,
             name=name,
             cluster_name=old.cluster_name if old else "",
             component=old.component if old else "",
@@ -371,7 +385,7 @@ def _set_aside(context: Context, item: Mapping[str, Any], old: Any) -> Row:
             reason=UNREADABLE,
             first_seen_at=old.first_seen_at if old else context.now,
         )
-    return HubObject(kind=context.kind.value, name=name, message=UNREADABLE)
+    return HubObject(**seen, kind=context.kind.value, name=name, message=UNREADABLE)
 
 
 def uid_of(item: Mapping[str, Any]) -> str:

@@ -333,11 +333,11 @@ def _runs(events: Iterable[HubEvent]) -> Iterator[tuple[bool, list[Mapping[str, 
 def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Delete the rows of objects that are gone; returns the clusters that they were about."""
     asked = {uid: rows.version_of(item) for item in items if (uid := rows.uid_of(item))}
-    found = rows.rows_of(context.hub_id, context.kind).filter(uid__in=asked)
+    found = rows.rows_of(context.hub_id, context.kind).filter(uid__among=asked)
     gone = [
         row for row in found.defer("facts") if not rows.older(asked[row.uid], row.resource_version)
     ]
-    found.filter(pk__in=[row.pk for row in gone]).delete()
+    found.filter(pk__among=[row.pk for row in gone]).delete()
     return frozenset[str]().union(*map(rows.clusters_of, gone))
 
 

@@ -69,12 +69,13 @@ def that_time_may_change(
     """The hub's Applications whose verdict may be another one by the time of now alone.
 
     Those that wait for it (unknown, stale), those whose last comparison is too old by now, and
-    where the hub is silent, all. The others say what they said until the hub says something new.
+    where the hub is silent, those that it has not named since. The others say what they said until
+    the hub says something new.
     """
     rows = ApplicationStatus.objects.filter(hub_id=hub_id).exclude(reason=UNREADABLE)
-    if heard_at is None or now - heard_at > STALE_AFTER:
-        return rows
     waiting = Q(verdict__in=[VerdictState.UNKNOWN.value, VerdictState.STALE.value])
+    if heard_at is None or now - heard_at > STALE_AFTER:
+        waiting |= Q(seen_at__lt=now - STALE_AFTER)
     # Both are written in UTC with the same digits, so that their texts are in the order of time.
     earliest = (now - COMPARED_WITHIN).replace(microsecond=0).isoformat()
     compared = rows.alias(compared=Cast(KT("facts__reconciled_at"), TextField()))
