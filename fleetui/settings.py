@@ -53,6 +53,21 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Under which people reach the pages: what is written elsewhere, as on a forge, links to it.
 PUBLIC_URL: str = env.web_address("PUBLIC_URL")
 
+# --- Telling people -------------------------------------------------------------------------
+
+# Without a mail server nobody is asked whether they want e-mail, and none is sent.
+EMAIL_HOST: str = env.str("EMAIL_HOST", default="")
+EMAIL_PORT: int = env.int("EMAIL_PORT", default=587)
+EMAIL_HOST_USER: str = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD: str = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS: bool = env.bool("EMAIL_USE_TLS", default=True)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", default="fleet-ui@localhost")
+# Host names inside a private network that webhooks may nevertheless be sent to.
+WEBHOOK_INSIDE_HOSTS: list[str] = env.list("WEBHOOK_INSIDE_HOSTS", default=[])
+# An authority of one's own that vouches for webhooks' receivers; empty for the public ones.
+WEBHOOK_CA_FILE: str = env.str("WEBHOOK_CA_FILE", default="")
+
 # --- Applications ---------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -156,6 +171,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "lead-offboardings": {
         "task": "onboarding.lead_offboardings",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
+    "send-notices": {
+        "task": "onboarding.send_notices",
         "schedule": schedule(run_every=5),
         "options": {"expires": 5},
     },

@@ -320,5 +320,21 @@ class WorkQueue(Protocol):
         ...
 
 
+class WebhookSender(Protocol):
+    """The way to a webhook's receiver."""
+
+    def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send one body. Raises `Refused` where it never will be taken, `Transient` where it may be later."""
+        ...
+
+
+class Mailer(Protocol):
+    """The way to people's mailboxes."""
+
+    def send(self, *, to: str, subject: str, text: str) -> None:
+        """Send one e-mail. Raises `Refused` where the address is refused, `Transient` otherwise."""
+        ...
+
+
 RepositoryFactory = Callable[[int], FleetRepository]
 """Fleet id -> its repository."""

@@ -13,7 +13,7 @@ from celery import shared_task
 from onboarding import wiring
 from onboarding.domain.errors import Transient
 from onboarding.models import Fleet, Offboarding
-from onboarding.services import adopting, offboarding_steps, refreshing
+from onboarding.services import adopting, notices, offboarding_steps, refreshing
 from onboarding.services.delivery import deliveries
 from onboarding.services.observing import observations, outcomes, standings
 
@@ -114,6 +114,19 @@ def lead_offboardings(**_: Any) -> None:
             queue=wiring.queue(),
             renderer=wiring.renderer(),
         )
+
+
+@shared_task(name="onboarding.send_notices")
+def send_notices(**_: Any) -> None:
+    """Tell people and webhooks what happened since the last time, and what could not be told before."""
+    notices.gather(clock=wiring.clock())
+    notices.send_due(
+        clock=wiring.clock(),
+        sender=wiring.webhook_sender(),
+        mailer=wiring.mailer(),
+        way_to=wiring.way_to_webhook,
+        page_of=wiring.page_of_change,
+    )
 
 
 @shared_task(name="onboarding.sweep")

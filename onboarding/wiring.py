@@ -25,7 +25,7 @@ from django.urls import reverse
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Fleet, Hub
+from onboarding.models import Fleet, Hub, Webhook
 from onboarding.ports import (
     ArgoCD,
     ChartRenderer,
@@ -34,13 +34,16 @@ from onboarding.ports import (
     FleetRepository,
     Forge,
     HubReader,
+    Mailer,
     SpokeCredentials,
+    WebhookSender,
     WorkQueue,
 )
 
 if TYPE_CHECKING:
     from onboarding.adapters.git import GitRemote, GitRepository, Identity, SigningKey
     from onboarding.adapters.hub_access import TokenSource
+    from onboarding.services.notices import Way
 
 _mirrors: dict[tuple[int, int, GitRemote, Identity, SigningKey | None], GitRepository] = {}
 _mirrors_lock = threading.Lock()
@@ -207,12 +210,38 @@ def page_of_change(change_id: int) -> str:
     return settings.PUBLIC_URL + reverse("change-detail", args=[change_id])
 
 
+def webhook_sender() -> WebhookSender:
+    """The way to webhooks."""
+    from onboarding.adapters.webhooks import HttpsSender
+
+    return HttpsSender(inside=settings.WEBHOOK_INSIDE_HOSTS, ca_file=settings.WEBHOOK_CA_FILE)
+
+
+def mailer() -> Mailer:
+    """The way to people's mailboxes."""
+    from onboarding.services.mailing import DjangoMailer
+
+    return DjangoMailer()
+
+
+def way_to_webhook(webhook: Webhook) -> Way:
+    """Where a webhook's calls go and what they are signed with, from its files where it names some."""
+    from onboarding.services.notices import Way
+
+    url = _secret_in(webhook.url_file) if webhook.url_file else webhook.url
+    return Way(url, _secret_in(webhook.secret_file))
+
+
 def webhook_secret(fleet: Fleet) -> str:
     """What the fleet's forge signs its calls with; "" where none is configured or readable."""
-    if not fleet.webhook_secret_file:
+    return _secret_in(fleet.webhook_secret_file)
+
+
+def _secret_in(file: str) -> str:
+    if not file:
         return ""
     try:
-        return _token(fleet.webhook_secret_file).token()
+        return _token(file).token()
     except Refused:
         return ""
 

@@ -14,6 +14,7 @@ from onboarding.models.event import Event, EventHead
 from onboarding.models.fleet import Fleet, Hub
 from onboarding.models.lint import LintFinding, LintReport
 from onboarding.models.lookups import Among
+from onboarding.models.notice import MailChoice, Notice, NoticeMark, Webhook
 from onboarding.models.observation import (
     ApplicationStatus,
     ClusterStatus,
@@ -50,6 +51,9 @@ __all__ = [
     "IdempotencyKey",
     "LintFinding",
     "LintReport",
+    "MailChoice",
+    "Notice",
+    "NoticeMark",
     "Offboarding",
     "OffboardingStep",
     "Onboarding",
@@ -61,5 +65,6 @@ __all__ = [
     "ServiceAccount",
     "ServiceToken",
     "Standing",
+    "Webhook",
     "WriterLease",
 ]

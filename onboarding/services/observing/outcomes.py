@@ -201,7 +201,7 @@ def _is_older(one: Delivery, other: Delivery) -> bool:
 
 
 def _keep(delivery: Delivery, found: _Found, now: datetime) -> None:
-    """Write a comparison down; a difference becomes an event, by whoever is first to write it."""
+    """Write a comparison down; what it came to becomes an event, by whoever is first to write it."""
     begun = {"state": OutcomeState.WAITING.value, "since": now, "checked_at": now}
     with transaction.atomic():
         row, _ = Outcome.objects.get_or_create(delivery=delivery, defaults=begun)
@@ -217,4 +217,11 @@ def _keep(delivery: Delivery, found: _Found, now: datetime) -> None:
                 at=now,
                 change=delivery.change,
                 detail={"differences": list(found.differences)},
+            )
+        elif moved and found.state is OutcomeState.AGREES:
+            events.record(
+                verb="outcome.agreed",
+                message="The hub did what was foreseen.",
+                at=now,
+                change=delivery.change,
             )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.forms import BaseForm
 
 from onboarding.views.pages.common import Exports, Fact, HistoryEntry, Link, Stat
-from onboarding.views.pages.registration import FormSection
+from onboarding.views.pages.registration import FormField, FormSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,16 @@ class SystemPage:
     parts: tuple[Part, ...] = ()
     events: tuple[HistoryEntry, ...] = ()
     refresh_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailPage:
+    """Of what a person gets e-mail; `problem` says why none would arrive."""
+
+    address: str
+    problem: str
+    fields: tuple[FormField, ...]
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,7 @@ class AdminRow:
     edit_url: str = ""
     test_url: str = ""
     revoke_url: str = ""
+    remove_url: str = ""
     key: str = ""
     test: ConnectionTest | None = None
 
