@@ -152,8 +152,6 @@ class AdminFormPage:
     crumbs: tuple[Link, ...] = ()
     submit_label: str = "Save"
     cancel_url: str = ""
-    test_url: str = ""
-    test: ConnectionTest | None = None
 
 
 @dataclass(frozen=True, slots=True)
