@@ -169,6 +169,13 @@ class Warning(Schema):
     code: str
 
 
+class Moved(Schema):
+    """A cluster that the edit of a shared layer moves."""
+
+    hub: str
+    cluster: str
+
+
 class Plan(Schema):
     """The plan of a change: what is written, and what follows from it."""
 
@@ -181,7 +188,8 @@ class Plan(Schema):
     labels: list[Label]
     applications: Applications
     warnings: list[Warning]
-    steps: list[str]
+    moves: list[Moved] = Field(description="Of a shared layer's edit: every cluster that moves.")
+    steps: list[str] = Field(description="Of a cluster that leaves: its commits, in order.")
     problem: str
 
 

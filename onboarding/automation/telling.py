@@ -83,6 +83,7 @@ def plan_told(change: Change) -> Told:
         "warnings": [
             {"message": one["message"], "code": one["code"]} for one in plan.get("warnings", ())
         ],
+        "moves": [{"hub": one["hub"], "cluster": one["cluster"]} for one in plan.get("moved", ())],
         "steps": [one["step"] for one in plan.get("way", ())],
         "problem": "" if change.plan_digest else change.state_note,
     }
