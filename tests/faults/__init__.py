@@ -45,6 +45,7 @@ F12 broken files in the repository
 F13 one member breaks the ApplicationSet
     ../journey/test_broken_repositories.py::test_it_answers_on_every_page
 F14 double click, replayed form, two tabs
+    test_people.py::test_every_change_has_one_outcome_however_many_decide_and_press_twice
     ../journey/test_interruptions.py::test_a_second_request_of_the_same_leads_to_the_first
     ../journey/test_interruptions.py::test_two_tabs_of_one_draft_do_not_overwrite_each_other_unseen
     ../services/test_races.py::test_it_lets_one_of_many_register_a_name
@@ -52,14 +53,17 @@ F15 the same name twice
     test_branch.py::test_it_refuses_the_second_cluster_of_a_name_that_came_meanwhile
     ../services/test_neighbours.py::test_it_finds_every_way_to_collide
 F16 approve, edit and reject at once
+    test_people.py::test_every_change_has_one_outcome_however_many_decide_and_press_twice
     ../services/test_races.py::test_it_lets_one_of_many_approvers_decide
     ../services/test_races.py::test_it_lets_an_approval_and_a_rejection_have_one_outcome
     ../services/test_approvals.py::test_it_is_overtaken_by_a_new_plan_while_it_decides
 F17 an edit, a right lost after approval
+    test_people.py::test_a_worker_asks_again_whether_who_approved_still_may
     ../services/test_deliveries.py::test_it_asks_again_whether_the_approver_may
     ../services/test_deliveries.py::test_it_counts_no_approver_who_is_an_author
     ../services/test_deliveries.py::test_it_does_not_deliver_a_digest_that_nobody_approved
 F18 approving one's own
+    test_people.py::test_nobody_decides_what_they_took_part_in
     ../services/test_approvals.py::test_it_never_lets_an_author_decide
 F25 the broker away, frozen, flushed
     test_installation.py::test_it_goes_on_by_itself_when_the_broker_was_away_and_lost_everything
