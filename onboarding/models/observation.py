@@ -142,7 +142,9 @@ class ApplicationStatus(models.Model):
                 fields=["hub", "verdict", "sync", "health", "component"],
                 name="applications_counted",
             ),
-            models.Index(fields=["name"]),
+            # What the search looks through.
+            models.Index(fields=["name", "id"], name="applications_by_name"),
+            models.Index(fields=["component"], name="applications_by_component"),
         ]
 
     def __str__(self) -> str:

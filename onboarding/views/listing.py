@@ -124,7 +124,7 @@ def _counted(
     beside = {name: values for name, values in chosen.items() if values and name not in columns}
     for name, values in beside.items():
         rows = rows.filter(**{f"{name}__in": values})
-    alike = rows.order_by().values_list(*columns).annotate(Count("pk", distinct=True)).order_by()
+    alike = rows.order_by().values_list(*columns).annotate(Count("pk")).order_by()
     wanted = [frozenset(chosen.get(name, ())) for name in columns]
     counts: dict[str, Counter[Any]] = {name: Counter() for name in columns}
     for *values, count in alike:

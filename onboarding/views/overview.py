@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 
@@ -28,6 +29,7 @@ from onboarding.views.pages import (
     Breakdown,
     BreakdownRow,
     ChangeRow,
+    Count,
     OverviewPage,
     StageCount,
     Stat,
@@ -35,7 +37,13 @@ from onboarding.views.pages import (
 )
 from onboarding.views.partials import page_or_part
 from onboarding.views.problems import BAD, problems
-from onboarding.views.standing_rows import counts_by, counts_by_state, list_url, standings
+from onboarding.views.standing_rows import (
+    counts_by,
+    list_url,
+    numbers_by_state,
+    standings,
+    state_counts,
+)
 
 BREAKDOWNS = (
     ("Tenants", "tenant"),
@@ -62,20 +70,23 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewPage:
     rows = standings(fleet, now)
-    counts = counts_by_state(rows)
+    numbers = numbers_by_state(rows)
+    by_value = counts_by(rows, *(column for _, column in BREAKDOWNS))
     may = rights_of(request.user)
-    state, sentence = _verdict(fleet, rows)
+    state, sentence = _verdict(fleet, numbers)
     hubs = freshness.hub_rows(fleet, now, with_clusters=True)
     return OverviewPage(
         state=state,
         sentence=sentence,
         as_of=freshness.oldest(hubs),
-        counts=counts,
-        stats=_stats(request, fleet, rows) if fleet else (),
+        counts=state_counts(numbers),
+        stats=_stats(request, fleet, rows, sum(numbers.values())) if fleet else (),
         stages=_stages(rows),
         waiting=_waiting(request, fleet),
         problems=problems(rows),
-        breakdowns=tuple(_breakdown(rows, title, column) for title, column in BREAKDOWNS),
+        breakdowns=tuple(
+            _breakdown(title, column, by_value[column]) for title, column in BREAKDOWNS
+        ),
         durations=durations_part(fleet),
         recent_changes=_recent(fleet, request),
         hubs=hubs,
@@ -86,13 +97,12 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
     )
 
 
-def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
+def _verdict(fleet: Fleet | None, counts: Mapping[str, int]) -> tuple[str, str]:
     """The fleet's worst news in one word and one sentence."""
     if fleet is None:
         return "Unknown", "No fleet is configured yet."
     if fleet.index_problem:
         return "Stale", f"The repository cannot be read. {fleet.index_problem}"
-    counts = dict(rows.order_by().values_list("shown").annotate(CountOf("pk")))
     total = sum(counts.values())
     if not total:
         return "Unknown", "No cluster is registered yet."
@@ -113,7 +123,7 @@ def _verdict(fleet: Fleet | None, rows: StandingRows) -> tuple[str, str]:
     return "Healthy", f"All {total} clusters are healthy."
 
 
-def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows) -> tuple[Stat, ...]:
+def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows, total: int) -> tuple[Stat, ...]:
     """Numbers of this fleet, each the length of the list that it leads to."""
     here = {"in_fleet": [fleet.name]}
     submitted = [DecisionState.SUBMITTED.value]
@@ -125,7 +135,7 @@ def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows) -> tuple[Stat
         request, state=approved, delivery=[DeliveryState.FAILED.value], **here
     )
     return (
-        Stat("Clusters", rows.count(), reverse("cluster-list"), note=_in_git(rows)),
+        Stat("Clusters", total, reverse("cluster-list"), note=_in_git(rows, total)),
         Stat("Waits for me", mine, f"{mine_url}?{urlencode({'inbox': 'me', **here}, doseq=True)}"),
         Stat("Waits for approval", asked, asked_url, since=_first_asked(fleet)),
         Stat("On the way to Git", moving, moving_url),
@@ -141,10 +151,10 @@ def _merged_differently(request: HttpRequest, here: dict[str, list[str]]) -> tup
     return (Stat(state.word, number, url, word="Failed"),) if number else ()
 
 
-def _in_git(rows: StandingRows) -> str:
+def _in_git(rows: StandingRows, total: int) -> str:
     """What the number of clusters is made of, where not all of them are in Git."""
     asked = rows.filter(cluster__isnull=True).count()
-    return f"{rows.count() - asked} in Git, {asked} asked for" if asked else "all of them in Git"
+    return f"{total - asked} in Git, {asked} asked for" if asked else "all of them in Git"
 
 
 def _first_asked(fleet: Fleet) -> datetime | None:
@@ -194,8 +204,7 @@ def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
     )
 
 
-def _breakdown(rows: StandingRows, title: str, column: str) -> Breakdown:
-    found = counts_by(rows, column)
+def _breakdown(title: str, column: str, found: Mapping[str, tuple[Count, ...]]) -> Breakdown:
     return Breakdown(
         title=title,
         rows=tuple(

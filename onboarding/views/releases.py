@@ -17,7 +17,7 @@ from onboarding.views import access, freshness
 from onboarding.views.pages import Count, Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
 from onboarding.views.partials import page_or_part
 from onboarding.views.release_matrix import release_matrix
-from onboarding.views.standing_rows import counts_by, list_url, standings
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, counts_by, list_url, standings
 
 _LABELS = {
     "addons": "Add-ons",
@@ -52,7 +52,8 @@ def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
         known = parse_releases(snapshot.read(path), path=path)
     except FleetError as error:
         return ReleaseListPage(groups=(), path=path, problem=str(error))
-    groups = tuple(_group(fleet, group, known, path, now) for group in RELEASE_LABELS)
+    on = counts_by(standings(fleet, now), *CHANNEL_COLUMNS.values())
+    groups = tuple(_group(group, known, path, on[f"{group}_release"]) for group in RELEASE_LABELS)
     return ReleaseListPage(
         groups=tuple(group for group in groups if group.rows),
         as_of=freshness.oldest(freshness.hub_rows(fleet, now)),
@@ -63,9 +64,10 @@ def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
     )
 
 
-def _group(fleet: Fleet, group: str, known: Releases, path: str, now: datetime) -> ReleaseGroup:
+def _group(
+    group: str, known: Releases, path: str, on: dict[str, tuple[Count, ...]]
+) -> ReleaseGroup:
     column = f"{group}_release"
-    on = counts_by(standings(fleet, now), column)
     rows = []
     for entry in known.groups.get(group, ()):
         counts = on.pop(entry.type, ())

@@ -82,7 +82,11 @@ def _applications(query: str) -> list[Hit]:
     now = wiring.clock().now()
     hubs = Hub.objects.select_related("watch")
     quiet = silent([freshness.hub_row(hub, now) for hub in hubs], now)
-    rows = ApplicationStatus.objects.filter(name__icontains=query).select_related("hub")
+    # Kubernetes has names in small letters only. Which ones bear the word is read in an index alone;
+    # looking for any case, in the rows, takes ten times as long.
+    bearing = ApplicationStatus.objects.filter(name__contains=query.lower()).order_by("name", "pk")
+    found = list(bearing.values_list("pk", flat=True)[: MOST + 1])
+    rows = ApplicationStatus.objects.filter(pk__in=found).select_related("hub")
     return [
         Hit(
             kind="Application",
@@ -91,18 +95,19 @@ def _applications(query: str) -> list[Hit]:
             detail=f"{row.component} {row.version} on {row.hub.name}".strip(),
             word=shown_state(row, is_silent=row.hub.name in quiet).word,
         )
-        for row in rows[: MOST + 1]
+        for row in rows.order_by("name", "pk")
     ]
 
 
 def _components(query: str) -> list[Hit]:
     """Components that Applications are made of, each with the list of its Applications."""
-    rows = (
-        ApplicationStatus.objects.filter(component__icontains=query)
-        .order_by("component")
-        .values_list("component")
-        .annotate(Count("pk"))
-    )
+    # All of them are counted, in an index alone, and there are few: the word is looked for afterwards.
+    counted = ApplicationStatus.objects.order_by("component").values_list("component")
+    rows = [
+        (component, count)
+        for component, count in counted.annotate(count=Count("*"))
+        if query.casefold() in component.casefold()
+    ]
     return [
         Hit(
             kind="Component",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -97,22 +98,48 @@ def counts_by_state(
     rows: StandingRows, *, query: Mapping[str, str] | None = None
 ) -> tuple[Count, ...]:
     """How many clusters are in each state, each with the link to exactly those; `rows` as `standings` gives them."""
-    counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
+    return state_counts(numbers_by_state(rows), query=query)
+
+
+def state_counts(
+    numbers: Mapping[str, int], *, query: Mapping[str, str] | None = None
+) -> tuple[Count, ...]:
+    """Numbers by state, each with the link to the list of exactly those clusters."""
     return tuple(
         Count(ClusterState(state).word, count, list_url(state=state, **(query or {})))
-        for state, count in sorted(counted, key=lambda pair: ORDER[pair[0]])
+        for state, count in numbers.items()
     )
 
 
-def counts_by(rows: StandingRows, column: str) -> dict[str, tuple[Count, ...]]:
-    """The same for each value of a column, in the order of the values, by one query."""
-    counted = (
-        rows.exclude(**{column: ""}).order_by().values_list(column, "shown").annotate(CountOf("pk"))
-    )
+def numbers_by_state(rows: StandingRows) -> dict[str, int]:
+    """How many clusters are in each state, in the order of the states; `rows` as `standings` gives them."""
+    counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
+    return dict(sorted(counted, key=lambda pair: ORDER[pair[0]]))
+
+
+def counts_by(rows: StandingRows, *columns: str) -> dict[str, dict[str, tuple[Count, ...]]]:
+    """The same for each column and each of its values, in the order of the values.
+
+    One query for all columns: most clusters are alike in all of them, and a query for each reads
+    ten thousand rows as often as there are columns.
+    """
+    numbers: dict[str, Counter[tuple[str, str]]] = {column: Counter() for column in columns}
+    for state, *values, count in (
+        rows.order_by().values_list("shown", *columns).annotate(CountOf("pk"))
+    ):
+        for column, value in zip(columns, values, strict=True):
+            if value:
+                numbers[column][value, state] += count
+    return {column: _counts(column, counted) for column, counted in numbers.items()}
+
+
+def _counts(column: str, numbers: Counter[tuple[str, str]]) -> dict[str, tuple[Count, ...]]:
     found: dict[str, list[Count]] = {}
-    for value, state, count in sorted(counted, key=lambda row: (row[0], ORDER[row[1]])):
+    for value, state in sorted(numbers, key=lambda pair: (pair[0], ORDER[pair[1]])):
         url = list_url(state=state, **{column: value})
-        found.setdefault(value, []).append(Count(ClusterState(state).word, count, url))
+        found.setdefault(value, []).append(
+            Count(ClusterState(state).word, numbers[value, state], url)
+        )
     return {value: tuple(counts) for value, counts in found.items()}
 
 

@@ -67,7 +67,7 @@ def tenant_list_page(
     environments: dict[str, set[str]] = defaultdict(set)
     for tenant, environment in rows.values_list("tenant", "environment").distinct():
         environments[tenant].add(environment)
-    counts = counts_by(rows, "tenant")
+    counts = counts_by(rows, "tenant")["tenant"]
     try:
         snapshot = repository(fleet).snapshot()
         named = tenants_with_files(fleet=fleet, snapshot=snapshot)
