@@ -30,10 +30,12 @@ call() {
 call --header "Idempotency-Key: $FLEETUI_KEY" --json "$FLEETUI_BODY" "$FLEETUI_URL/api/v1/registrations"
 number=$(jq -r .number "$answer")
 said=""
+most=0 # the first look is told at once
 while :; do
   left=$((ends - $(date +%s)))
   [ "$left" -gt 0 ] || left=0
-  [ "$left" -lt 50 ] || left=50
+  [ "$left" -lt "$most" ] || left=$most
+  most=50
   call "$FLEETUI_URL/api/v1/changes/$number/wait?until=$until&timeout=$left"
   now=$(jq -r '.change | "Change #\(.number): \(.state). \(if .cluster_state.in_git then .cluster_state.says else .waits_for end)"' "$answer")
   [ "$now" = "$said" ] || echo "$now"
