@@ -26,6 +26,8 @@ def essence(sentence: str, *, names: Iterable[str] = ()) -> str:
     """
     found = sentence
     for name in sorted({one for one in names if one}, key=lambda one: (-len(one), one)):
+        if name not in found:
+            continue
         own = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9]|[-.][A-Za-z0-9])")
         found = own.sub("<name>", found)
     for pattern, word in _PARTS:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from onboarding.models import (
     ApplicationStatus,
@@ -142,6 +144,23 @@ def test_it_writes_what_changed_and_only_marks_what_did_not(stage: Stage) -> Non
         stage.clock.now() - timedelta(seconds=10),
     )
     assert {row.computed_at for row in after.values()} == {stage.clock.now()}
+
+
+def test_it_asks_as_much_of_the_database_for_many_clusters_as_for_one(stage: Stage) -> None:
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    for name in ("spoke-a", "spoke-b", "spoke-c"):
+        cluster(stage, name)
+        application(stage, name, cluster_name=name)
+    recompute(stage)
+    asked = []
+    for names in (["spoke-a"], ["spoke-a", "spoke-b", "spoke-c"]):
+        ApplicationStatus.objects.filter(cluster_name__in=names).update(verdict="failed")
+        Standing.objects.update(sentence="Something else.")
+        with CaptureQueriesContext(connection) as questions:
+            standings.follow(fleet=stage.fleet, hub_name="hub-a", names=names, clock=stage.clock)
+        assert not Standing.objects.filter(name__in=names, sentence="Something else.").exists()
+        asked.append(len(questions))
+    assert asked[0] == asked[1]
 
 
 def test_it_never_puts_what_it_read_before_over_what_another_process_wrote_meanwhile(

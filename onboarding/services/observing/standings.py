@@ -325,6 +325,8 @@ def _key(row: Standing) -> tuple[str, object]:
 def _describe_cluster(
     row: Standing, cluster: Cluster, change: Change | None, told: Story, now: datetime
 ) -> None:
+    # The cluster as it was read, or Django reads it once more for each row.
+    row.cluster = cluster
     row.hub_name, row.name = cluster.hub_name, cluster.name
     row.tenant, row.environment, row.model = cluster.tenant, cluster.environment, cluster.model
     row.addons_release, row.resources_release = cluster.addons_release, cluster.resources_release

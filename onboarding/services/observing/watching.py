@@ -45,7 +45,7 @@ _JUDGE_SECONDS = 5.0
 _SECRETS_SECONDS = 10.0
 # How soon, and of how many clusters at once, the standings follow what the hub says.
 _STANDINGS_SECONDS = 0.3
-_STANDINGS = 400
+_STANDINGS = 100
 
 
 @dataclass(slots=True)
