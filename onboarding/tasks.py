@@ -12,8 +12,14 @@ from celery import shared_task
 
 from onboarding import wiring
 from onboarding.domain.errors import Transient
-from onboarding.models import Fleet, Offboarding
-from onboarding.services import adopting, notices, offboarding_steps, refreshing
+from onboarding.models import Fleet, Offboarding, Rollout
+from onboarding.services import (
+    adopting,
+    notices,
+    offboarding_steps,
+    refreshing,
+    rollout_steps,
+)
 from onboarding.services.delivery import deliveries
 from onboarding.services.observing import observations, outcomes, standings
 
@@ -127,6 +133,20 @@ def send_notices(**_: Any) -> None:
         way_to=wiring.way_to_webhook,
         page_of=wiring.page_of_change,
     )
+
+
+@shared_task(name="onboarding.lead_rollouts")
+def lead_rollouts(**_: Any) -> None:
+    """Release the next wave of every rollout whose gate has passed, and stop where a cluster is not well."""
+    open_rollouts = Rollout.objects.filter(ended_at__isnull=True, approved_at__isnull=False)
+    for fleet in Fleet.objects.filter(pk__in=open_rollouts.values("fleet")):
+        rollout_steps.advance(
+            fleet=fleet,
+            repository=wiring.repository(fleet),
+            clock=wiring.clock(),
+            queue=wiring.queue(),
+            renderer=wiring.renderer(),
+        )
 
 
 @shared_task(name="onboarding.sweep")

@@ -25,6 +25,7 @@ from onboarding.models.offboarding import Offboarding, OffboardingStep
 from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
 from onboarding.models.pulse import Pulse
+from onboarding.models.rollout import Rollout, RolloutRow, RolloutWave
 from onboarding.models.saved_filter import SavedFilter
 from onboarding.models.service import IdempotencyKey, ServiceAccount, ServiceToken
 from onboarding.models.standing import Standing
@@ -61,6 +62,9 @@ __all__ = [
     "Participant",
     "PullRequest",
     "Pulse",
+    "Rollout",
+    "RolloutRow",
+    "RolloutWave",
     "SavedFilter",
     "ServiceAccount",
     "ServiceToken",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, check_approval, decide
-from onboarding.models import Approval, Change, Delivery, Participant
+from onboarding.domain.lifecycle import Act, DecisionState, check_approval, decide
+from onboarding.models import Approval, Change, Participant
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import events, handovers
+from onboarding.services import events, handovers, rollout_guard
+from onboarding.services.delivery import deliveries
 from onboarding.services.rights import is_service, rights_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def approve(
     confirmed: str = "",
 ) -> Approval:
     """Approve the plan with this digest and queue its delivery, in one transaction.
+
+    A change of a rollout whose wave has not begun is approved and not queued.
 
     `digest` is the one that the approver's page showed, `confirmed` the cluster's name as they typed
     it, which a destructive change asks for together with a reason. Raises `Refused` where the actor
@@ -55,14 +58,8 @@ def approve(
             raise Refused(
                 "Somebody else decided on this change a moment ago. Reload the page.", code="raced"
             )
-        Delivery.objects.create(
-            change=change,
-            fleet=change.fleet,
-            digest=digest,
-            state=DeliveryState.QUEUED.value,
-            queued_at=now,
-            due_at=now,
-        )
+        if not rollout_guard.is_held(change=change):
+            deliveries.enqueue(change=change, at=now, queue=queue)
         events.record(
             verb="change.approved",
             message=f"{actor.get_username()} approved the plan {digest[:19]}.",
@@ -71,8 +68,6 @@ def approve(
             change=change,
             detail={"digest": digest, "reason": reason},
         )
-        fleet_id = change.fleet_id
-        transaction.on_commit(lambda: queue.wake("onboarding.deliver", fleet_id=fleet_id))
     return approval
 
 

@@ -16,7 +16,15 @@ from onboarding.domain.layer_rules import scope_of
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
-from onboarding.services import events, indexing, leaving_guard, plan_records, previews, servers
+from onboarding.services import (
+    events,
+    indexing,
+    leaving_guard,
+    plan_records,
+    previews,
+    rollout_guard,
+    servers,
+)
 from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import rights_of
@@ -131,6 +139,18 @@ def submit(
     )
 
 
+def submit_planned(
+    *, fleet: Fleet, plan: planner.Plan, form_data: Mapping[str, Any], actor: User, clock: Clock
+) -> Change:
+    """Ask for approval of an edit that was just planned: the same as `submit`, without planning again."""
+    _require(actor, Right.REQUEST)
+    change = Change(fleet=fleet, requester=actor)
+    _fill(change, intent=plan.intent, form_data=form_data, server="")
+    return _ask_for_approval(
+        change, plan=plan, actor=actor, clock=clock, act=Act.SUBMIT, verb="change.submitted"
+    )
+
+
 def revise(
     *,
     change_id: int,
@@ -151,6 +171,7 @@ def revise(
     _require(actor, Right.REQUEST)
     if change.kind == Change.Kind.OFFBOARD:
         raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
+    rollout_guard.refuse_edit(change=change)
     if isinstance(intent, EditLayer) != (change.kind == Change.Kind.LAYER):
         raise Refused("A change stays of one kind. Withdraw it, and ask anew.", code="other_kind")
     if isinstance(intent, EditLayer):

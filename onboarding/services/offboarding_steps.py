@@ -18,18 +18,9 @@ from onboarding.domain.leaving_evidence import Evidence, judge
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.outcome import prediction_of
 from onboarding.domain.plans import Plan
-from onboarding.models import (
-    Approval,
-    Change,
-    Cluster,
-    Delivery,
-    Fleet,
-    Offboarding,
-    OffboardingStep,
-    Participant,
-)
+from onboarding.models import Change, Cluster, Fleet, Offboarding, OffboardingStep
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, WorkQueue
-from onboarding.services import events, leaving_guard, plan_records, previews
+from onboarding.services import events, follow_ups, leaving_guard, previews
 from onboarding.services.observing.leaving import applications_seen, seen_of
 from onboarding.services.offboarding import intent_for, is_committed
 
@@ -220,18 +211,21 @@ class _Way:
             )
             if not running.exists():
                 return
-            change = self._child(plan)
+            parent = run.change
+            change = follow_ups.ask(
+                parent=parent,
+                plan=plan,
+                message=f"The evidence before it is there: the next step of change #{parent.pk}.",
+                detail={"offboarding": parent.pk},
+                at=now,
+            )
             if same:
-                self._approve(change)
+                follow_ups.carry_approval(
+                    parent=parent, change=change, part="a step", at=now, queue=self._queue
+                )
             mine = OffboardingStep.objects.filter(pk=step.pk, change=None)
             if not mine.update(change=change, seen=step.seen):
                 transaction.set_rollback(True)
-                return
-            if same:
-                fleet_id = run.fleet_id
-                transaction.on_commit(
-                    lambda: self._queue.wake("onboarding.deliver", fleet_id=fleet_id)
-                )
 
     def _plan(self, step: OffboardingStep) -> Plan:
         """Plan the step on the branch as it is."""
@@ -252,73 +246,6 @@ class _Way:
         )
         leaving_guard.refuse_removal(fleet=run.fleet, plan=plan, now=self._clock.now())
         return plan
-
-    def _child(self, plan: Plan) -> Change:
-        """A change for one step, in the name of who asked for the whole."""
-        parent, now = self._run.change, self._clock.now()
-        change = Change.objects.create(
-            fleet=parent.fleet,
-            hub=parent.hub,
-            kind=Change.Kind.OFFBOARD,
-            cluster_name=parent.cluster_name,
-            tenant=parent.tenant,
-            environment=parent.environment,
-            secret_name=plan.of_cluster.secret_name,
-            intent=plan.intent.to_data(),
-            requester=parent.requester,
-            state=DecisionState.SUBMITTED.value,
-            submitted_at=now,
-        )
-        for author in parent.participants.filter(role=Participant.Role.AUTHOR):
-            Participant.objects.create(change=change, user=author.user, role=author.role)
-        columns = plan_records.columns(plan)
-        columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
-        Change.objects.filter(pk=change.pk).update(**columns)
-        change.refresh_from_db()
-        events.record(
-            verb="change.submitted",
-            message=f"The evidence before it is there: the next step of change #{parent.pk}.",
-            at=now,
-            change=change,
-            detail={"digest": change.plan_digest, "offboarding": parent.pk},
-        )
-        return change
-
-    def _approve(self, change: Change) -> None:
-        """Carry the approval of the whole way over to a step that is exactly what was approved."""
-        parent, now = self._run.change, self._clock.now()
-        approvals = parent.approvals.filter(
-            digest=parent.plan_digest, verdict=Approval.Verdict.APPROVE
-        )
-        for approval in approvals.select_related("user"):
-            Participant.objects.create(
-                change=change, user=approval.user, role=Participant.Role.APPROVER
-            )
-            Approval.objects.create(
-                change=change,
-                digest=change.plan_digest,
-                user=approval.user,
-                verdict=Approval.Verdict.APPROVE,
-                reason=f"Approved as a step of change #{parent.pk}: {approval.reason}"[:2000],
-            )
-        Change.objects.filter(pk=change.pk).update(
-            state=DecisionState.APPROVED.value, decided_at=now, updated_at=now
-        )
-        Delivery.objects.create(
-            change=change,
-            fleet=change.fleet,
-            digest=change.plan_digest,
-            state=DeliveryState.QUEUED.value,
-            queued_at=now,
-            due_at=now,
-        )
-        events.record(
-            verb="change.approved",
-            message=f"It is what was approved with change #{parent.pk}.",
-            at=now,
-            change=change,
-            detail={"digest": change.plan_digest, "approved": parent.plan_digest},
-        )
 
     def _tell(self, step: OffboardingStep, evidence: Evidence) -> None:
         OffboardingStep.objects.filter(pk=step.pk, done_at__isnull=True).update(

@@ -107,6 +107,20 @@ def deliver(
     return _report(writer)
 
 
+def enqueue(*, change: Change, at: datetime, queue: WorkQueue) -> None:
+    """Put an approved change into the queue, and wake a worker when the caller's transaction ends."""
+    Delivery.objects.create(
+        change=change,
+        fleet=change.fleet,
+        digest=change.plan_digest,
+        state=DeliveryState.QUEUED.value,
+        queued_at=at,
+        due_at=at,
+    )
+    fleet_id = change.fleet_id
+    transaction.on_commit(lambda: queue.wake("onboarding.deliver", fleet_id=fleet_id))
+
+
 def sweep(*, queue: WorkQueue, clock: Clock) -> int:
     """Wake a worker for every fleet with due work that nobody is at; return for how many.
 

@@ -17,7 +17,7 @@ from onboarding.domain.plans import ReadSet
 from onboarding.domain.snapshot import RememberingSnapshot
 from onboarding.models import Approval, Change, Delivery, Fleet, Participant
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
-from onboarding.services import events, leaving_guard, plan_records, previews
+from onboarding.services import events, leaving_guard, plan_records, previews, rollout_guard
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import Holders
 from onboarding.services.rights import rights_of
@@ -109,6 +109,7 @@ def build(
         checked = check_alone(delivery=checked.delivery, base=base, repository=repository)
     change = checked.delivery.change
     leaving_guard.refuse_out_of_order(change=change)
+    rollout_guard.refuse_early(change=change)
     try:
         leaving_guard.refuse_removal(fleet=change.fleet, plan=checked.plan, now=now)
     except Refused as refused:

@@ -1,0 +1,78 @@
+"""Follow-ups: changes that a change makes necessary later, approved with it where they are what was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from onboarding.domain.lifecycle import DecisionState
+from onboarding.domain.plans import Plan
+from onboarding.models import Approval, Change, Participant
+from onboarding.ports import WorkQueue
+from onboarding.services import events, plan_records, previews
+from onboarding.services.delivery import deliveries
+
+
+def ask(
+    *, parent: Change, plan: Plan, message: str, detail: Mapping[str, object], at: datetime
+) -> Change:
+    """Ask for a change in the name of those who asked for the parent; in the caller's transaction."""
+    change = Change.objects.create(
+        fleet=parent.fleet,
+        hub=parent.hub,
+        kind=Change.Kind(plan.intent.kind),
+        cluster_name=parent.cluster_name,
+        tenant=parent.tenant,
+        environment=parent.environment,
+        secret_name=plan.of_cluster.secret_name,
+        intent=plan.intent.to_data(),
+        requester=parent.requester,
+        state=DecisionState.SUBMITTED.value,
+        submitted_at=at,
+    )
+    for author in parent.participants.filter(role=Participant.Role.AUTHOR):
+        Participant.objects.create(change=change, user=author.user, role=author.role)
+    columns = plan_records.columns(plan)
+    columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
+    Change.objects.filter(pk=change.pk).update(**columns)
+    change.refresh_from_db()
+    events.record(
+        verb="change.submitted",
+        message=message,
+        at=at,
+        change=change,
+        detail={"digest": change.plan_digest, **detail},
+    )
+    return change
+
+
+def carry_approval(
+    *, parent: Change, change: Change, part: str, at: datetime, queue: WorkQueue
+) -> None:
+    """Carry the parent's approval over to what was approved with it, and queue it; in the caller's transaction.
+
+    `part` says what it is of the parent ("a step"). Whether it is what was approved, the caller knows.
+    """
+    approvals = parent.approvals.filter(digest=parent.plan_digest, verdict=Approval.Verdict.APPROVE)
+    for approval in approvals.select_related("user"):
+        Participant.objects.create(
+            change=change, user=approval.user, role=Participant.Role.APPROVER
+        )
+        Approval.objects.create(
+            change=change,
+            digest=change.plan_digest,
+            user=approval.user,
+            verdict=Approval.Verdict.APPROVE,
+            reason=f"Approved as {part} of change #{parent.pk}: {approval.reason}"[:2000],
+        )
+    Change.objects.filter(pk=change.pk).update(
+        state=DecisionState.APPROVED.value, decided_at=at, updated_at=at
+    )
+    deliveries.enqueue(change=change, at=at, queue=queue)
+    events.record(
+        verb="change.approved",
+        message=f"It is what was approved with change #{parent.pk}.",
+        at=at,
+        change=change,
+        detail={"digest": change.plan_digest, "approved": parent.plan_digest},
+    )

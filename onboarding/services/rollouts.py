@@ -1,0 +1,412 @@
+"""Rollouts: plan one, ask for it, decide on it once. What moves it is in `rollout_steps` and `rollout_verbs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.intents import EditCluster
+from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.member import parse_member
+from onboarding.domain.plans import Plan, sha256
+from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.domain.rollout_waves import Candidate, SplitBy, WaveAsk, sort_into_waves
+from onboarding.domain.snapshot import RememberingSnapshot, Snapshot
+from onboarding.models import Cluster, Fleet, Hub, Rollout, RolloutRow, RolloutWave
+from onboarding.ports import ChartRenderer, Clock, FleetRepository, WorkQueue
+from onboarding.services import approvals, changes, events, indexing, member_forms, previews
+from onboarding.services.layouts import layout_of
+from onboarding.services.rights import rights_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+DROPPED = (DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
+ENDED = (Rollout.State.DONE, Rollout.State.REVERTED, Rollout.State.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants: clusters on `source` move to `target`, in these waves."""
+
+    label: str
+    source: str
+    target: str
+    waves: tuple[WaveAsk, ...]
+    by: SplitBy
+    key: str = ""
+    patience: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One cluster with what its change would do; `problem` says why it cannot be moved."""
+
+    candidate: Candidate
+    plan: Plan | None
+    problem: str = ""
+    pin_before: str | None = None
+    form_data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rollout as it would be asked for; nothing of it is stored."""
+
+    waves: tuple[tuple[WaveAsk, tuple[PlannedRow, ...]], ...]
+    left_out: tuple[tuple[Candidate, str], ...]
+
+    @property
+    def size(self) -> int:
+        """How many clusters would be moved."""
+        return sum(row.plan is not None for _, rows in self.waves for row in rows)
+
+
+def propose(
+    *,
+    fleet: Fleet,
+    asked: Asked,
+    repository: FleetRepository,
+    renderer: ChartRenderer | None = None,
+) -> Proposal:
+    """Sort the fleet's clusters into waves and plan the move of each; nothing is written.
+
+    Raises `Refused` where the channels are not two of one group, or the waves cannot be read.
+    """
+    _check_channels(asked)
+    clusters = {
+        (row.hub_name, row.name): row
+        for row in Cluster.objects.filter(fleet=fleet, problem="").select_related("fleet")
+    }
+    found = sort_into_waves(
+        [_candidate(row, asked.label) for row in clusters.values()],
+        asked.waves,
+        by=asked.by,
+        key=asked.key,
+        source=asked.source,
+    )
+    snapshot = RememberingSnapshot(repository.snapshot())
+    waves = []
+    for ask, some in found.waves:
+        rows = [
+            _planned(clusters[one.hub, one.name], one, asked, snapshot, renderer) for one in some
+        ]
+        waves.append((ask, tuple(rows)))
+    return Proposal(waves=tuple(waves), left_out=found.left_out)
+
+
+def _check_channels(asked: Asked) -> None:
+    if asked.label not in RELEASE_LABELS.values():
+        raise Refused("Choose a group of components.", field="label", code="invalid")
+    if not asked.source or not asked.target or asked.source == asked.target:
+        raise Refused(
+            "Choose the channel that the clusters are on and another one that they shall go to.",
+            field="target",
+            code="invalid",
+        )
+
+
+def _candidate(row: Cluster, label: str) -> Candidate:
+    labels = {key: str(data["value"]) for key, data in row.labels.items()}
+    return Candidate(
+        row.hub_name, row.name, row.tenant, row.environment, labels.get(label, ""), labels
+    )
+
+
+def _planned(
+    cluster: Cluster,
+    candidate: Candidate,
+    asked: Asked,
+    snapshot: Snapshot,
+    renderer: ChartRenderer | None,
+) -> PlannedRow:
+    try:
+        intent, form_data = channel_intent(
+            cluster=cluster, snapshot=snapshot, label=asked.label, channel=asked.target
+        )
+        plan = previews.preview(
+            fleet=cluster.fleet, intent=intent, snapshot=snapshot, renderer=renderer
+        )
+    except FleetError as error:
+        return PlannedRow(candidate, None, str(error))
+    before = form_data.get(f"{member_forms.PIN}{asked.label}")
+    pinned = None if before is None else str(before)
+    return PlannedRow(candidate, plan, pin_before=pinned, form_data=form_data)
+
+
+def channel_intent(
+    *, cluster: Cluster, snapshot: Snapshot, label: str, channel: str | None
+) -> tuple[EditCluster, dict[str, Any]]:
+    """The intent that puts a cluster on a channel (None: the inherited one), all else as its files say.
+
+    Beside it what its form would begin with. Raises `Refused` without a sound member file.
+    """
+    placement, form_data = member_forms.form_data_of(
+        cluster=cluster, snapshot=snapshot, layout=layout_of(cluster.fleet)
+    )
+    file = snapshot.read(cluster.path)
+    if file is None:
+        raise Refused(f"{cluster.path} is not in the repository any more.", code="gone")
+    member = parse_member(file)
+    intent = EditCluster(
+        placement=placement,
+        secret_name=member.secret_name,
+        model=member.model,
+        remote_addons=member.remote_addons,
+        remote_resources=member.remote_resources,
+        options=dict(member.options),
+        pins={label: channel},
+    )
+    return intent, form_data
+
+
+def request(
+    *,
+    fleet: Fleet,
+    asked: Asked,
+    title: str,
+    actor: User,
+    repository: FleetRepository,
+    clock: Clock,
+    renderer: ChartRenderer | None = None,
+) -> Rollout:
+    """Ask for approval of a whole rollout: one change for each cluster, all decided on together.
+
+    What cannot be moved is left out and said. Raises `Refused` where nothing can be moved, or a
+    cluster is in a rollout that has not ended.
+    """
+    _require(actor, Right.REQUEST)
+    indexing.index(fleet=fleet, repository=repository, clock=clock)
+    found = propose(fleet=fleet, asked=asked, repository=repository, renderer=renderer)
+    refused = [
+        [row.candidate.name, row.problem]
+        for _, rows in found.waves
+        for row in rows
+        if row.plan is None
+    ]
+    if not found.size:
+        why = f" {refused[0][0]}: {refused[0][1]}" if refused else ""
+        raise Refused(
+            f"No cluster that is on {asked.source} can be moved by these waves.{why}",
+            code="nothing",
+        )
+    left_out = [[one.name, why] for one, why in found.left_out] + refused
+    hubs = {hub.name: hub for hub in Hub.objects.filter(fleet=fleet)}
+    try:
+        with transaction.atomic():
+            rollout = Rollout.objects.create(
+                fleet=fleet,
+                title=title.strip()[:200] or f"{asked.label}: {asked.source} to {asked.target}",
+                label=asked.label,
+                source=asked.source,
+                target=asked.target,
+                patience=int(asked.patience.total_seconds()),
+                left_out=left_out,
+                requester=actor,
+                created_at=clock.now(),
+            )
+            number = 0
+            for ask, rows in found.waves:
+                planned = [row for row in rows if row.plan is not None]
+                if not planned:
+                    continue
+                number += 1
+                wave = RolloutWave.objects.create(
+                    rollout=rollout,
+                    number=number,
+                    name=f"Wave {number}: {', '.join(ask.values)}"[:200],
+                    soak=int(ask.soak.total_seconds()),
+                )
+                for row in planned:
+                    _row(wave, row, hubs, actor, clock)
+            events.record(
+                verb="rollout.requested",
+                message=f"{actor.get_username()} asked for “{rollout.title}”: {found.size} clusters "
+                f"in {number} waves.",
+                at=clock.now(),
+                actor=actor,
+                fleet=fleet,
+                detail={"rollout": rollout.pk, "digest": digest_of(rollout)},
+            )
+    except IntegrityError as error:
+        raise Refused(
+            "One of these clusters is in another rollout that has not ended.", code="busy"
+        ) from error
+    return rollout
+
+
+def _row(
+    wave: RolloutWave, row: PlannedRow, hubs: Mapping[str, Hub], actor: User, clock: Clock
+) -> None:
+    hub = hubs.get(row.candidate.hub)
+    if hub is None or row.plan is None:
+        raise Refused(f"No hub called {row.candidate.hub} is configured here.", code="no_hub")
+    change = changes.submit_planned(
+        fleet=wave.rollout.fleet,
+        plan=row.plan,
+        form_data=_plain(row.form_data or {}),
+        actor=actor,
+        clock=clock,
+    )
+    RolloutRow.objects.create(
+        wave=wave,
+        hub=hub,
+        cluster_name=row.candidate.name,
+        change=change,
+        pin_before=row.pin_before,
+    )
+
+
+def _plain(form_data: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key: "on" if value is True else str(value)
+        for key, value in form_data.items()
+        if value is not False
+    }
+
+
+def digest_of(rollout: Rollout) -> str:
+    """What an approval of the whole is bound to: the waves, their gates, and every row's own digest.
+
+    A row that was withdrawn is not in it; one that was planned anew makes it another one.
+    """
+    by_number: dict[int, list[list[str]]] = {}
+    waves = []
+    for wave in rollout.waves.order_by("number"):
+        by_number[wave.number] = []
+        waves.append({"number": wave.number, "soak": wave.soak, "rows": by_number[wave.number]})
+    rows = RolloutRow.objects.filter(wave__rollout=rollout).exclude(change__state__in=DROPPED)
+    for number, hub, name, uid, digest in rows.order_by("hub__name", "cluster_name").values_list(
+        "wave__number", "hub__name", "cluster_name", "change__uid", "change__plan_digest"
+    ):
+        by_number[number].append([hub, name, str(uid), digest])
+    return sha256(
+        {
+            "format": 1,
+            "fleet": rollout.fleet.name,
+            "label": rollout.label,
+            "source": rollout.source,
+            "target": rollout.target,
+            "patience": rollout.patience,
+            "requester": rollout.requester.get_username(),
+            "waves": waves,
+        }
+    )
+
+
+def approve(
+    *,
+    rollout_id: int,
+    digest: str,
+    actor: User,
+    clock: Clock,
+    queue: WorkQueue,
+    reason: str = "",
+    confirmed: str = "",
+) -> None:
+    """Approve the whole rollout as it was shown, and its way back: every row, in one transaction.
+
+    Nothing is queued: each wave is released when the gate before it has passed. Where something
+    goes away on a cluster, `confirmed` is the rollout's title as typed. Raises `Refused` as
+    `approvals.approve`, and where the plan is not the one that was seen any more.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout_id)
+        rows = list(_undecided(rollout, digest))
+        destructive = any(row.change.destructive for row in rows)
+        if destructive and confirmed.strip() != rollout.title:
+            raise Refused(
+                f"Type {rollout.title} to approve that something goes away on a cluster.",
+                field="confirm",
+                code="unconfirmed",
+            )
+        for row in rows:
+            approvals.approve(
+                change_id=row.change_id,
+                digest=row.change.plan_digest,
+                actor=actor,
+                clock=clock,
+                queue=queue,
+                reason=reason,
+                confirmed=row.cluster_name,
+            )
+        Rollout.objects.filter(pk=rollout.pk).update(
+            state=Rollout.State.RUNNING, approved_at=now, note=""
+        )
+        events.record(
+            verb="rollout.approved",
+            message=f"{actor.get_username()} approved “{rollout.title}”: {len(rows)} clusters.",
+            at=now,
+            actor=actor,
+            fleet=rollout.fleet,
+            detail={"rollout": rollout.pk, "digest": digest, "reason": reason},
+        )
+    queue.wake("onboarding.lead_rollouts")
+
+
+def reject(*, rollout_id: int, digest: str, actor: User, clock: Clock, reason: str) -> None:
+    """Reject the whole rollout for a reason; every row is rejected, and it ends."""
+    now = clock.now()
+    with transaction.atomic():
+        rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout_id)
+        for row in _undecided(rollout, digest):
+            approvals.reject(
+                change_id=row.change_id,
+                digest=row.change.plan_digest,
+                actor=actor,
+                clock=clock,
+                reason=reason,
+            )
+        end(rollout, Rollout.State.STOPPED, f"{actor.get_username()} rejected it: {reason}", now)
+
+
+def _undecided(rollout: Rollout, digest: str) -> list[RolloutRow]:
+    """The rows that a decision on the whole is about; `Refused` where it is not what was shown."""
+    if rollout.state != Rollout.State.PROPOSED:
+        raise Refused("This rollout was decided on already.", code="wrong_state")
+    if digest != digest_of(rollout):
+        raise Refused(
+            "The plan has changed since you opened the page. Look at it and decide again.",
+            code="stale_plan",
+        )
+    rows = RolloutRow.objects.filter(wave__rollout=rollout).select_related("change")
+    found = list(rows.filter(change__state=DecisionState.SUBMITTED.value))
+    unplanned = [row.cluster_name for row in found if not row.change.plan_digest]
+    if unplanned or not found:
+        raise Refused(
+            f"What would be done to {', '.join(unplanned[:3]) or 'no cluster'} is not known now; "
+            "withdraw what is refused, or wait for its new plan.",
+            code="no_plan",
+        )
+    return found
+
+
+def end(rollout: Rollout, state: Rollout.State, note: str, at: datetime) -> bool:
+    """End a rollout once: its clusters are free for others. In the caller's transaction."""
+    ended = Rollout.objects.filter(pk=rollout.pk, ended_at__isnull=True).update(
+        state=state, note=note, ended_at=at
+    )
+    if ended:
+        RolloutRow.objects.filter(wave__rollout=rollout).update(is_open=False)
+        events.record(
+            verb=f"rollout.{state.value}",
+            message=f"“{rollout.title}”: {note}",
+            at=at,
+            fleet=rollout.fleet,
+            detail={"rollout": rollout.pk},
+        )
+    return bool(ended)
+
+
+def _require(actor: User, right: Right) -> None:
+    if right not in rights_of(actor):
+        raise Refused(
+            f"Your account may not do this: it needs the right to {right.value}. Ask an administrator.",
+            code="forbidden",
+        )
