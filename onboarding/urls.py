@@ -24,6 +24,7 @@ from onboarding.views import (
     overview,
     registration,
     releases,
+    rollouts,
     saved_filters,
     search,
     secret_check,
@@ -99,6 +100,19 @@ change_urls = [
     path("changes/<int:pk>/discard/", registration.draft_discard, name="draft-discard"),
 ]
 
+rollout_urls = [
+    path("rollouts/", rollouts.rollout_list, name="rollout-list"),
+    path("rollouts/new/", rollouts.rollout_new, name="rollout-new"),
+    path("rollouts/<int:pk>/", rollouts.rollout_detail, name="rollout-detail"),
+    path("rollouts/<int:pk>/approve/", rollouts.rollout_approve, name="rollout-approve"),
+    path("rollouts/<int:pk>/reject/", rollouts.rollout_reject, name="rollout-reject"),
+    path("rollouts/<int:pk>/pause/", rollouts.rollout_pause, name="rollout-pause"),
+    path("rollouts/<int:pk>/continue/", rollouts.rollout_continue, name="rollout-continue"),
+    path("rollouts/<int:pk>/skip/", rollouts.rollout_skip, name="rollout-skip"),
+    path("rollouts/<int:pk>/revert/", rollouts.rollout_revert, name="rollout-revert"),
+    path("rollouts/<int:pk>/stop/", rollouts.rollout_stop, name="rollout-stop"),
+]
+
 administration_urls = [
     path("admin/fleets/", administration.fleet_list, name="fleet-list"),
     path("admin/fleets/add/", administration.fleet_form, name="fleet-add"),
@@ -128,6 +142,7 @@ urlpatterns = [
     *cluster_urls,
     *application_urls,
     *change_urls,
+    *rollout_urls,
     path("plan/", fleet_plans.fleet_plan, name="change-plan"),
     path("releases/", releases.release_list, name="release-list"),
     path("tenants/", tenants.tenant_list, name="tenant-list"),

@@ -321,7 +321,7 @@ def test_it_goes_on_wherever_it_was_interrupted(
         # The evidence was not written down without its event.
         assert OffboardingStep.objects.filter(done_at__isnull=False).count() == step
         with monkeypatch.context() as cut:
-            cut.setattr("onboarding.services.offboarding_steps._Way._approve", _die)
+            cut.setattr("onboarding.services.offboarding_steps.follow_ups.carry_approval", _die)
             if step == 0:
                 with pytest.raises(KeyboardInterrupt):
                     leaving.lead()

@@ -127,6 +127,17 @@ from onboarding.views.pages.registration import (
     Step,
     UnreadableFormPage,
 )
+from onboarding.views.pages.rollouts import (
+    RolloutClusterRow,
+    RolloutFormPage,
+    RolloutLine,
+    RolloutListPage,
+    RolloutPage,
+    RolloutPreviewRow,
+    RolloutPreviewWave,
+    RolloutVerb,
+    RolloutWavePart,
+)
 from onboarding.views.pages.values import (
     ComparedRow,
     ComparePage,
@@ -240,6 +251,15 @@ __all__ = [
     "Remark",
     "Request",
     "RequestCheck",
+    "RolloutClusterRow",
+    "RolloutFormPage",
+    "RolloutLine",
+    "RolloutListPage",
+    "RolloutPage",
+    "RolloutPreviewRow",
+    "RolloutPreviewWave",
+    "RolloutVerb",
+    "RolloutWavePart",
     "SavedChip",
     "SavedFilters",
     "SearchPage",

@@ -1,0 +1,186 @@
+"""Channel rollouts: the list, a new one, one with its waves, and what people do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from onboarding import wiring
+from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.lifecycle import Right
+from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.forms.rollout import RolloutForm
+from onboarding.models import Cluster, Fleet, Rollout
+from onboarding.services import rollout_verbs, rollouts
+from onboarding.services.rollouts import Proposal
+from onboarding.views import access
+from onboarding.views.partials import page_or_part
+from onboarding.views.rollout_page import rollout_form_page, rollout_list_page, rollout_page
+
+
+@require_GET
+def rollout_list(request: HttpRequest) -> HttpResponse:
+    """Every rollout of the fleet, newest first."""
+    access.user_with(request, Right.VIEW)
+    page = rollout_list_page(request, access.fleet_for(request))
+    return page_or_part(
+        request,
+        "onboarding/rollouts/list.html",
+        "onboarding/rollouts/_list_part.html",
+        {"page": page},
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def rollout_new(request: HttpRequest) -> HttpResponse:
+    """What shall be moved and in which waves; with what that comes to, and asked for by a POST."""
+    user = access.user_with(request, Right.REQUEST)
+    fleet = access.configured_fleet_for(request)
+    typed = request.POST if request.method == "POST" else request.GET
+    form = RolloutForm(typed if "waves" in typed else None, channels=_channels(fleet))
+    proposal, problem = None, ""
+    if form.is_bound and form.is_valid():
+        try:
+            if request.method == "POST":
+                rollout = rollouts.request(
+                    fleet=fleet,
+                    asked=form.asked(),
+                    title=form.cleaned_data["title"],
+                    actor=user,
+                    repository=wiring.current_repository(fleet, max_age=0),
+                    clock=wiring.clock(),
+                    renderer=wiring.renderer(),
+                )
+                messages.success(request, "The rollout waits for approval, as a whole.")
+                return redirect("rollout-detail", rollout.pk)
+            proposal = _proposal(fleet, form)
+        except Refused as refused:
+            form.refuse(refused)
+        except FleetError as error:
+            problem = str(error)
+    page = rollout_form_page(form, proposal, problem=problem)
+    failed = problem or (form.is_bound and form.errors)
+    return render(
+        request, "onboarding/rollouts/new.html", {"page": page}, status=422 if failed else 200
+    )
+
+
+def _proposal(fleet: Fleet, form: RolloutForm) -> Proposal:
+    return rollouts.propose(
+        fleet=fleet,
+        asked=form.asked(),
+        repository=wiring.current_repository(fleet),
+        renderer=wiring.renderer(),
+    )
+
+
+def _channels(fleet: Fleet) -> tuple[str, ...]:
+    """The channels that clusters of the fleet are on; any other may be typed."""
+    columns = [f"{group}_release" for group in RELEASE_LABELS]
+    rows = Cluster.objects.filter(fleet=fleet).order_by().values_list(*columns).distinct()
+    return tuple(sorted({one for row in rows for one in row if one}))
+
+
+@require_GET
+def rollout_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One rollout with every wave and cluster."""
+    user = access.user_with(request, Right.VIEW)
+    page = rollout_page(_rollout(pk), user=user, now=wiring.clock().now())
+    return page_or_part(
+        request,
+        "onboarding/rollouts/detail.html",
+        "onboarding/rollouts/_detail_part.html",
+        {"page": page},
+    )
+
+
+@require_POST
+def rollout_approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve all of it, as it was shown."""
+    user = access.user_with(request, Right.APPROVE)
+    return _moved(
+        request,
+        pk,
+        partial(
+            rollouts.approve,
+            digest=request.POST.get("digest", ""),
+            actor=user,
+            queue=wiring.queue(),
+            reason=request.POST.get("reason", ""),
+            confirmed=request.POST.get("confirm", ""),
+        ),
+    )
+
+
+@require_POST
+def rollout_reject(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reject all of it."""
+    user = access.user_with(request, Right.APPROVE)
+    return _moved(
+        request,
+        pk,
+        partial(
+            rollouts.reject,
+            digest=request.POST.get("digest", ""),
+            actor=user,
+            reason=request.POST.get("reason", ""),
+        ),
+    )
+
+
+@require_POST
+def rollout_pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Begin no further wave."""
+    user, reason = access.user_with(request, Right.REQUEST), request.POST.get("reason", "")
+    return _moved(request, pk, partial(rollout_verbs.pause, actor=user, reason=reason))
+
+
+@require_POST
+def rollout_continue(request: HttpRequest, pk: int) -> HttpResponse:
+    """Go on."""
+    user = access.user_with(request, Right.REQUEST)
+    return _moved(request, pk, partial(rollout_verbs.go_on, actor=user, queue=wiring.queue()))
+
+
+@require_POST
+def rollout_skip(request: HttpRequest, pk: int) -> HttpResponse:
+    """Leave the wave that it stands at."""
+    user = access.user_with(request, Right.REQUEST)
+    return _moved(request, pk, partial(rollout_verbs.skip, actor=user, queue=wiring.queue()))
+
+
+@require_POST
+def rollout_revert(request: HttpRequest, pk: int) -> HttpResponse:
+    """Move back what was moved."""
+    user = access.user_with(request, Right.REQUEST)
+    return _moved(request, pk, partial(rollout_verbs.revert, actor=user, queue=wiring.queue()))
+
+
+@require_POST
+def rollout_stop(request: HttpRequest, pk: int) -> HttpResponse:
+    """End it where it is."""
+    user, reason = access.user_with(request, Right.REQUEST), request.POST.get("reason", "")
+    return _moved(request, pk, partial(rollout_verbs.stop, actor=user, reason=reason))
+
+
+def _rollout(pk: int) -> Rollout:
+    found = Rollout.objects.select_related("fleet", "requester").filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such rollout.")
+    return found
+
+
+def _moved(request: HttpRequest, pk: int, move: Callable[..., Any]) -> HttpResponse:
+    """Do it to the rollout, and say what was refused."""
+    rollout = _rollout(pk)
+    try:
+        move(rollout_id=rollout.pk, clock=wiring.clock())
+    except FleetError as error:
+        messages.error(request, str(error))
+    return redirect("rollout-detail", rollout.pk)
