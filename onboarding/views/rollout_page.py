@@ -178,7 +178,7 @@ def _impact(impact: Any) -> str:
     return ", ".join(found) or "no Application changes"
 
 
-_IMPACTS = (("appear", "appear"), ("change", "change"), ("disappear", "disappear"))
+_IMPACTS = (("appear", "to appear"), ("change", "to change"), ("disappear", "to disappear"))
 
 
 def _cluster(
@@ -319,9 +319,9 @@ def _preview(row: PlannedRow) -> RolloutPreviewRow:
         [
             f"{len(some)} {word}"
             for some, word in (
-                (impact.appear, "appear"),
-                (impact.change, "change"),
-                (impact.disappear, "disappear"),
+                (impact.appear, "to appear"),
+                (impact.change, "to change"),
+                (impact.disappear, "to disappear"),
             )
             if some
         ]
