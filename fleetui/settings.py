@@ -184,6 +184,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(run_every=5),
         "options": {"expires": 5},
     },
+    "lead-moves": {
+        "task": "onboarding.lead_moves",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
     "refresh-fleets": {
         "task": "onboarding.refresh_fleets",
         "schedule": schedule(run_every=30),

@@ -12,9 +12,10 @@ from celery import shared_task
 
 from onboarding import wiring
 from onboarding.domain.errors import Transient
-from onboarding.models import Fleet, Offboarding, Rollout
+from onboarding.models import Fleet, HubMove, Offboarding, Rollout
 from onboarding.services import (
     adopting,
+    hub_moves,
     notices,
     offboarding_steps,
     refreshing,
@@ -145,6 +146,20 @@ def lead_rollouts(**_: Any) -> None:
             repository=wiring.repository(fleet),
             clock=wiring.clock(),
             queue=wiring.queue(),
+            renderer=wiring.renderer(),
+        )
+
+
+@shared_task(name="onboarding.lead_moves")
+def lead_moves(**_: Any) -> None:
+    """Lead every cluster that moves to another hub from the one change to the other."""
+    open_moves = HubMove.objects.filter(ended_at__isnull=True)
+    for fleet in Fleet.objects.filter(pk__in=open_moves.values("fleet")):
+        hub_moves.advance(
+            fleet=fleet,
+            repository=wiring.current_repository(fleet),
+            credentials=wiring.credentials,
+            clock=wiring.clock(),
             renderer=wiring.renderer(),
         )
 

@@ -15,6 +15,7 @@ from onboarding.views import (
     drift,
     fleet_plans,
     forge_calls,
+    hub_moves,
     layers,
     lint,
     live,
@@ -70,6 +71,7 @@ cluster_urls = [
         offboarding.offboarding_give_up,
         name="offboarding-give-up",
     ),
+    path("clusters/<slug:hub>/<slug:name>/move/", hub_moves.cluster_move, name="cluster-move"),
     path("clusters/<slug:hub>/<slug:name>/drift/adopt/", drift.drift_adopt, name="drift-adopt"),
     path(
         "clusters/<slug:hub>/<slug:name>/drift/reassert/",

@@ -91,6 +91,8 @@ def _step(plan: Plan) -> Iterator[str]:
     step = plan.way[0].step if plan.way else getattr(plan.intent, "step", None)
     if step is not None:
         yield f"{step.words}."
+    if isinstance(plan.intent, LeaveFleet) and plan.intent.to_hub:
+        yield f"It moves to hub {plan.intent.to_hub}."
 
 
 def _summary(impact: Impact) -> Iterator[str]:
@@ -204,6 +206,7 @@ def _leaving(plan: Plan) -> dict[str, object]:
     return {
         "leaving": {
             "keep": plan.intent.keep,
+            **({"to_hub": plan.intent.to_hub} if plan.intent.to_hub else {}),
             "step": step.value if step else None,
             "way": [{"step": one.step.value, "substance": substance(one.plan)} for one in plan.way],
         }

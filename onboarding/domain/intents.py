@@ -77,19 +77,22 @@ class EditCluster(_ClusterIntent):
 class LeaveFleet(_ClusterIntent):
     """A registered cluster shall leave the fleet: the whole way (`step` None), or one step of it.
 
-    `keep`: what add-ons and resources deployed stays on the cluster. The other values are those of
-    the member file; what the file says when it is planned counts.
+    `keep`: what add-ons and resources deployed stays on the cluster. `to_hub`: it leaves for another
+    hub, so that its own values files stay. The other values are those of the member file; what the
+    file says when it is planned counts.
     """
 
     kind: ClassVar[str] = "offboard"
 
     keep: bool = False
     step: LeaveStep | None = None
+    to_hub: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """The intent as plain data, with its step."""
         step = self.step.value if self.step else ""
-        return _ClusterIntent.to_data(self) | {"keep": self.keep, "step": step}
+        data = _ClusterIntent.to_data(self) | {"keep": self.keep, "step": step}
+        return data | ({"to_hub": self.to_hub} if self.to_hub else {})
 
 
 Scalar = str | bool | int
@@ -154,7 +157,12 @@ def intent_from_data(data: Mapping[str, Any]) -> AnyIntent:
         more: dict[str, Any] = {}
         if make is LeaveFleet:
             step = data["step"]
-            more = {"keep": data["keep"] is True, "step": LeaveStep(step) if step else None}
+            to_hub = str(HubName(data["to_hub"])) if data.get("to_hub") else ""
+            more = {
+                "keep": data["keep"] is True,
+                "step": LeaveStep(step) if step else None,
+                "to_hub": to_hub,
+            }
         return make(
             placement=Placement(
                 hub=HubName(data["hub"]),

@@ -121,7 +121,10 @@ def _refuse_unless_known(snapshot: Snapshot) -> None:
 
 
 def _removal(intent: LeaveFleet, snapshot: Snapshot, layout: FleetLayout) -> Plan:
-    """The member file and the cluster's own values files go; nothing else of the repository."""
+    """The member file and the cluster's own values files go; nothing else of the repository.
+
+    Of a cluster that moves to another hub the values files stay: their paths name no hub.
+    """
     recorded = RecordingSnapshot(snapshot)
     file, member = member_of(intent.placement, recorded, layout)
     if not is_marked(member):
@@ -132,7 +135,8 @@ def _removal(intent: LeaveFleet, snapshot: Snapshot, layout: FleetLayout) -> Pla
             code="not_marked",
         )
     placement = member.placement(intent.placement.hub)
-    own = [recorded.read(path) for path in _own_files(placement, recorded, layout)]
+    paths = () if intent.to_hub else _own_files(placement, recorded, layout)
+    own = [recorded.read(path) for path in paths]
     return Plan(
         commit=recorded.commit,
         intent=intent,

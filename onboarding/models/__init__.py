@@ -12,6 +12,7 @@ from onboarding.models.cluster import Cluster
 from onboarding.models.delivery import Delivery, DeliveryAttempt, PullRequest, WriterLease
 from onboarding.models.event import Event, EventHead
 from onboarding.models.fleet import Fleet, Hub
+from onboarding.models.hub_move import HubMove
 from onboarding.models.lint import LintFinding, LintReport
 from onboarding.models.lookups import Among
 from onboarding.models.notice import MailChoice, Notice, NoticeMark, Webhook
@@ -47,6 +48,7 @@ __all__ = [
     "Fleet",
     "Heartbeat",
     "Hub",
+    "HubMove",
     "HubObject",
     "HubWatch",
     "IdempotencyKey",

@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from onboarding.domain.intent_rules import secret_key
 from onboarding.domain.intents import Intent, RegisterCluster
 from onboarding.domain.lifecycle import DecisionState
+from onboarding.domain.names import HubName
 from onboarding.domain.plans import Neighbours
 from onboarding.models import Change, Cluster, Fleet
 from onboarding.services.layouts import layout_of
@@ -45,19 +46,26 @@ class Holders:
             self._by_name[holder.name.casefold()].append(holder)
             self._by_secret[secret_key(holder.secret)].append(holder)
 
-    def of(self, *, fleet: Fleet, intent: Intent, change: Change | None = None) -> Neighbours:
+    def of(
+        self,
+        *,
+        fleet: Fleet,
+        intent: Intent,
+        change: Change | None = None,
+        moving_from: str = "",
+    ) -> Neighbours:
         """Who has the name or the secret of one of these intents.
 
         `change` is the change that asks for it, which is nobody's neighbour; nor is the member file
-        that an intent edits.
+        that an intent edits, nor that of the cluster itself on the hub that it is `moving_from`.
         """
         but_change = change.pk if change else None
-        but_file = (fleet.pk, _own_path(fleet, intent))
+        but_files = {(fleet.pk, path) for path in _own_paths(fleet, intent, moving_from)}
 
         def others(holders: Sequence[_Holder]) -> Iterable[_Holder]:
             for holder in holders:
                 own = holder.change_id is not None and holder.change_id == but_change
-                if not own and (holder.fleet_id, holder.path) != but_file:
+                if not own and (holder.fleet_id, holder.path) not in but_files:
                     yield holder
 
         by_name = others(self._by_name.get(intent.placement.cluster.casefold(), ()))
@@ -68,9 +76,12 @@ class Holders:
         )
 
 
-def neighbours(*, fleet: Fleet, intent: Intent, change: Change | None = None) -> Neighbours:
+def neighbours(
+    *, fleet: Fleet, intent: Intent, change: Change | None = None, moving_from: str = ""
+) -> Neighbours:
     """Who has, or may have, the name or the secret of one intent; `change` is the one that asks."""
-    return Holders([intent]).of(fleet=fleet, intent=intent, change=change)
+    found = Holders([intent])
+    return found.of(fleet=fleet, intent=intent, change=change, moving_from=moving_from)
 
 
 def _open_changes(names: set[str], secrets: set[str]) -> Iterable[_Holder]:
@@ -101,8 +112,10 @@ def _could_collide(names: set[str], secrets: set[str]) -> Q:
     return used | Q(folded_name__in=names)
 
 
-def _own_path(fleet: Fleet, intent: Intent) -> str:
-    """The member file that an intent is about and that is nobody's neighbour; "" for a new one."""
-    if isinstance(intent, RegisterCluster):
-        return ""
-    return layout_of(fleet).member_path(intent.placement.hub, intent.placement.cluster)
+def _own_paths(fleet: Fleet, intent: Intent, moving_from: str) -> set[str]:
+    """The member files that are an intent's own and so nobody's neighbour; none for a new cluster."""
+    placement, layout = intent.placement, layout_of(fleet)
+    hubs = {HubName(moving_from)} if moving_from else set()
+    if not isinstance(intent, RegisterCluster):
+        hubs.add(placement.hub)
+    return {layout.member_path(hub, placement.cluster) for hub in hubs}

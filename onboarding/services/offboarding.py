@@ -31,15 +31,18 @@ _NOT_MADE = (DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
 
 
 def intent_for(
-    *, cluster: Cluster, snapshot: Snapshot, keep: bool, step: LeaveStep | None = None
+    *,
+    cluster: Cluster,
+    snapshot: Snapshot,
+    keep: bool,
+    step: LeaveStep | None = None,
+    to_hub: str = "",
 ) -> LeaveFleet:
-    """The intent that a cluster leaves, with what its member file says now; `Refused` without a sound file."""
-    placement = Placement(
-        hub=HubName(cluster.hub_name),
-        cluster=ClusterName(cluster.name),
-        tenant=TenantName(cluster.tenant),
-        environment=Environment(cluster.environment),
-    )
+    """The intent that a cluster leaves, with what its member file says now; `Refused` without a sound file.
+
+    `to_hub`: the hub that it leaves for.
+    """
+    placement = placement_of(cluster)
     _, member = leaving_plan.member_of(placement, snapshot, layout_of(cluster.fleet))
     return LeaveFleet(
         placement=placement,
@@ -50,6 +53,17 @@ def intent_for(
         options=dict(member.options),
         keep=keep,
         step=step,
+        to_hub=to_hub,
+    )
+
+
+def placement_of(cluster: Cluster) -> Placement:
+    """Where a cluster of Git stands."""
+    return Placement(
+        hub=HubName(cluster.hub_name),
+        cluster=ClusterName(cluster.name),
+        tenant=TenantName(cluster.tenant),
+        environment=Environment(cluster.environment),
     )
 
 
@@ -64,11 +78,13 @@ def request(
     clock: Clock,
     renderer: ChartRenderer | None = None,
     also: Callable[[Change], None] | None = None,
+    to_hub: str = "",
 ) -> Change:
     """Ask for approval of a cluster's whole way out of the fleet; nothing is written to Git yet.
 
     `keep`: what add-ons and resources deployed stays on the spoke. `confirmed` is the cluster's name
-    as it was typed. `also` is done in the same transaction, at its end. Raises `Refused` where it is
+    as it was typed. `to_hub` is the hub that it leaves for, if any
+    (`services.hub_moves`). `also` is done in the same transaction, at its end. Raises `Refused` where it is
     another one, where an offboarding is open already, and as `changes.submit`.
     """
     if confirmed.strip() != cluster.name:
@@ -79,7 +95,7 @@ def request(
     if hub is None:
         raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")
     _end_undecided(hub, cluster.name, clock)
-    intent = intent_for(cluster=cluster, snapshot=repository.snapshot(), keep=keep)
+    intent = intent_for(cluster=cluster, snapshot=repository.snapshot(), keep=keep, to_hub=to_hub)
     try:
         with transaction.atomic():
             change = changes.submit(

@@ -239,7 +239,11 @@ class _Way:
         )
         snapshot = self._repository.snapshot()
         intent = intent_for(
-            cluster=cluster, snapshot=snapshot, keep=run.keep, step=LeaveStep(step.step)
+            cluster=cluster,
+            snapshot=snapshot,
+            keep=run.keep,
+            step=LeaveStep(step.step),
+            to_hub=str(run.change.intent.get("to_hub", "")),
         )
         plan = previews.preview(
             fleet=run.fleet, intent=intent, snapshot=snapshot, renderer=self._renderer

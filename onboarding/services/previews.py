@@ -36,12 +36,14 @@ def preview(
     change: Change | None = None,
     server: str = "",
     renderer: ChartRenderer | None = None,
+    moving_from: str = "",
 ) -> planner.Plan:
     """Plan an intent on one snapshot; nothing is written.
 
     `server` is the API server of a cluster that joins, as far as it is known. `renderer` evaluates
     the repository's own charts where they are others than the shipped ones; nothing that it says is
-    in the digest. Raises `Refused` with every reason at its form field.
+    in the digest. `moving_from` is the hub that a joining cluster will have left by then. Raises
+    `Refused` with every reason at its form field.
     """
     if isinstance(intent, EditLayer):
         return layer_previews.preview(
@@ -58,7 +60,7 @@ def preview(
         live_sets(hub_name=intent.placement.hub), asked=sets_seen(hub_name=intent.placement.hub)
     )
     leaving_guard.refuse_while_leaving(fleet=fleet, intent=intent)
-    taken = neighbours(fleet=fleet, intent=intent, change=change)
+    taken = neighbours(fleet=fleet, intent=intent, change=change, moving_from=moving_from)
     if isinstance(intent, planner.LeaveFleet):
         found = leaving_plan.plan(intent, snapshot, where, taken, known=known)
     else:

@@ -22,6 +22,7 @@ from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Partic
 from onboarding.models import Delivery as DeliveryRow
 from onboarding.services.observing import outcomes
 from onboarding.services.rights import rights_of
+from onboarding.views.hub_move_page import note_of_change
 from onboarding.views.leaving_part import leaving_plan
 from onboarding.views.pages import (
     Attempt,
@@ -159,6 +160,7 @@ def change_page(
         comment=comment,
         cluster=_cluster_link(change, delivery),
         outcome=outcome_note(outcomes.outcome_of(delivery=delivery)),
+        move=note_of_change(change),
         is_destructive=change.destructive,
         as_of=now,
         refresh_url=f"{here}?tab={shown}{asked}",

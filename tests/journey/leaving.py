@@ -87,7 +87,7 @@ class Leaving:
 
     def seen(self, *, at: datetime | None = None) -> None:
         """Write down what the hub shows now, seen a moment after everything before."""
-        hub = Hub.objects.get()
+        hub = Hub.objects.get(name=HUB)
         at = at or timezone.now() + timedelta(milliseconds=1)
         ApplicationStatus.objects.filter(hub=hub).delete()
         HubObject.objects.filter(hub=hub).delete()

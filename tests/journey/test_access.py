@@ -36,6 +36,7 @@ TABLE = {
     "drift-adopt": ("/clusters/hub-cluster/nobody/drift/adopt/", POST_ONLY),
     "drift-reassert": ("/clusters/hub-cluster/nobody/drift/reassert/", POST_ONLY),
     "cluster-offboard": ("/clusters/hub-cluster/nobody/offboard/", dict.fromkeys(ROLES, 404)),
+    "cluster-move": ("/clusters/hub-cluster/nobody/move/", dict.fromkeys(ROLES, 404)),
     "offboarding-pause": ("/clusters/hub-cluster/nobody/offboard/pause/", POST_ONLY),
     "offboarding-resume": ("/clusters/hub-cluster/nobody/offboard/resume/", POST_ONLY),
     "offboarding-stop": ("/clusters/hub-cluster/nobody/offboard/stop/", POST_ONLY),

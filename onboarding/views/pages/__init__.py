@@ -39,6 +39,8 @@ from onboarding.views.pages.changes import (
     LeavingPlan,
     LeavingStep,
     MovedCluster,
+    MoveNote,
+    MoveStep,
     Notice,
     Plan,
     Remark,
@@ -87,7 +89,7 @@ from onboarding.views.pages.common import (
 )
 from onboarding.views.pages.fleet_plan import FleetPlanPage
 from onboarding.views.pages.layers import LayerOption, LayerPage, LayerPreview, LayerRow
-from onboarding.views.pages.offboarding import LeavingRun, OffboardPage, WorkloadChoice
+from onboarding.views.pages.offboarding import LeavingRun, MovePage, OffboardPage, WorkloadChoice
 from onboarding.views.pages.overview import (
     Breakdown,
     BreakdownRow,
@@ -229,6 +231,9 @@ __all__ = [
     "MailPage",
     "MatrixCell",
     "MatrixRow",
+    "MoveNote",
+    "MovePage",
+    "MoveStep",
     "MovedCluster",
     "Narrowed",
     "Notice",

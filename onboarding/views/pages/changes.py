@@ -282,6 +282,27 @@ class LeavingPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveStep:
+    """One of the two changes of a move: what it does, how it stands, and its change once there is one."""
+
+    title: str
+    word: str
+    detail: str = ""
+    change: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveNote:
+    """A move as the pages of its two changes show it."""
+
+    sentence: str
+    steps: tuple[MoveStep, ...]
+    url: str
+    note: str = ""
+    is_stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePage:
     """One change. `tab` is one of plan, diff, values, discussion, delivery, evidence."""
 
@@ -312,6 +333,7 @@ class ChangePage:
     comment: str = ""
     cluster: Link | None = None
     outcome: OutcomeNote | None = None
+    move: MoveNote | None = None
     is_destructive: bool = False
     as_of: datetime | None = None
     refresh_url: str = ""

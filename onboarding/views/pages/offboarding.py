@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from onboarding.views.pages.changes import LeavingPlan
+from onboarding.views.pages.changes import LeavingPlan, MoveNote, Plan
 from onboarding.views.pages.clusters import TimelineStep
 from onboarding.views.pages.common import Link
 
@@ -36,6 +36,24 @@ class LeavingRun:
     stop_url: str = ""
     give_up_url: str = ""
     give_up_denied: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MovePage:
+    """The page of a cluster that shall move, moves or has moved to another hub."""
+
+    name: str
+    hub: str
+    crumbs: tuple[Link, ...] = ()
+    choices: tuple[WorkloadChoice, ...] = ()
+    chosen: str = ""
+    leave: LeavingPlan | None = None
+    join: Plan | None = None
+    ask_url: str = ""
+    move: MoveNote | None = None
+    denied: str = ""
+    problem: str = ""
+    refresh_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
