@@ -6,6 +6,7 @@ The rows are the truth; a task that comes twice, late or never changes nothing b
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -157,7 +158,7 @@ def lead_moves(**_: Any) -> None:
     for fleet in Fleet.objects.filter(pk__in=open_moves.values("fleet")):
         hub_moves.advance(
             fleet=fleet,
-            repository=wiring.current_repository(fleet),
+            repository=partial(wiring.current_repository, fleet, max_age=0),
             credentials=wiring.credentials,
             clock=wiring.clock(),
             renderer=wiring.renderer(),

@@ -138,14 +138,15 @@ def of_change(change: Change) -> HubMove | None:
 def advance(
     *,
     fleet: Fleet,
-    repository: FleetRepository,
+    repository: Callable[[], FleetRepository],
     credentials: Callable[[Hub], SpokeCredentials],
     clock: Clock,
     renderer: ChartRenderer | None = None,
 ) -> int:
     """Lead the fleet's open moves further, as far as evidence allows; returns how many are open.
 
-    It may come twice, late or after a crash, and does each thing once.
+    `repository` gives the branch as it is now, and is only called where something is asked for. It may
+    come twice, late or after a crash, and does each thing once.
     """
     moves = HubMove.objects.filter(fleet=fleet, ended_at__isnull=True).select_related(
         "fleet", "from_hub", "to_hub", "leave__requester", "join"
@@ -160,7 +161,7 @@ def advance(
 
 def _lead_out(
     move: HubMove,
-    repository: FleetRepository,
+    repository: Callable[[], FleetRepository],
     credentials: Callable[[Hub], SpokeCredentials],
     clock: Clock,
     renderer: ChartRenderer | None,
@@ -178,7 +179,7 @@ def _lead_out(
 
 def _join(
     move: HubMove,
-    repository: FleetRepository,
+    repository: Callable[[], FleetRepository],
     credentials: Callable[[Hub], SpokeCredentials],
     clock: Clock,
     renderer: ChartRenderer | None,
@@ -205,7 +206,7 @@ def _join(
                     **intent.options,
                 },
                 actor=move.leave.requester,
-                repository=repository,
+                repository=repository(),
                 credentials=credentials(move.to_hub),
                 clock=clock,
                 renderer=renderer,
