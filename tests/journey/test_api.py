@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from onboarding import tasks
+from onboarding.api import operations
 from onboarding.domain.tokens import Verb
 from onboarding.models import (
     Change,
@@ -588,3 +589,14 @@ def test_it_asks_the_database_as_often_for_many_as_for_few(
         )
     with django_assert_max_num_queries(7):
         assert caller.get(path.format(change=number)).status_code == 200
+
+
+def test_it_lets_a_bounded_number_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = program()
+    number = told(caller.post(REGISTRATIONS, body(place)), 201)["number"]
+    monkeypatch.setattr(operations, "_MOST_WAITING", 1)
+    for _ in range(3):
+        assert not wait(caller, number, "decided")["reached"]
+    monkeypatch.setattr(operations, "_MOST_WAITING", 0)
+    answer = caller.get(f"/api/v1/changes/{number}/wait", until="decided", timeout=0)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
