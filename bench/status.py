@@ -279,6 +279,8 @@ def begin(folder: Path) -> None:
         "FLEETUI_DATA": str(folder / "data"),
         "FLEETUI_EMBEDDED": "1",
         "LOG_LEVEL": "WARNING",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
     }
     import django
     from django.core.management import call_command
@@ -382,7 +384,9 @@ def streaming_hub(options: argparse.Namespace, folder: Path) -> Iterator[str]:
     with running(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         address = process.stdout.readline().decode().strip()
-        Hub.objects.update(api_url=address, argocd_url=address)
+        Hub.objects.update(
+            api_url=address, argocd_url=address, aws_region="eu-central-1", aws_endpoint_url=address
+        )
         yield address
 
 

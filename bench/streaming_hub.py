@@ -69,6 +69,8 @@ def template() -> bytes:
         for number in range(14)
     ]  # fmt: skip
     revisions = ["3.12.1", COMMIT]
+    destination = {"name": "@DESTINATION@", "namespace": "@COMPONENT@"}
+    compared = {"sources": sources, "destination": destination}
     asked = {
         "sync": {
             "revisions": revisions,
@@ -95,20 +97,20 @@ def template() -> bytes:
             ],
         },
         "spec": {
-            "destination": {"name": "@DESTINATION@", "namespace": "@COMPONENT@"},
+            "destination": destination,
             "project": "tenant1",
             "sources": sources,
             "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
         },
         "status": {
-            "sync": {"status": "Synced", "revisions": revisions, "comparedTo": {"sources": sources}},
+            "sync": {"status": "Synced", "revisions": revisions, "comparedTo": compared},
             "health": {"status": "@HEALTH@", "lastTransitionTime": "2026-01-02T03:04:05Z"},
             "reconciledAt": "@NOW@",
             "operationState": {
                 "phase": "Succeeded", "message": "successfully synced (all tasks run)",
                 "startedAt": "2026-01-02T03:05:00Z", "finishedAt": "2026-01-02T03:05:05Z",
                 "operation": asked,
-                "syncResult": {"revisions": revisions, "resources": resources},
+                "syncResult": {"revision": "", "revisions": revisions, "resources": resources},
             },
             "resources": resources,
             "history": [
@@ -259,8 +261,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        """Set how fast it changes."""
-        self._query()
+        """Set how fast it changes, or describe a secret: it stands in for Secrets Manager too."""
+        path = self._query()
+        if not path:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            stages = {"VersionIdsToStages": {"v" * 32: ["AWSCURRENT"]}}
+            self._json({"Name": asked["SecretId"], "CreatedDate": 1767323045, **stages})
+            return
         hub = self.server.hub
         with hub.changed:
             hub.rate, hub.probe_rate = float(self.query["events"]), float(self.query["probes"])

@@ -43,7 +43,8 @@ def adopt(
     never from the person. Raises `Refused` where one does not differ (any more) or cannot be set for
     one cluster, and as `changes.submit`.
     """
-    found = drift_of(cluster=cluster, repository=repository)
+    snapshot = repository.snapshot()
+    found = drift_of(cluster=cluster, repository=repository, snapshot=snapshot)
     adoptable = {one.subject: one for one in found.differences if one.adoptable}
     if not keys or not keys <= adoptable.keys():
         raise Refused(
@@ -52,9 +53,9 @@ def adopt(
             code="not_adoptable",
         )
     placement, form_data = member_forms.form_data_of(
-        cluster=cluster, snapshot=repository.snapshot(), layout=layout_of(cluster.fleet)
+        cluster=cluster, snapshot=snapshot, layout=layout_of(cluster.fleet)
     )
-    file = repository.snapshot().read(cluster.path)
+    file = snapshot.read(cluster.path)
     if file is None:
         raise Refused(f"{cluster.path} is not in the repository any more.", code="gone")
     member = parse_member(file)

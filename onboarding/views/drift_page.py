@@ -32,7 +32,8 @@ def drift_part(
     """Git, the live cluster secret and the Applications held against each other."""
     here = [cluster.hub_name, cluster.name]
     try:
-        found = drift_of(cluster=cluster, repository=repository())
+        git = repository()
+        found = drift_of(cluster=cluster, repository=git, snapshot=git.snapshot())
     except FleetError as error:
         return DriftPart(rows=(), problem=str(error))
     rows = tuple(_row(one) for one in found.differences)

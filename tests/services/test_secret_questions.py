@@ -148,14 +148,17 @@ def test_it_keeps_the_version_while_aws_does_not_answer(watch: Watch, clock: Fak
     assert (good.presence, good.version, good.version_at) == ("denied", "v1", first)
 
 
-def test_it_stops_asking_where_aws_throttles(watch: Watch, clock: FakeClock) -> None:
+@pytest.mark.parametrize("answer", [SecretPresence.THROTTLED, SecretPresence.UNREACHABLE])
+def test_it_stops_asking_where_aws_throttles_or_does_not_answer(
+    watch: Watch, clock: FakeClock, answer: SecretPresence
+) -> None:
     rows = [external_secret(watch, clock, name, ready=True) for name in ("a", "b", "c")]
     secrets = FakeSecrets()
     for name in ("a", "b", "c"):
-        secrets.add(f"fleet/{name}", SecretPresence.THROTTLED)
+        secrets.add(f"fleet/{name}", answer)
 
     assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 1
 
     for row in rows:
         row.refresh_from_db()
-    assert [row.presence for row in rows] == ["throttled", "", ""]
+    assert [row.presence for row in rows] == [answer.value, "", ""]

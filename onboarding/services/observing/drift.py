@@ -37,13 +37,12 @@ class Drift:
     unread: str = ""
 
 
-def drift_of(*, cluster: Cluster, repository: FleetRepository) -> Drift:
-    """Hold a cluster's three sides against each other, with Git at the fetched tip.
+def drift_of(*, cluster: Cluster, repository: FleetRepository, snapshot: Snapshot) -> Drift:
+    """Hold a cluster's three sides against each other, with Git as the snapshot has it.
 
     Raises `Refused` where the member file is gone or something cannot be read, and what the
     repository raises.
     """
-    snapshot = repository.snapshot()
     hub = Hub.objects.filter(name=cluster.hub_name).first()
     live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None
     if live is None:

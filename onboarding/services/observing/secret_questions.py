@@ -18,6 +18,7 @@ from onboarding.services.observing.observations import Watch, writing
 
 # At most so many in one round: AWS throttles an account as a whole.
 MOST_SECRETS = 20
+_ENDS_ROUND = frozenset({SecretPresence.THROTTLED, SecretPresence.UNREACHABLE})
 ASK_AGAIN = timedelta(minutes=5)
 """How soon a secret that the hub has fetched is asked for again: rotations are rare."""
 
@@ -26,7 +27,8 @@ def ask_for_secrets(*, watch: Watch, credentials: SpokeCredentials, clock: Clock
     """Ask for the secrets of ExternalSecrets; returns how many were asked for.
 
     Those that failed come first, then those that were asked for longest ago. Never asks for a value.
-    Being throttled ends the round. Raises `LostWatch`.
+    Being throttled ends the round, and so does an answer that did not come: each would be waited
+    for. Raises `LostWatch`.
     """
     failing = Q(ready=False)
     due = Q(presence_at=None) | Q(presence_at__lt=clock.now() - ASK_AGAIN)
@@ -48,7 +50,7 @@ def ask_for_secrets(*, watch: Watch, credentials: SpokeCredentials, clock: Clock
                 presence_at=clock.now(),
                 **(_version(row, found) if found else {}),
             )
-        if found and found.presence is SecretPresence.THROTTLED:
+        if found and found.presence in _ENDS_ROUND:
             break
     return asked
 
