@@ -34,6 +34,7 @@ PAGES = (
     "/lint/?severity=warning",
     "/search/?q=edge",
     "/system/",
+    "/api/",
 )
 ADMINISTRATION = (
     "/admin/fleets/",
@@ -41,6 +42,8 @@ ADMINISTRATION = (
     "/admin/fleets/adopt/",
     "/admin/hubs/",
     "/admin/hubs/hub-cluster/",
+    "/admin/tokens/",
+    "/admin/tokens/add/",
 )
 
 
