@@ -179,6 +179,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(run_every=5),
         "options": {"expires": 5},
     },
+    "end-pauses": {
+        "task": "onboarding.end_pauses",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
     "lead-rollouts": {
         "task": "onboarding.lead_rollouts",
         "schedule": schedule(run_every=5),

@@ -13,12 +13,13 @@ from celery import shared_task
 
 from onboarding import wiring
 from onboarding.domain.errors import Transient
-from onboarding.models import Fleet, HubMove, Offboarding, Rollout
+from onboarding.models import ClusterPause, Fleet, HubMove, Offboarding, Rollout
 from onboarding.services import (
     adopting,
     hub_moves,
     notices,
     offboarding_steps,
+    pausing,
     refreshing,
     rollout_steps,
 )
@@ -135,6 +136,20 @@ def send_notices(**_: Any) -> None:
         way_to=wiring.way_to_webhook,
         page_of=wiring.page_of_change,
     )
+
+
+@shared_task(name="onboarding.end_pauses")
+def end_pauses(**_: Any) -> None:
+    """End every pause whose time has come."""
+    open_pauses = ClusterPause.objects.filter(ended_at__isnull=True)
+    for fleet in Fleet.objects.filter(pk__in=open_pauses.values("fleet")):
+        pausing.end_due(
+            fleet=fleet,
+            repository=wiring.repository(fleet),
+            clock=wiring.clock(),
+            queue=wiring.queue(),
+            renderer=wiring.renderer(),
+        )
 
 
 @shared_task(name="onboarding.lead_rollouts")

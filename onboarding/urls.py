@@ -23,6 +23,7 @@ from onboarding.views import (
     notices,
     offboarding,
     overview,
+    pausing,
     registration,
     releases,
     rollouts,
@@ -72,6 +73,8 @@ cluster_urls = [
         name="offboarding-give-up",
     ),
     path("clusters/<slug:hub>/<slug:name>/move/", hub_moves.cluster_move, name="cluster-move"),
+    path("clusters/<slug:hub>/<slug:name>/pause/", pausing.cluster_pause, name="cluster-pause"),
+    path("clusters/<slug:hub>/<slug:name>/pause/end/", pausing.pause_end, name="pause-end"),
     path("clusters/<slug:hub>/<slug:name>/drift/adopt/", drift.drift_adopt, name="drift-adopt"),
     path(
         "clusters/<slug:hub>/<slug:name>/drift/reassert/",

@@ -27,6 +27,7 @@ KNOWN_ANNOTATIONS = frozenset(
     for part in ("url", "revision", "basepath", "path")
 ) | frozenset(
     {
+        "argocd.argoproj.io/skip-reconcile",
         "aws_cluster_name",
         "aws_region",
         "cluster_name",

@@ -51,6 +51,12 @@ STATE_LABELS: Mapping[str, str] = {"handover": "fleet_handover", "offboarding": 
 OPTION_ANNOTATIONS = ("addons_repo_basepath", "resources_repo_basepath")
 """Options of the member file that are annotations of the same name where the file has them."""
 
+SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
+"""The annotation with which Argo CD leaves all Applications of a cluster alone; `paused` of a member.
+
+Source: Argo CD 3.2, controller/sharding: a cluster whose secret says so is managed by no shard.
+"""
+
 GITHUB_ANNOTATION = "fleet_github_secret"
 HUB_REGION = "fleet_aws_region"
 """The annotation with the hub's own region of AWS Secrets Manager, beside `GITHUB_ANNOTATION`."""
@@ -129,6 +135,11 @@ def label_changes(
     )
 
 
+def is_paused(value: str | None) -> bool:
+    """Whether a value of `SKIP_RECONCILE` pauses; Argo CD reads it as Go's strconv.ParseBool does."""
+    return value in {"1", "t", "T", "TRUE", "true", "True"}
+
+
 def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved) -> ClusterLabels:
     """What the fleet-secret chart puts on the cluster secret of a member.
 
@@ -147,6 +158,10 @@ def predict_labels(member: FleetMember, placement: Placement, resolved: Resolved
         for key in OPTION_ANNOTATIONS
         if member.options.get(key)
     }
+    if member.options.get("paused") == "true":
+        annotations[SKIP_RECONCILE] = Label(
+            SKIP_RECONCILE, "true", _member_origin(member, "paused")
+        )
     if member.options.get("githubSecret") == "true":
         for key, source, value in (
             (GITHUB_ANNOTATION, "githubSecret", "true"),

@@ -51,6 +51,7 @@ OPTIONAL_KEYS = (
     "use_external_secrets",
     "push_argo_secrets",
     "handover",
+    "paused",
 )
 MEMBER_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 """All keys that the fleet's charts know, in the order in which a new file has them."""

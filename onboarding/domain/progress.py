@@ -59,6 +59,7 @@ class ClusterState(StrEnum):
     UNREACHABLE = "unreachable"
     STALE = "stale"
     FAILED = "failed"
+    PAUSED = "paused"
     LEAVING = "leaving"
     GONE = "gone"
 
@@ -286,6 +287,8 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
         return ClusterState.STALE, why_not(Stage.NOTICED, facts, now=now).reason
     if silence := _silence(facts, now):
         return ClusterState.STALE, silence[0]
+    if facts.paused or facts.pausing:
+        return ClusterState.PAUSED, _paused(facts)
     early = {step.stage: step for step in steps if step.stage in _STAGE_STATES}
     for step in early.values():
         if step.state is StepState.FAILED:
@@ -301,6 +304,17 @@ def _state(facts: Facts, steps: tuple[Step, ...], now: datetime) -> tuple[Cluste
                 return ClusterState.OUT_OF_SYNC, step.reason
             return _STAGE_STATES[step.stage], step.reason
     return _state_of_applications(facts, steps, now)
+
+
+def _paused(facts: Facts) -> str:
+    """Why nothing is said of how it is: what its Applications last said is not looked at any more."""
+    if not facts.paused:
+        said = "Git says that it is paused; its cluster secret on the hub does not say so yet."
+    elif facts.pausing:
+        said = "Argo CD leaves it alone: nothing is compared, synced or healed."
+    else:
+        said = "Argo CD leaves it alone, as its cluster secret says; Git does not."
+    return f"{said} {facts.pause_says}".strip()
 
 
 def _has_drifted(facts: Facts, now: datetime) -> bool:

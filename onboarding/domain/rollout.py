@@ -39,6 +39,7 @@ _BAD = frozenset(
         ClusterState.FAILED,
         ClusterState.UNREACHABLE,
         ClusterState.STALE,
+        ClusterState.PAUSED,
         ClusterState.LEAVING,
         ClusterState.GONE,
     }

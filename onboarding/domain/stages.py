@@ -104,6 +104,8 @@ class Facts:
     it (None: not looked). `applications`: its Applications' verdicts (None: not looked).
     `webhook`: the hub was told of the commit at once. `removing`/`removed`: its offboarding, which
     stands as `removing_says`, with what to do about it in `removing_remedy`.
+    `paused`: the live cluster secret has Argo CD leave it alone; `pausing`: Git says so. `pause_says`
+    is who paused it, why and until when.
     `registration_says` is what its registration Application says while it is not well;
     `broken_members` are other members of its hub whose files cannot be read.
     `labels_settled`: the live labels were read when the hub had had time to follow Git's newest
@@ -138,6 +140,9 @@ class Facts:
     noticed_at: datetime | None = None
     files_problem: str = ""
     registration_problem: str = ""
+    paused: bool = False
+    pausing: bool = False
+    pause_says: str = ""
     registration_says: str = ""
     broken_members: tuple[str, ...] = ()
     external_secret: ExternalSecretFacts | None = None

@@ -45,16 +45,23 @@ OPTIONS = {
         "Push Argo CD secrets",
         "“true” to push the spoke's Argo CD secrets to Secrets Manager.",
     ),
+    "paused": (
+        "Paused",
+        "“true” while the hub's Argo CD shall leave the cluster alone. Pause on the cluster's page has an owner and "
+        "ends by itself.",
+    ),
     "handover": (
         "Handover",
         "Before add-ons or resources go from one Argo CD to the other, set “true” in a change of its own; "
         "when the other one has them, take it away. Meanwhile nothing syncs by itself and nothing is deleted.",
     ),
 }
+PAUSED = "paused"
 HANDOVER = "handover"
 RARE_OPTIONS = tuple(name for name in OPTIONS if name != HANDOVER)
 _SWITCHES = {
     HANDOVER,
+    PAUSED,
     "githubSecret",
     "use_fleet_ack",
     "use_argocd_ingress",

@@ -25,6 +25,7 @@ from onboarding.models.observation import (
 from onboarding.models.offboarding import Offboarding, OffboardingStep
 from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
+from onboarding.models.pause import ClusterPause
 from onboarding.models.pulse import Pulse
 from onboarding.models.rollout import Rollout, RolloutRow, RolloutWave
 from onboarding.models.saved_filter import SavedFilter
@@ -39,6 +40,7 @@ __all__ = [
     "Approval",
     "Change",
     "Cluster",
+    "ClusterPause",
     "ClusterStatus",
     "Comment",
     "Delivery",

@@ -125,6 +125,7 @@ def cluster_page(
         if may_edit and not cluster.problem and not leaves
         else "",
         edit_denied=_edit_denied(cluster, may_edit=may_edit, leaves=leaves),
+        pause=_pause(cluster, story.timeline.state, may_edit=may_edit),
         offboard=_offboard(cluster, may_edit=may_edit, leaves=leaves),
         argocd_url=argocd_url(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
@@ -263,6 +264,15 @@ def _offboard(cluster: Cluster, *, may_edit: bool, leaves: bool) -> Link | None:
         return None
     url = reverse("cluster-offboard", args=[cluster.hub_name, cluster.name])
     return Link("Offboarding" if leaves else "Offboard", url)
+
+
+def _pause(cluster: Cluster, state: ClusterState, *, may_edit: bool) -> Link | None:
+    """To pause it, or to the pause that there is."""
+    paused = state is ClusterState.PAUSED
+    if cluster.problem or state is ClusterState.LEAVING or not (may_edit or paused):
+        return None
+    url = reverse("cluster-pause", args=[cluster.hub_name, cluster.name])
+    return Link("Paused" if paused else "Pause", url)
 
 
 def _edit_denied(cluster: Cluster, *, may_edit: bool, leaves: bool) -> str:

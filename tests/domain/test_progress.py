@@ -584,6 +584,27 @@ def test_it_is_healthy_only_where_everything_fresh_says_so(facts: Facts) -> None
     assert StepState.FAILED not in {step.state for step in found.steps}
 
 
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"paused": True, "pausing": True}, ClusterState.PAUSED),
+        ({"pausing": True}, ClusterState.PAUSED),
+        ({"paused": True}, ClusterState.PAUSED),
+        ({"paused": True, "connection": "Failed"}, ClusterState.PAUSED),
+        ({"paused": True, "failures": (("web", "It failed."),)}, ClusterState.PAUSED),
+        # What nobody has heard of for long may be paused no more.
+        ({"paused": True, "hub_seen_at": ago(hours=1)}, ClusterState.STALE),
+        ({"paused": True, "removing": True}, ClusterState.LEAVING),
+        ({}, ClusterState.HEALTHY),
+    ],
+)
+def test_it_is_paused_and_never_green(change: dict[str, object], state: ClusterState) -> None:
+    told = timeline(replace(GOOD, pause_says="Paused by rita.", **change), now=NOW)  # type: ignore[arg-type]
+
+    assert told.state is state
+    assert ("Paused by rita." in told.sentence) is (state is ClusterState.PAUSED)
+
+
 def test_it_has_a_word_for_every_state() -> None:
     assert [state.word for state in ClusterState] == [
         "Draft",
@@ -599,6 +620,7 @@ def test_it_has_a_word_for_every_state() -> None:
         "Unreachable",
         "Stale",
         "Failed",
+        "Paused",
         "Leaving",
         "Gone",
     ]

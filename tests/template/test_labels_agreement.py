@@ -52,6 +52,9 @@ CASES: dict[str, tuple[dict[int, Any], dict[str, str]]] = {
     "its own operator": ({}, {"use_external_secrets": "true"}),
     "Git credentials": ({}, {"githubSecret": "true", "githubSecretName": "git/token"}),
     "a handover": ({0: {"a": "1"}}, {"handover": "true"}),
+    "a paused cluster": ({}, {"paused": "true"}),
+    "a paused distributed cluster": ({}, DISTRIBUTED | {"paused": "true"}),
+    "no pause": ({}, {"paused": "false"}),
     "a leaving cluster": ({0: {"a": "1"}}, {"offboarding": "true"}),
     "unknown keys": ({}, {"costCentre": "4711"}),
 }

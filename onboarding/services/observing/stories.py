@@ -19,6 +19,7 @@ from onboarding.domain.applications import moment
 from onboarding.domain.credential_clock import CredentialClock
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.drift import labels_differ
+from onboarding.domain.labels import SKIP_RECONCILE, is_paused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.progress import (
     ExternalSecretFacts,
@@ -34,6 +35,7 @@ from onboarding.models import (
     ApplicationStatus,
     Change,
     Cluster,
+    ClusterPause,
     ClusterStatus,
     Delivery,
     Hub,
@@ -104,6 +106,7 @@ class HubView:
         self.stores: dict[str, HubObject] = {}
         self.sets: list[HubObject] = []
         self.own: dict[str, OwnArgo] = {}
+        self.pauses: dict[str, ClusterPause] = {}
         self._hub_name = hub.name if hub else ""
         self._git_moved_at = hub.fleet.moved_at if hub else None
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
@@ -142,6 +145,8 @@ class HubView:
         objects = HubObject.objects.filter(hub=hub).filter(
             ~Q(kind=HubKind.EXTERNAL_SECRETS.value) | Q(name__in=secrets)
         )
+        pauses = ClusterPause.objects.filter(hub=hub, cluster_name__in=only, ended_at=None)
+        self.pauses = {row.cluster_name: row for row in pauses.select_related("owner")}
         for application in applications:
             if application.name.startswith(REGISTRATION):
                 self.registrations[application.name.removeprefix(REGISTRATION)] = application
@@ -332,6 +337,9 @@ def _facts(
         registration_says=_says(registration),
         broken_members=_others_broken(cluster, seen) if stuck and registration is None else (),
         external_secret=_external_secret(name, seen),
+        paused=registered is not None and is_paused(registered.annotations.get(SKIP_RECONCILE)),
+        pause_says=_pause_says(seen.pauses.get(name)),
+        pausing=cluster is not None and SKIP_RECONCILE in cluster.annotations,
         registered_at=registered.first_seen_at if registered else None,
         label_differences=_differences(cluster, registered),
         same_server=_same_server(name, registered, seen),
@@ -347,6 +355,15 @@ def _facts(
         ),
         synced_at=_when_all(row.synced_at for row in rows),
         healthy_at=_when_all(row.healthy_at for row in rows),
+    )
+
+
+def _pause_says(pause: ClusterPause | None) -> str:
+    if pause is None:
+        return ""
+    return (
+        f"Paused by {pause.owner.get_username()} until {pause.until:%Y-%m-%d %H:%M} UTC: "
+        f"{pause.reason}"
     )
 
 

@@ -62,6 +62,7 @@ from onboarding.views.pages.clusters import (
     LabelRow,
     ListedApplication,
     OwnArgoPart,
+    PausePage,
     TimelineStep,
 )
 from onboarding.views.pages.common import (
@@ -245,6 +246,7 @@ __all__ = [
     "OwnArgoPart",
     "Pagination",
     "Part",
+    "PausePage",
     "Picker",
     "Plan",
     "Preview",

@@ -267,6 +267,25 @@ class CredentialPart:
 
 
 @dataclass(frozen=True, slots=True)
+class PausePage:
+    """Pausing one cluster: the form, or the pause that is open."""
+
+    name: str
+    hub: str
+    crumbs: tuple[Link, ...]
+    hours: tuple[tuple[str, str], ...]
+    reason: str = ""
+    problem: str = ""
+    denied: str = ""
+    owner: str = ""
+    why: str = ""
+    note: str = ""
+    until: datetime | None = None
+    change: Link | None = None
+    end_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterPage:
     """One cluster. `tab` is one of applications, drift, labels, values, history, files."""
 
@@ -294,6 +313,7 @@ class ClusterPage:
     edit_url: str = ""
     edit_denied: str = ""
     offboard: Link | None = None
+    pause: Link | None = None
     argocd_url: str = ""
     open_changes: tuple[ChangeRow, ...] = ()
     applications: tuple[ApplicationRow, ...] = ()

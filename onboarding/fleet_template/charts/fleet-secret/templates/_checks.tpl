@@ -17,7 +17,7 @@ execute with the credentials in reach.
 {{- if not (has .Values.target (list "hub" "spoke")) -}}
   {{- fail (printf "%s: target must be hub or spoke" $where) -}}
 {{- end -}}
-{{- range $key, $value := pick $member "clusterName" "tenant" "environment" "secretManagerSecretName" "use_remote_argo" "enable_remote_addons" "enable_remote_resources" "use_external_secrets" "addons_repo_basepath" "resources_repo_basepath" "githubSecret" "githubSecretName" "use_fleet_ack" "use_argocd_ingress" "push_argo_secrets" "handover" "offboarding" -}}
+{{- range $key, $value := pick $member "clusterName" "tenant" "environment" "secretManagerSecretName" "use_remote_argo" "enable_remote_addons" "enable_remote_resources" "use_external_secrets" "addons_repo_basepath" "resources_repo_basepath" "githubSecret" "githubSecretName" "use_fleet_ack" "use_argocd_ingress" "push_argo_secrets" "handover" "offboarding" "paused" -}}
   {{- if not (kindIs "string" $value) -}}
     {{- fail (printf "%s: %s is not a string; write it in double quotes" $where $key) -}}
   {{- end -}}
@@ -41,7 +41,7 @@ execute with the credentials in reach.
 {{- if and .Values.memberFile (ne .Values.memberFile $member.clusterName) -}}
   {{- fail (printf "%s: clusterName is %q but the file is %s.yaml; the two must be equal, so that no two files can register one cluster" $where $member.clusterName .Values.memberFile) -}}
 {{- end -}}
-{{- range $key := list "use_remote_argo" "enable_remote_addons" "enable_remote_resources" "use_external_secrets" "use_fleet_ack" "use_argocd_ingress" "push_argo_secrets" "githubSecret" "handover" "offboarding" -}}
+{{- range $key := list "use_remote_argo" "enable_remote_addons" "enable_remote_resources" "use_external_secrets" "use_fleet_ack" "use_argocd_ingress" "push_argo_secrets" "githubSecret" "handover" "offboarding" "paused" -}}
   {{- $value := default "false" (get $member $key) -}}
   {{- if not (has $value (list "true" "false")) -}}
     {{- fail (printf "%s: %s must be \"true\" or \"false\", not %q" $where $key $value) -}}
@@ -158,6 +158,10 @@ A cluster that is leaving (offboarding) has only those: its Applications go in o
   {{- $_ := set $annotations "fleet_github_secret" "true" -}}
   {{- $_ := set $annotations "fleet_github_secret_name" $member.githubSecretName -}}
   {{- $_ := set $annotations "fleet_aws_region" (required (printf "%s: githubSecret needs the region of AWS Secrets Manager; the hub's cluster secret has no annotation fleet_aws_region" (include "fleet-secret.where" .)) .Values.region) -}}
+{{- end -}}
+{{- if and (eq .Values.target "hub") (eq (default "false" $member.paused) "true") -}}
+  {{- /* The hub's Argo CD then leaves every Application on the cluster as it is. */ -}}
+  {{- $_ := set $annotations "argocd.argoproj.io/skip-reconcile" "true" -}}
 {{- end -}}
 {{- if eq .Values.target "spoke" -}}
   {{- $_ := set $annotations "fleet_repo_url" .Values.repository.url -}}
