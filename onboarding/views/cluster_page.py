@@ -29,7 +29,7 @@ from onboarding.services import values
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing import outcomes, own_argo, stories
 from onboarding.services.rights import rights_of
-from onboarding.views import freshness
+from onboarding.views import cluster_links, freshness
 from onboarding.views.application_rows import (
     HUB_SILENT,
     ORDER,
@@ -96,6 +96,7 @@ def cluster_page(
     applications = _applications(cluster, hub)
     may_edit = Right.REQUEST in rights_of(user)
     leaves = story.timeline.state is ClusterState.LEAVING
+    is_paused = story.timeline.state is ClusterState.PAUSED
     total = story.applications
     return ClusterPage(
         name=cluster.name,
@@ -124,14 +125,20 @@ def cluster_page(
         edit_url=reverse("cluster-edit", args=[cluster.hub_name, cluster.name])
         if may_edit and not cluster.problem and not leaves
         else "",
-        edit_denied=_edit_denied(cluster, may_edit=may_edit, leaves=leaves),
-        pause=_pause(cluster, story.timeline.state, may_edit=may_edit),
-        offboard=_offboard(cluster, may_edit=may_edit, leaves=leaves),
+        edit_denied=cluster_links.edit_denied(cluster, may_edit=may_edit, leaves=leaves),
+        pause=cluster_links.pause(cluster, story.timeline.state, may_edit=may_edit),
+        offboard=cluster_links.offboard(cluster, may_edit=may_edit, leaves=leaves),
         argocd_url=argocd_url(hub, f"/applications?search={quote(cluster.name)}"),
         open_changes=_open_changes(cluster),
         own_argo=_own_argo(cluster, clock),
         applications=tuple(
-            _application_row(row, hub, cluster.fleet, is_silent=_is_silent(story.seen_at, clock))
+            _application_row(
+                row,
+                hub,
+                cluster.fleet,
+                is_silent=is_paused or _is_silent(story.seen_at, clock),
+                silence=stories.PAUSED_SAYS if is_paused else HUB_SILENT,
+            )
             for row in applications
         ),
         labels=_label_rows(cluster.labels, live.labels if live else None),
@@ -227,7 +234,12 @@ def _is_silent(seen_at: datetime | None, clock: Clock) -> bool:
 
 
 def _application_row(
-    row: ApplicationStatus, hub: Hub | None, fleet: Fleet, *, is_silent: bool
+    row: ApplicationStatus,
+    hub: Hub | None,
+    fleet: Fleet,
+    *,
+    is_silent: bool,
+    silence: str = HUB_SILENT,
 ) -> ApplicationRow:
     return ApplicationRow(
         name=row.name,
@@ -236,7 +248,7 @@ def _application_row(
         health=row.health or "Unknown",
         state=shown_state(row, is_silent=is_silent).word,
         version=version_of(row, fleet),
-        message=HUB_SILENT if is_silent else row.reason,
+        message=silence if is_silent else row.reason,
         seen_at=row.seen_at,
         argocd_url=application_url(hub, row.name),
     )
@@ -256,31 +268,6 @@ def _channels(cluster: Cluster) -> tuple[Channel, ...]:
         for label, column in CHANNEL_COLUMNS.items()
         if (value := getattr(cluster, column))
     )
-
-
-def _offboard(cluster: Cluster, *, may_edit: bool, leaves: bool) -> Link | None:
-    """The way out: to ask for it, or to follow it."""
-    if not leaves and (cluster.problem or not may_edit):
-        return None
-    url = reverse("cluster-offboard", args=[cluster.hub_name, cluster.name])
-    return Link("Offboarding" if leaves else "Offboard", url)
-
-
-def _pause(cluster: Cluster, state: ClusterState, *, may_edit: bool) -> Link | None:
-    """To pause it, or to the pause that there is."""
-    paused = state is ClusterState.PAUSED
-    if cluster.problem or state is ClusterState.LEAVING or not (may_edit or paused):
-        return None
-    url = reverse("cluster-pause", args=[cluster.hub_name, cluster.name])
-    return Link("Paused" if paused else "Pause", url)
-
-
-def _edit_denied(cluster: Cluster, *, may_edit: bool, leaves: bool) -> str:
-    if leaves:
-        return "It is leaving the fleet, so it cannot be edited."
-    if cluster.problem:
-        return "Its member file cannot be read; mend it in Git first."
-    return "" if may_edit else "Your account may not request changes."
 
 
 def _open_changes(cluster: Cluster) -> tuple[ChangeRow, ...]:

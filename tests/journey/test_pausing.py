@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from onboarding import tasks, wiring
 from onboarding.domain.labels import SKIP_RECONCILE
 from onboarding.models import (
+    ApplicationStatus,
     Approval,
     Change,
     Cluster,
@@ -120,6 +121,18 @@ def test_it_is_written_by_one_approved_commit(fleet: Place) -> None:
 
 def test_it_says_paused_and_never_green(fleet: Place) -> None:
     pause = paused(fleet)
+    now = wiring.clock().now()
+    ApplicationStatus.objects.create(
+        hub=Hub.objects.get(),
+        uid="one",
+        name="web-spoke-a",
+        cluster_name="spoke-a",
+        sync="Synced",
+        health="Healthy",
+        verdict="healthy",
+        first_seen_at=now,
+        seen_at=now,
+    )
     assert "does not say so yet" in reading.text(fleet.get("viewer", PAGE), "cluster-detail-part")
 
     live({SKIP_RECONCILE: "true"})
@@ -129,7 +142,12 @@ def test_it_says_paused_and_never_green(fleet: Place) -> None:
     said = reading.text(page, "cluster-detail-part")
     assert "Argo CD leaves it alone: nothing is compared, synced or healed." in said
     assert f"Paused by requester until {pause.until:%Y-%m-%d %H:%M} UTC: A migration." in said
-    assert Standing.objects.get().state == "paused"
+    assert "what it said last is old" in said
+    listed, _, _ = reading.html(page).partition(">web-spoke-a</span>")
+    assert "</span>Stale</span>" in listed[-400:]
+    assert "Healthy" not in listed.partition("fui-verdict")[2]
+    row = Standing.objects.get()
+    assert (row.state, row.healthy, row.counts) == ("paused", 0, {"Stale": 1})
     assert "spoke-a" in reading.text(
         fleet.get("viewer", "/clusters/?state=paused"), "cluster-list-part"
     )

@@ -68,6 +68,7 @@ _APPLICATION = (
 
 _NO_HISTORY: Mapping[Stage, timedelta] = MappingProxyType({})
 _MOST_NAMED = 10
+PAUSED_SAYS = "Argo CD leaves its cluster alone: what it said last is old."
 _FOLLOWS_WITHIN = timedelta(seconds=30)
 """How long a hub that is told of a commit takes to have its labels on the cluster secrets."""
 
@@ -242,7 +243,11 @@ def tell(
     looked = seen.watch is not None and seen.watch.seen_at is not None
     groups = groups_of(cluster)
     own = seen.own.get(name) if groups else None
-    verdicts = [*map(_verdict, rows), *_own_verdicts(own, now)]
+    told: Iterable[Verdict] = map(_verdict, rows)
+    if is_paused(_skip_reconcile(seen.registered.get(name))):
+        # Nobody compares them any more: what they said last is old, however well it sounds.
+        told = (Verdict(VerdictState.STALE, PAUSED_SAYS) for _ in rows)
+    verdicts = [*told, *_own_verdicts(own, now)]
     total = rollup(verdicts) if looked else None
     facts = _facts(cluster, change, delivery, seen, rows, total)
     facts = replace(facts, webhook=hub_told, own_groups=groups, labels_settled=seen.labels_settled)
@@ -337,7 +342,7 @@ def _facts(
         registration_says=_says(registration),
         broken_members=_others_broken(cluster, seen) if stuck and registration is None else (),
         external_secret=_external_secret(name, seen),
-        paused=registered is not None and is_paused(registered.annotations.get(SKIP_RECONCILE)),
+        paused=is_paused(_skip_reconcile(registered)),
         pause_says=_pause_says(seen.pauses.get(name)),
         pausing=cluster is not None and SKIP_RECONCILE in cluster.annotations,
         registered_at=registered.first_seen_at if registered else None,
@@ -356,6 +361,11 @@ def _facts(
         synced_at=_when_all(row.synced_at for row in rows),
         healthy_at=_when_all(row.healthy_at for row in rows),
     )
+
+
+def _skip_reconcile(registered: ClusterStatus | None) -> str | None:
+    """What the live cluster secret says of being left alone."""
+    return registered.annotations.get(SKIP_RECONCILE) if registered else None
 
 
 def _pause_says(pause: ClusterPause | None) -> str:
