@@ -23,6 +23,7 @@ from onboarding.models import Change, Cluster, Fleet, Hub, HubMove, Offboarding,
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import changes, events, offboarding, previews
 from onboarding.services.layouts import layout_of
+from onboarding.services.offers import hubs_to_join
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -31,10 +32,9 @@ _LOG = logging.getLogger(__name__)
 _NOT_MADE = (DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
 
 
-def hubs_for(*, cluster: Cluster) -> tuple[Hub, ...]:
-    """The other hubs of a cluster's fleet."""
-    rows = Hub.objects.filter(fleet=cluster.fleet).exclude(name=cluster.hub_name)
-    return tuple(rows.order_by("name"))
+def hubs_for(*, cluster: Cluster) -> tuple[str, ...]:
+    """The other hubs of its fleet that a cluster can join, by name."""
+    return tuple(sorted(name for name in hubs_to_join(cluster.fleet) if name != cluster.hub_name))
 
 
 def foresee(
@@ -84,7 +84,7 @@ def request(
     """
     old = Hub.objects.filter(fleet=cluster.fleet, name=cluster.hub_name).first()
     new = Hub.objects.filter(fleet=cluster.fleet, name=to_hub).first()
-    if old is None or new is None:
+    if old is None or new is None or to_hub not in (old.name, *hubs_for(cluster=cluster)):
         raise Refused("Choose a hub of this fleet.", field="to_hub", code="no_hub")
     snapshot = repository.snapshot()
     intent = _registration(cluster, to_hub, snapshot)

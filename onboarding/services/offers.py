@@ -107,7 +107,7 @@ def offer(
     }
     clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="")
     return Offer(
-        hubs=_hubs(fleet),
+        hubs=hubs_to_join(fleet),
         tenants=tuple(
             sorted(set(clusters.values_list("tenant", flat=True)) | _tenant_folders(snapshot))
         ),
@@ -128,7 +128,7 @@ def offer(
 
 def empty(*, fleet: Fleet) -> Offer:
     """What can be offered while the repository is empty or away: the hubs, nothing else."""
-    hubs = _hubs(fleet)
+    hubs = hubs_to_join(fleet)
     return Offer(hubs=hubs, tenants=(), environments=(), channels=(), flag_groups=())
 
 
@@ -206,7 +206,7 @@ def _second_part(paths: Iterable[str], *, depth: int) -> set[str]:
     return {parts[depth] for parts in (path.split("/") for path in paths) if len(parts) > depth + 1}
 
 
-def _hubs(fleet: Fleet) -> tuple[str, ...]:
+def hubs_to_join(fleet: Fleet) -> tuple[str, ...]:
     """The hubs that a cluster can join; a hub that is a spoke's own Argo CD is none."""
     spokes = Cluster.objects.filter(fleet=fleet).values("name")
     hubs = Hub.objects.filter(fleet=fleet).exclude(name__in=spokes)

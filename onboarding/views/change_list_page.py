@@ -99,8 +99,10 @@ def _visible(request: HttpRequest) -> QuerySet[Change]:
     last = Delivery.objects.filter(
         change=OuterRef("pk"), change__state=DecisionState.APPROVED.value
     ).order_by("-pk")
-    rows = Change.objects.select_related("requester", "hub").annotate(
-        delivery=Subquery(last.values("state")[:1]), in_fleet=F("fleet__name")
+    rows = (
+        Change.objects.select_related("requester", "hub")
+        .defer("plan", "read_set")
+        .annotate(delivery=Subquery(last.values("state")[:1]), in_fleet=F("fleet__name"))
     )
     return rows.filter(~Q(state=DecisionState.DRAFT.value) | Q(requester_id=request.user.pk))
 

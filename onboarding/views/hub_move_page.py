@@ -61,10 +61,10 @@ def move_page(
         return page
     choices = tuple(
         WorkloadChoice(
-            one.name,
-            f"{name} leaves {hub}, and {one.name} takes over what runs on it.",
-            f"{here}?{urlencode({'to': one.name})}",
-            one.name == to_hub,
+            one,
+            f"{name} leaves {hub}, and {one} takes over what runs on it.",
+            f"{here}?{urlencode({'to': one})}",
+            one == to_hub,
         )
         for one in hub_moves.hubs_for(cluster=cluster)
     )

@@ -220,6 +220,17 @@ def test_it_is_refused(leaving: Leaving, given: dict[str, str], said: str) -> No
     assert not Change.objects.exists()
 
 
+def test_a_spokes_own_argo_cd_is_no_hub_to_move_to(leaving: Leaving) -> None:
+    other = MEMBER.replace("spoke-a", "spoke-b")
+    repositories.commit(leaving.place.bare, {MEMBER_PATH.replace("spoke-a", "spoke-b"): other})
+    Hub.objects.create(fleet=Fleet.objects.get(), name="spoke-b", aws_region="eu-west-1")
+    leaving.refresh()
+    html = reading.html(leaving.place.get("requester", PAGE))
+    assert f"?to={NEW}" in html
+    assert "?to=spoke-b" not in html
+    assert ask(leaving, to="spoke-b").status_code == 422
+
+
 def test_it_is_refused_where_the_file_says_more_than_is_known(leaving: Leaving) -> None:
     repositories.commit(leaving.place.bare, {MEMBER_PATH: f"{MEMBER}costCentre: 4711\n"})
     leaving.refresh()
