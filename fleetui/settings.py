@@ -174,6 +174,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(run_every=5),
         "options": {"expires": 5},
     },
+    "check-bulks": {
+        "task": "onboarding.check_bulks",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
     "send-notices": {
         "task": "onboarding.send_notices",
         "schedule": schedule(run_every=5),

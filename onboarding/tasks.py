@@ -12,6 +12,7 @@ from typing import Any
 from celery import shared_task
 
 from onboarding import wiring
+from onboarding.automation import bulk_checks
 from onboarding.domain.errors import Transient
 from onboarding.models import ClusterPause, Fleet, HubMove, Offboarding, Rollout
 from onboarding.services import (
@@ -25,6 +26,8 @@ from onboarding.services import (
 )
 from onboarding.services.delivery import deliveries
 from onboarding.services.observing import observations, outcomes, standings
+
+_ROWS_AT_ONCE = 25
 
 
 @shared_task(
@@ -178,6 +181,13 @@ def lead_moves(**_: Any) -> None:
             clock=wiring.clock(),
             renderer=wiring.renderer(),
         )
+
+
+@shared_task(name="onboarding.check_bulks")
+def check_bulks(**_: Any) -> None:
+    """Check some rows of bulks; while there are more, another run follows at once."""
+    if bulk_checks.check_due(most=_ROWS_AT_ONCE) == _ROWS_AT_ONCE:
+        wiring.queue().wake("onboarding.check_bulks")
 
 
 @shared_task(name="onboarding.sweep")

@@ -10,6 +10,7 @@ from onboarding.views import (
     adoption,
     applications,
     audit,
+    bulks,
     changes,
     clusters,
     drift,
@@ -118,6 +119,19 @@ rollout_urls = [
     path("rollouts/<int:pk>/stop/", rollouts.rollout_stop, name="rollout-stop"),
 ]
 
+bulk_urls = [
+    path("bulk/", bulks.bulk_list, name="bulk-list"),
+    path("bulk/register/", bulks.bulk_register, name="bulk-register"),
+    path("bulk/template.csv", bulks.bulk_template, name="bulk-template"),
+    path("bulk/edit/", bulks.bulk_edit, name="bulk-edit"),
+    path("bulk/<int:pk>/", bulks.bulk_detail, name="bulk-detail"),
+    path("bulk/<int:pk>/refused.csv", bulks.bulk_refused, name="bulk-refused"),
+    path("bulk/<int:pk>/correct/", bulks.bulk_correct, name="bulk-correct"),
+    path("bulk/<int:pk>/approve/", bulks.bulk_approve, name="bulk-approve"),
+    path("bulk/<int:pk>/reject/", bulks.bulk_reject, name="bulk-reject"),
+    path("bulk/<int:pk>/withdraw/", bulks.bulk_withdraw, name="bulk-withdraw"),
+]
+
 administration_urls = [
     path("admin/fleets/", administration.fleet_list, name="fleet-list"),
     path("admin/fleets/add/", administration.fleet_form, name="fleet-add"),
@@ -148,6 +162,7 @@ urlpatterns = [
     *application_urls,
     *change_urls,
     *rollout_urls,
+    *bulk_urls,
     path("plan/", fleet_plans.fleet_plan, name="change-plan"),
     path("releases/", releases.release_list, name="release-list"),
     path("tenants/", tenants.tenant_list, name="tenant-list"),

@@ -64,10 +64,20 @@ class Answers:
         }
 
 
-def register(*, fleet: Fleet, answers: Answers, actor: User, also: Record | None = None) -> Change:
-    """Ask that a cluster joins the fleet. Raises `Refused` with every reason at its field."""
+def register(
+    *,
+    fleet: Fleet,
+    answers: Answers,
+    actor: User,
+    also: Record | None = None,
+    max_age: float = 0,
+) -> Change:
+    """Ask that a cluster joins the fleet. Raises `Refused` with every reason at its field.
+
+    `max_age` is how many seconds old the branch may be that it is planned on.
+    """
     typed = {"model": DeploymentModel.CENTRALIZED.value} | answers.typed()
-    repository = wiring.current_repository(fleet, max_age=0)
+    repository = wiring.current_repository(fleet, max_age=max_age)
     form = _form(fleet, repository.snapshot(), typed, answers)
     hub = Hub.objects.get(fleet=fleet, name=form.cleaned_data["hub"])
     return changes.submit(
@@ -83,14 +93,22 @@ def register(*, fleet: Fleet, answers: Answers, actor: User, also: Record | None
     )
 
 
-def edit(*, cluster: Cluster, answers: Answers, actor: User, also: Record | None = None) -> Change:
+def edit(
+    *,
+    cluster: Cluster,
+    answers: Answers,
+    actor: User,
+    also: Record | None = None,
+    max_age: float = 0,
+) -> Change:
     """Ask that what is said of a registered cluster changes; all else stays as Git has it now.
 
-    Raises `Refused` with every reason at its field, also where it is leaving.
+    `max_age` is as for `register`. Raises `Refused` with every reason at its field, also where it is
+    leaving.
     """
     fleet = cluster.fleet
     leaving_guard.refuse_edit(cluster=cluster)
-    repository = wiring.current_repository(fleet, max_age=0)
+    repository = wiring.current_repository(fleet, max_age=max_age)
     snapshot = repository.snapshot()
     placement, files = member_forms.form_data_of(
         cluster=cluster, snapshot=snapshot, layout=layout_of(fleet)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from onboarding.models.adoption import Adoption
 from onboarding.models.approval import Approval
+from onboarding.models.bulk import Bulk, BulkRow
 from onboarding.models.change import Change, Comment, Participant
 from onboarding.models.cluster import Cluster
 from onboarding.models.delivery import Delivery, DeliveryAttempt, PullRequest, WriterLease
@@ -38,6 +39,8 @@ __all__ = [
     "Among",
     "ApplicationStatus",
     "Approval",
+    "Bulk",
+    "BulkRow",
     "Change",
     "Cluster",
     "ClusterPause",

@@ -24,6 +24,15 @@ from onboarding.views.pages.administration import (
     TokenPage,
     Told,
 )
+from onboarding.views.pages.bulks import (
+    BulkCluster,
+    BulkDetailRow,
+    BulkFormPage,
+    BulkListPage,
+    BulkListRow,
+    BulkPage,
+    BulkProblem,
+)
 from onboarding.views.pages.changes import (
     Attempt,
     ChangeListPage,
@@ -172,6 +181,13 @@ __all__ = [
     "AuditRow",
     "Breakdown",
     "BreakdownRow",
+    "BulkCluster",
+    "BulkDetailRow",
+    "BulkFormPage",
+    "BulkListPage",
+    "BulkListRow",
+    "BulkPage",
+    "BulkProblem",
     "Card",
     "ChangeListPage",
     "ChangePage",

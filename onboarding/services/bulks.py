@@ -1,0 +1,386 @@
+"""Bulks: many changes asked for together, each planned by itself, all decided on once.
+
+Workers check the rows (`automation.bulk_checks`): what can be done becomes a change that asks for
+approval, what cannot keeps its reasons. Every change is delivered by the ordinary queue, as a commit
+of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Case, CharField, F, Max, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+
+from onboarding.domain.bulk_csv import Line, Table
+from onboarding.domain.errors import Refused
+from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
+from onboarding.domain.plans import sha256
+from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
+from onboarding.ports import Clock, WorkQueue
+from onboarding.services import approvals, changes, events
+from onboarding.services.rights import rights_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+TASK = "onboarding.check_bulks"
+UNCHECKED, REFUSED = "unchecked", "refused"
+_OPEN = (Bulk.State.CHECKING, Bulk.State.PROPOSED, Bulk.State.APPROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of lines that were sent: how many are new, and how many were done already."""
+
+    added: int
+    skipped: int
+
+
+def register(
+    *, fleet: Fleet, title: str, table: Table, actor: User, clock: Clock, queue: WorkQueue
+) -> Bulk:
+    """Ask that many clusters join. Raises `Refused` where the actor may not ask."""
+    bulk = _begin(fleet, Bulk.Kind.REGISTER, title, {}, actor, clock, len(table.lines))
+    with transaction.atomic():
+        bulk.save()
+        BulkRow.objects.bulk_create(
+            _of_line(bulk, line, line.number, clock) for line in table.lines
+        )
+        _requested(bulk, actor, clock, len(table.lines))
+    queue.wake(TASK)
+    return bulk
+
+
+def edit(
+    *,
+    fleet: Fleet,
+    title: str,
+    clusters: Sequence[Cluster],
+    answers: Mapping[str, Any],
+    actor: User,
+    clock: Clock,
+    queue: WorkQueue,
+) -> Bulk:
+    """Ask the same of many registered clusters. Raises `Refused` where the actor may not ask."""
+    bulk = _begin(fleet, Bulk.Kind.EDIT, title, answers, actor, clock, len(clusters))
+    with transaction.atomic():
+        bulk.save()
+        BulkRow.objects.bulk_create(
+            BulkRow(
+                bulk=bulk,
+                number=number,
+                hub_name=cluster.hub_name,
+                cluster_name=cluster.name,
+                due_at=clock.now(),
+            )
+            for number, cluster in enumerate(clusters, start=1)
+        )
+        _requested(bulk, actor, clock, len(clusters))
+    queue.wake(TASK)
+    return bulk
+
+
+def correct(*, bulk_id: int, table: Table, actor: User, clock: Clock, queue: WorkQueue) -> Taken:
+    """Take corrected lines: they take the place of what was refused; what has a change is skipped.
+
+    New changes ask for approval again, also where the rest was approved. Raises `Refused` where the
+    bulk is another's, has ended, or is no registration.
+    """
+    with transaction.atomic():
+        bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
+        _own(bulk, actor)
+        if bulk.kind != Bulk.Kind.REGISTER or bulk.state not in _OPEN:
+            raise Refused("This bulk takes no lines any more.", code="wrong_state")
+        rows = list(bulk.rows.all())
+        done = {row.cluster_name for row in rows if row.change_id}
+        lines = [one for one in table.lines if one.values.get("cluster", "") not in done]
+        names = {one.values.get("cluster", "") for one in lines}
+        # A line whose name itself was wrong is known by its number.
+        numbers = {one.number for one in lines}
+        bulk.rows.filter(change=None).filter(cluster_name__in=names).delete()
+        bulk.rows.filter(change=None, cluster_name="", number__in=numbers).delete()
+        taken = set(bulk.rows.values_list("number", flat=True))
+        following = (bulk.rows.aggregate(last=Max("number"))["last"] or 0) + 1
+        fresh = []
+        for line in lines:
+            number = line.number
+            if number in taken:
+                number, following = max(following, line.number), max(following, line.number) + 1
+            taken.add(number)
+            fresh.append(_of_line(bulk, line, number, clock))
+        BulkRow.objects.bulk_create(fresh)
+        if fresh:
+            Bulk.objects.filter(pk=bulk.pk).update(state=Bulk.State.CHECKING, note="")
+            events.record(
+                verb="bulk.corrected",
+                message=f"{actor.get_username()} sent {len(fresh)} lines for “{bulk.title}”.",
+                at=clock.now(),
+                actor=actor,
+                fleet=bulk.fleet,
+                detail={"bulk": bulk.pk},
+            )
+    queue.wake(TASK)
+    return Taken(added=len(lines), skipped=len(table.lines) - len(lines))
+
+
+def bind(row: BulkRow, change: Change) -> None:
+    """The change of a row, in the transaction that makes it; raises `Refused` where it has one already."""
+    bound = BulkRow.objects.filter(
+        pk=row.pk, change=None, is_checked=False, bulk__state=Bulk.State.CHECKING
+    ).update(change=change, is_checked=True, problems=[])
+    if not bound:
+        raise Refused("Another worker was faster, or the bulk was withdrawn.", code="raced")
+
+
+def refuse(row: BulkRow, problems: Iterable[tuple[str, str]]) -> None:
+    """Why a row cannot be done."""
+    BulkRow.objects.filter(pk=row.pk, change=None).update(
+        is_checked=True, problems=[list(one) for one in problems]
+    )
+
+
+def propose_checked(*, clock: Clock) -> int:
+    """Put bulks whose every row is checked before their approvers; returns how many."""
+    proposed = 0
+    for bulk in Bulk.objects.filter(state=Bulk.State.CHECKING).select_related("fleet"):
+        if bulk.rows.filter(is_checked=False).exists():
+            continue
+        with transaction.atomic():
+            moved = Bulk.objects.filter(pk=bulk.pk, state=Bulk.State.CHECKING).update(
+                state=Bulk.State.PROPOSED
+            )
+            if moved:
+                asked = bulk.rows.exclude(change=None).count()
+                refused = bulk.rows.filter(change=None).count()
+                events.record(
+                    verb="bulk.checked",
+                    message=f"“{bulk.title}” was checked: {asked} can be done, {refused} refused.",
+                    at=clock.now(),
+                    fleet=bulk.fleet,
+                    detail={"bulk": bulk.pk},
+                )
+        proposed += moved
+    return proposed
+
+
+def undecided(bulk: Bulk) -> QuerySet[BulkRow]:
+    """The rows that a decision on the whole is about."""
+    rows = bulk.rows.filter(change__state=DecisionState.SUBMITTED.value)
+    return rows.select_related("change").order_by("number")
+
+
+def digest_of(bulk: Bulk) -> str:
+    """What an approval of the whole is bound to: who asks, and each undecided row's own digest."""
+    rows = undecided(bulk).values_list(
+        "hub_name", "cluster_name", "change__uid", "change__plan_digest"
+    )
+    return sha256(
+        {
+            "format": 1,
+            "fleet": bulk.fleet.name,
+            "requester": bulk.requester.get_username(),
+            "rows": [[hub, name, str(uid), digest] for hub, name, uid, digest in rows],
+        }
+    )
+
+
+def approve(
+    *,
+    bulk_id: int,
+    digest: str,
+    actor: User,
+    clock: Clock,
+    queue: WorkQueue,
+    reason: str = "",
+    confirmed: str = "",
+) -> int:
+    """Approve every undecided row as it was shown, in one transaction; returns how many.
+
+    Where something goes away on a cluster, `confirmed` is the bulk's title as typed. Raises `Refused`
+    as `approvals.approve` does, and where the plan is not the one that was seen any more; then none
+    is approved.
+    """
+    with transaction.atomic():
+        bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
+        rows = _seen_as(bulk, digest)
+        if any(row.change and row.change.destructive for row in rows) and (
+            confirmed.strip() != bulk.title
+        ):
+            raise Refused(
+                f"Type {bulk.title} to approve that something goes away on a cluster.",
+                field="confirm",
+                code="unconfirmed",
+            )
+        for row in rows:
+            approvals.approve(
+                change_id=row.change_id or 0,
+                digest=row.change.plan_digest if row.change else "",
+                actor=actor,
+                clock=clock,
+                queue=queue,
+                reason=reason,
+                confirmed=row.cluster_name,
+            )
+        _decided(bulk, Bulk.State.APPROVED, actor, clock, digest, len(rows), reason)
+    return len(rows)
+
+
+def reject(*, bulk_id: int, digest: str, actor: User, clock: Clock, reason: str) -> int:
+    """Reject every undecided row for a reason, in one transaction; returns how many."""
+    with transaction.atomic():
+        bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
+        rows = _seen_as(bulk, digest)
+        for row in rows:
+            approvals.reject(
+                change_id=row.change_id or 0,
+                digest=row.change.plan_digest if row.change else "",
+                actor=actor,
+                clock=clock,
+                reason=reason,
+            )
+        _decided(bulk, Bulk.State.REJECTED, actor, clock, digest, len(rows), reason)
+    return len(rows)
+
+
+def withdraw(*, bulk_id: int, actor: User, clock: Clock) -> int:
+    """Take back every row that nobody decided on; returns how many. What is approved stays so."""
+    with transaction.atomic():
+        bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
+        _own(bulk, actor)
+        if bulk.state not in (Bulk.State.CHECKING, Bulk.State.PROPOSED):
+            raise Refused("This bulk was decided on already.", code="wrong_state")
+        rows = list(undecided(bulk))
+        for row in rows:
+            changes.withdraw(change_id=row.change_id or 0, actor=actor, clock=clock)
+        _decided(bulk, Bulk.State.WITHDRAWN, actor, clock, "", len(rows), "")
+    return len(rows)
+
+
+def with_results(rows: QuerySet[BulkRow]) -> QuerySet[Any]:
+    """Rows with `result`: unchecked, refused, or what became of the change, its delivery first."""
+    newest = Delivery.objects.filter(
+        change=OuterRef("change"), digest=OuterRef("change__plan_digest")
+    ).order_by("-pk")
+    decided = Coalesce(Subquery(newest.values("state")[:1]), F("change__state"))
+    return rows.annotate(
+        result=Case(
+            When(is_checked=False, then=Value(UNCHECKED)),
+            When(change__isnull=True, then=Value(REFUSED)),
+            When(change__state=DecisionState.APPROVED.value, then=decided),
+            default=F("change__state"),
+            output_field=CharField(),
+        )
+    )
+
+
+SETTLED = frozenset(
+    {
+        REFUSED,
+        DeliveryState.COMMITTED.value,
+        DeliveryState.FAILED.value,
+        DecisionState.REJECTED.value,
+        DecisionState.WITHDRAWN.value,
+    }
+)
+"""Results with which nothing more happens by itself."""
+
+
+def _begin(
+    fleet: Fleet,
+    kind: Bulk.Kind,
+    title: str,
+    answers: Mapping[str, Any],
+    actor: User,
+    clock: Clock,
+    count: int,
+) -> Bulk:
+    if Right.REQUEST not in rights_of(actor):
+        raise Refused(
+            f"Your account may not do this: it needs the right to {Right.REQUEST.value}. "
+            "Ask an administrator.",
+            code="forbidden",
+        )
+    if not count:
+        raise Refused("There is no cluster to ask for.", code="nothing")
+    words = " ".join(title.split())[:200]
+    return Bulk(
+        fleet=fleet,
+        kind=kind,
+        title=words or f"{kind.label}: {count}",
+        answers=dict(answers),
+        requester=actor,
+        created_at=clock.now(),
+    )
+
+
+def _of_line(bulk: Bulk, line: Line, number: int, clock: Clock) -> BulkRow:
+    return BulkRow(
+        bulk=bulk,
+        number=number,
+        hub_name=line.values.get("hub", ""),
+        cluster_name=line.values.get("cluster", ""),
+        said=dict(line.values),
+        problems=[list(one) for one in line.problems],
+        is_checked=bool(line.problems),
+        due_at=clock.now(),
+    )
+
+
+def _requested(bulk: Bulk, actor: User, clock: Clock, count: int) -> None:
+    events.record(
+        verb="bulk.requested",
+        message=f"{actor.get_username()} asked for “{bulk.title}”: {count} clusters.",
+        at=clock.now(),
+        actor=actor,
+        fleet=bulk.fleet,
+        detail={"bulk": bulk.pk},
+    )
+
+
+def _own(bulk: Bulk, actor: User) -> None:
+    if bulk.requester_id != actor.pk:
+        raise Refused("Only who asked for it can do this.", code="not_yours")
+
+
+def _seen_as(bulk: Bulk, digest: str) -> list[BulkRow]:
+    if bulk.state == Bulk.State.CHECKING:
+        raise Refused("Its rows are still being checked.", code="wrong_state")
+    if digest != digest_of(bulk):
+        raise Refused(
+            "The plan has changed since you opened the page. Look at it and decide again.",
+            code="stale_plan",
+        )
+    rows = list(undecided(bulk))
+    unplanned = [row.cluster_name for row in rows if row.change and not row.change.plan_digest]
+    if unplanned or not rows:
+        raise Refused(
+            f"What would be done to {', '.join(unplanned[:3]) or 'any cluster'} is not known now.",
+            code="no_plan",
+        )
+    return rows
+
+
+def _decided(
+    bulk: Bulk,
+    state: Bulk.State,
+    actor: User,
+    clock: Clock,
+    digest: str,
+    count: int,
+    reason: str,
+) -> None:
+    now = clock.now()
+    note = f"{actor.get_username()}: {reason}" if reason else ""
+    Bulk.objects.filter(pk=bulk.pk).update(state=state, decided_at=now, note=note)
+    events.record(
+        verb=f"bulk.{state.value}",
+        message=f"{actor.get_username()} {state.value} “{bulk.title}”: {count} clusters.",
+        at=now,
+        actor=actor,
+        fleet=bulk.fleet,
+        detail={"bulk": bulk.pk, "digest": digest, "reason": reason},
+    )
