@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
+
 from onboarding.domain.errors import Refused
 from onboarding.models import Change, RolloutRow
 
@@ -18,9 +20,15 @@ def is_held(*, change: Change) -> bool:
     return row is not None and row.wave.released_at is None
 
 
-def refuse_early(*, change: Change) -> None:
-    """Nothing of a wave is written before the gate before it has passed."""
-    if is_held(change=change):
+def held(changes: Iterable[int]) -> frozenset[int]:
+    """Those of some changes, by number, that wait for their wave; one question for all."""
+    rows = RolloutRow.objects.filter(change__in=list(changes), wave__released_at__isnull=True)
+    return frozenset(rows.values_list("change_id", flat=True))
+
+
+def refuse_early(*, change: Change, held: Set[int]) -> None:
+    """Nothing of a wave is written before the gate before it has passed; `held` as `held` tells it."""
+    if change.pk in held:
         raise Refused("Its wave of the rollout has not begun.", code="out_of_order")
 
 

@@ -452,7 +452,7 @@ def test_it_writes_nothing_of_a_wave_that_has_not_begun(fleet: Waves) -> None:
     fleet.tick()
     held = Change.objects.get(cluster_name="qa-00")
     with pytest.raises(Refused, match="has not begun"):
-        rollout_guard.refuse_early(change=held)
+        rollout_guard.refuse_early(change=held, held=rollout_guard.held([held.pk]))
     # Even where somebody puts it into the queue.
     now = fleet.stage.clock.now()
     Delivery.objects.create(

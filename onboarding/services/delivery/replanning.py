@@ -94,6 +94,7 @@ def build(
     checked: Checked,
     base: str,
     moved: Set[str] | None,
+    held: Set[int],
     repository: FleetRepository,
     now: datetime,
 ) -> Prepared:
@@ -101,15 +102,16 @@ def build(
 
     `base` may be newer than where it was checked; `moved` are the paths that differ since, with
     their folders, or None where that is not known. Where the plan may depend on one it is looked
-    at closely, and checked again where it does; it may be refused as by `check`. Raises
-    `Transient` while the hub still has Applications of a cluster whose member file goes.
+    at closely, and checked again where it does; it may be refused as by `check`, and is where its
+    change is one of `held`, which wait for a wave of a rollout. Raises `Transient` while the hub
+    still has Applications of a cluster whose member file goes.
     """
     reads = checked.plan.reads
     if (moved is None or reads.depends_on(moved)) and reads.moved(repository.snapshot(base)):
         checked = check_alone(delivery=checked.delivery, base=base, repository=repository)
     change = checked.delivery.change
     leaving_guard.refuse_out_of_order(change=change)
-    rollout_guard.refuse_early(change=change)
+    rollout_guard.refuse_early(change=change, held=held)
     try:
         leaving_guard.refuse_removal(fleet=change.fleet, plan=checked.plan, now=now)
     except Refused as refused:

@@ -17,7 +17,7 @@ from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.plans import with_folders
 from onboarding.models import Delivery, Fleet
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import indexing
+from onboarding.services import indexing, rollout_guard
 from onboarding.services.delivery import settling, writer_lease
 from onboarding.services.delivery.other_members import index_others
 from onboarding.services.delivery.pace import next_turn
@@ -112,8 +112,8 @@ class Writer:
         """Check each change, then build them one on the other and push them together.
 
         Checking takes the time, so the branch is looked at again after it. Where others get in before
-        the push has ended, building again is quick: the moment in which they can do so once more is
-        hardly longer than the push.
+        the push has ended, it is once more, after that is written down: building again is quick, and
+        the moment in which they can get in again hardly longer than the push.
         """
         checked = {item.delivery.pk: item for item in self._check(batch, tip)}
         base, newest, lost = tip, self._repository.fetch(), 0
@@ -136,7 +136,7 @@ class Writer:
                 self._batch = max(_FEW, int(len(prepared) * _SMALLER))
             for item in () if ended.overtaken else prepared:
                 del checked[item.delivery.pk]
-            self._read = newest = ended.tip
+            self._read = newest = self._repository.fetch() if ended.overtaken else ended.tip
         return True
 
     def _next(self, checked: dict[int, Checked], tip: str, newest: str) -> list[Prepared]:
@@ -157,6 +157,7 @@ class Writer:
         plans, base = {item.delivery.pk: item for item in checked}, newest
         differing = self._repository.difference(tip, newest)
         moved = None if differing is None else with_folders(differing)
+        held = rollout_guard.held(item.delivery.change_id for item in checked)
 
         def build_next(delivery: Delivery) -> Prepared:
             nonlocal base
@@ -164,6 +165,7 @@ class Writer:
                 checked=plans[delivery.pk],
                 base=base,
                 moved=moved,
+                held=held,
                 repository=self._repository,
                 now=self._clock.now(),
             )
@@ -221,9 +223,8 @@ class Writer:
             return settling.Ended(tip)
         absent = self._unsettled([item.delivery for item in prepared], tip, said)
         if absent and tip == base:
-            return settling.Ended(
-                tip, go_on=self._refused(absent, f"{said} The branch is as it was.", tip)
-            )
+            go_on = self._refused(absent, f"{said} The branch is as it was.", tip)
+            return settling.Ended(tip, go_on=go_on)
         self._close(absent, "moved", f"The branch moved meanwhile. {said}")
         settling.requeue(absent, now=self._clock.now(), lease=self._lease)
         return settling.Ended(tip, overtaken=len(absent) == len(prepared))
