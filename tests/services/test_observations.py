@@ -628,14 +628,33 @@ def test_it_finds_the_cluster_of_an_application_that_names_an_address(
     assert ApplicationStatus.objects.get().cluster_name == "spoke-dev"
 
 
+def test_it_names_the_cluster_of_an_application_that_was_seen_before_it(
+    watch: Watch, clock: FakeClock
+) -> None:
+    reader = FakeHub()
+    for name in ("dev", "other"):
+        item = application(name)
+        item["spec"]["destination"] = {"server": f"https://spoke-{name}.example.com"}
+        reader.put(HubKind.APPLICATIONS, item)
+    list_applications(watch, reader, clock)
+    watch.moved.take(10)
+    observations.observe_clusters(
+        watch=watch, argocd=FakeArgoCD(known=[registered("spoke-dev")]), clock=clock
+    )
+    named = dict(ApplicationStatus.objects.values_list("name", "cluster_name"))
+    assert named == {"dev": "spoke-dev", "other": "https://spoke-other.example.com"}
+    assert watch.moved.take(10) == {"spoke-dev"}
+
+
 def test_it_asks_often_only_while_a_cluster_is_being_onboarded(
     hub: Hub, watch: Watch, clock: FakeClock
 ) -> None:
     def interval() -> float:
         return observations.clusters_interval(hub=hub, clock=clock).total_seconds()
 
-    assert interval() == 60
     Cluster.objects.create(fleet=hub.fleet, path="p", hub_name="hub-cluster", name="a")
+    assert interval() == 60  # nothing of the hub was listed yet
+    HubWatch.objects.update(seen_at=clock.now())
     assert interval() == 5
     observations.observe_clusters(
         watch=watch, argocd=FakeArgoCD(known=[registered("a")]), clock=clock

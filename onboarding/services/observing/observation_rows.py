@@ -202,6 +202,16 @@ def _server_names(context: Context, items: Iterable[Mapping[str, Any]]) -> Mappi
     return dict(known.values_list("server", "name"))
 
 
+def name_destinations(hub_id: int, servers: Mapping[str, str]) -> None:
+    """Put a cluster's name where its Applications were stored under its API address.
+
+    They were seen before Argo CD said whose address that is; `servers` maps address to name.
+    """
+    rows = ApplicationStatus.objects.filter(hub_id=hub_id, cluster_name__among=servers)
+    for server in set(rows.values_list("cluster_name", flat=True)):
+        rows.filter(cluster_name=server).update(cluster_name=servers[server])
+
+
 def row_for(
     context: Context, uid: str, item: Mapping[str, Any], old: Any, servers: Mapping[str, str]
 ) -> Row:

@@ -197,6 +197,9 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
                 unique=("hub", "server", "name"),
                 columns=(*_SAID, "connected_at", "labels_changed_at", "seen_at"),
             )
+        rows.name_destinations(
+            watch.hub_id, {row.server: row.name for row in changed if _key(row) not in known}
+        )
         ClusterStatus.objects.filter(hub_id=watch.hub_id).update(seen_at=now)
         for start in range(0, len(gone), _AT_ONCE):
             some = list(gone.values())[start : start + _AT_ONCE]
@@ -210,7 +213,12 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
 
 
 def clusters_interval(*, hub: Hub, clock: Clock) -> timedelta:
-    """How soon Argo CD is asked again: every 5 s while a cluster is being onboarded, else 60 s."""
+    """How soon Argo CD is asked again: every 5 s while a cluster is being onboarded, else 60 s.
+
+    Until everything was listed once, nothing can be said of any cluster, and often helps nobody.
+    """
+    if not was_seen(hub_id=hub.pk):
+        return CALM_INTERVAL
     under_way = Delivery.objects.filter(change__hub=hub).filter(
         Q(state__in=[DeliveryState.QUEUED.value, DeliveryState.PUSHING.value])
         | Q(committed_at__gt=clock.now() - _UNDER_WAY)
