@@ -185,6 +185,12 @@ class Processes:
             program.running = None
         self._record()
 
+    def kill(self, *names: str) -> None:
+        """Ends programs at once, as a crash does; `resume` starts them again."""
+        for name in names:
+            self._signal(name, signal.SIGKILL)
+        self.stop(*names)
+
     def freeze(self, name: str) -> None:
         """Stops the clock of a program, as when its machine sleeps; `thaw` lets it go on."""
         self._signal(name, signal.SIGSTOP)

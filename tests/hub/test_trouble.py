@@ -11,7 +11,7 @@ import pytest
 from tests.hub.controllers import PARTS
 from tests.hub.fleet import REGISTRATION
 from tests.hub.harness import Spoke, eventually
-from tests.hub.product import ClusterPage, House, only
+from tests.hub.product import ClusterPage, House, manage, only
 
 
 def says(state: str, *words: str) -> Callable[[ClusterPage], bool]:
@@ -178,6 +178,29 @@ def test_it_names_a_hub_that_is_silent_and_reads_it_anew_afterwards(
     house.healthy(settled.name)
 
 
+def test_it_converges_after_the_hub_was_killed(house: House, settled: Spoke) -> None:
+    processes, killed = house.hub.processes, ("hub-apiserver", "etcd")
+    processes.kill(*killed)
+    for name in reversed(killed):
+        processes.resume(name)
+    house.hub.plane.wait()
+    house.hub.kube.delete("Application", f"probe-a-{settled.name}")
+    eventually(lambda: made_anew(house, settled), "the Application was made anew", 90)
+
+    code = (
+        "from onboarding.models import ApplicationStatus as Row; "
+        "print(sorted(Row.objects.values_list('name', flat=True)))"
+    )
+
+    def is_equal() -> bool:
+        there = house.hub.kube.request("GET", house.hub.kube.path("Application"))["items"]
+        seen = manage(house.product.environment, "shell", "-v0", "-c", code)
+        return seen.strip() == str(sorted(each["metadata"]["name"] for each in there))
+
+    eventually(is_equal, "the product has the hub's Applications, no more and no less", 60)
+    house.healthy(settled.name)
+
+
 def made_anew(house: House, spoke: Spoke) -> bool:
     """Whether the set has replaced an Application that was deleted."""
     found = house.fleet.application(f"probe-a-{spoke.name}")
@@ -213,6 +236,20 @@ def test_it_names_the_file_that_stops_all_registrations(house: House) -> None:
 
     house.fleet.commit({broken: None}, "Take it away again")
     house.fleet.refresh_set()
+    house.healthy(spoke.name)
+
+
+def test_it_names_a_set_controller_that_does_not_run(house: House) -> None:
+    spoke, change = asked_for(house, "spoke-unseen", "probe-i")
+    controller = house.hub.argocd.process("applicationsets")
+    house.hub.processes.stop(controller)
+    try:
+        house.product.approve(change)
+        page = house.page(spoke.name, lambda page: "may not be running" in page.text, 150)
+        assert "Look at argocd-applicationset-controller on the hub." in page.text
+        assert "The hub was told of the commit" in page.text
+    finally:
+        house.hub.processes.resume(controller)
     house.healthy(spoke.name)
 
 
