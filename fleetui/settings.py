@@ -285,6 +285,8 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 CSRF_COOKIE_NAME = "fleetui_csrf"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_FAILURE_VIEW = "onboarding.views.interruptions.csrf_failure"
+# A thousand clusters can be ticked at once, beside what is asked of them.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

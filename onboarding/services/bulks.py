@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Case, CharField, F, Max, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from onboarding.domain.bulk_csv import Line, Table
-from onboarding.domain.errors import Refused
+from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.plans import sha256
 from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
@@ -101,7 +101,7 @@ def correct(*, bulk_id: int, table: Table, actor: User, clock: Clock, queue: Wor
         names = {one.values.get("cluster", "") for one in lines}
         # A line whose name itself was wrong is known by its number.
         numbers = {one.number for one in lines}
-        bulk.rows.filter(change=None).filter(cluster_name__in=names).delete()
+        bulk.rows.filter(change=None).filter(cluster_name__in=names - {""}).delete()
         bulk.rows.filter(change=None, cluster_name="", number__in=numbers).delete()
         taken = set(bulk.rows.values_list("number", flat=True))
         following = (bulk.rows.aggregate(last=Max("number"))["last"] or 0) + 1
@@ -128,7 +128,17 @@ def correct(*, bulk_id: int, table: Table, actor: User, clock: Clock, queue: Wor
 
 
 def bind(row: BulkRow, change: Change) -> None:
-    """The change of a row, in the transaction that makes it; raises `Refused` where it has one already."""
+    """The change of a row, in the transaction that makes it; raises `Refused` where it has one already.
+
+    The bulk is locked, so that who withdraws it sees this change or stops it. That transaction holds
+    the end of the audit trail, for which a decision on the bulk may wait: so nobody waits here, and
+    `Transient` is raised instead.
+    """
+    try:
+        with transaction.atomic():
+            Bulk.objects.select_for_update(of=("self",), nowait=True).get(pk=row.bulk_id)
+    except OperationalError as error:
+        raise Transient("Somebody is deciding on this bulk at this moment.") from error
     bound = BulkRow.objects.filter(
         pk=row.pk, change=None, is_checked=False, bulk__state=Bulk.State.CHECKING
     ).update(change=change, is_checked=True, problems=[])
@@ -147,9 +157,11 @@ def propose_checked(*, clock: Clock) -> int:
     """Put bulks whose every row is checked before their approvers; returns how many."""
     proposed = 0
     for bulk in Bulk.objects.filter(state=Bulk.State.CHECKING).select_related("fleet"):
-        if bulk.rows.filter(is_checked=False).exists():
-            continue
         with transaction.atomic():
+            # Corrected lines may be on their way in: they hold this lock.
+            Bulk.objects.select_for_update(of=("self",)).get(pk=bulk.pk)
+            if bulk.rows.filter(is_checked=False).exists():
+                continue
             moved = Bulk.objects.filter(pk=bulk.pk, state=Bulk.State.CHECKING).update(
                 state=Bulk.State.PROPOSED
             )
@@ -175,9 +187,15 @@ def undecided(bulk: Bulk) -> QuerySet[BulkRow]:
 
 def digest_of(bulk: Bulk) -> str:
     """What an approval of the whole is bound to: who asks, and each undecided row's own digest."""
-    rows = undecided(bulk).values_list(
-        "hub_name", "cluster_name", "change__uid", "change__plan_digest"
+    return _digest(
+        bulk,
+        undecided(bulk).values_list(
+            "hub_name", "cluster_name", "change__uid", "change__plan_digest"
+        ),
     )
+
+
+def _digest(bulk: Bulk, rows: Iterable[tuple[str, str, object, str | None]]) -> str:
     return sha256(
         {
             "format": 1,
@@ -349,12 +367,18 @@ def _own(bulk: Bulk, actor: User) -> None:
 def _seen_as(bulk: Bulk, digest: str) -> list[BulkRow]:
     if bulk.state == Bulk.State.CHECKING:
         raise Refused("Its rows are still being checked.", code="wrong_state")
-    if digest != digest_of(bulk):
+    # Read once: what is decided on is what was compared, also where a plan moves in between.
+    rows = list(undecided(bulk))
+    compared = [
+        (row.hub_name, row.cluster_name, row.change.uid, row.change.plan_digest)
+        for row in rows
+        if row.change
+    ]
+    if digest != _digest(bulk, compared):
         raise Refused(
             "The plan has changed since you opened the page. Look at it and decide again.",
             code="stale_plan",
         )
-    rows = list(undecided(bulk))
     unplanned = [row.cluster_name for row in rows if row.change and not row.change.plan_digest]
     if unplanned or not rows:
         raise Refused(

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from onboarding.domain.bulk_csv import MOST_CLUSTERS, OPTIONAL, PLACE
+from onboarding.domain.bulk_csv import MOST_CLUSTERS, OPTIONAL, PLACE, PROBLEM
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.bulk import CsvForm, SameForm
@@ -176,7 +176,8 @@ def bulk_page(request: HttpRequest, bulk: Bulk, user: User) -> BulkPage:
             Bulk.State.WITHDRAWN,
         )
     )
-    moving = any(counted[one] for one in _MOVING)
+    is_checking = bulk.state == Bulk.State.CHECKING
+    moving = any(counted[one] for one in _MOVING if is_checking or one != bulks.UNCHECKED)
     return BulkPage(
         number=bulk.pk,
         title=bulk.title,
@@ -215,14 +216,14 @@ def refused_columns(bulk: Bulk) -> tuple[str, ...]:
     said: dict[str, None] = dict.fromkeys(PLACE)
     for row in bulk.rows.filter(is_checked=True, change=None).only("said"):
         said |= dict.fromkeys(row.said)
-    return (*said, "problem")
+    return (*said, PROBLEM)
 
 
 def refused_rows(bulk: Bulk, columns: tuple[str, ...]) -> Any:
     """The refused rows as they were sent, each with why."""
     for row in bulk.rows.filter(is_checked=True, change=None).order_by("number").iterator():
         why = "; ".join(f"{column}: {text}" if column else text for column, text in row.problems)
-        yield {**dict.fromkeys(columns, ""), **row.said, "problem": why}
+        yield {**dict.fromkeys(columns, ""), **row.said, PROBLEM: why}
 
 
 def _detail_row(row: Any) -> BulkDetailRow:
