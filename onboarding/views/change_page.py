@@ -20,6 +20,7 @@ from onboarding.domain.lifecycle import (
 from onboarding.domain.reviews import STATUS_NAME
 from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant, PullRequest
 from onboarding.models import Delivery as DeliveryRow
+from onboarding.services import rollout_guard
 from onboarding.services.observing import outcomes
 from onboarding.services.rights import rights_of
 from onboarding.views.hub_move_page import note_of_change
@@ -42,6 +43,7 @@ from onboarding.views.pages import (
     Tab,
 )
 from onboarding.views.plan_page import plan_from_record
+from onboarding.views.rollout_part import held, rollout_link
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -121,7 +123,7 @@ def change_page(
     author = _is_author(change, user)
     acts = allowed_acts(state, actor_is_author=author, actor_may=rights_of(user))
     shown = "discussion" if comment else tab if tab in TABS else "plan"
-    evidence = _evidence(change)
+    evidence, row = _evidence(change), rollout_guard.row_of(change)
     return ChangePage(
         number=change.pk,
         title=title_of(change),
@@ -137,7 +139,8 @@ def change_page(
             delivery=delivery if state is DecisionState.APPROVED else None,
             is_layer=change.kind == Change.Kind.LAYER,
         ),
-        next_step=_waits_for(state, delivery) or who_acts_next(state),
+        next_step=held(row, state) or _waits_for(state, delivery) or who_acts_next(state),
+        rollout=rollout_link(row),
         waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
         policy=f"{POLICY} {DESTRUCTIVE_POLICY}" if change.destructive else POLICY,
         plan=plan,
@@ -153,7 +156,7 @@ def change_page(
         facts=_facts(change),
         crumbs=(Link("Changes", reverse("change-list")),),
         edit_url=reverse("change-edit", args=[change.pk])
-        if Act.EDIT in acts and change.kind != Change.Kind.OFFBOARD
+        if Act.EDIT in acts and change.kind != Change.Kind.OFFBOARD and row is None
         else "",
         leaving=leaving_plan(change.plan, change.cluster_name),
         comment_url=reverse("change-comment", args=[change.pk]),

@@ -197,6 +197,18 @@ def test_it_says_which_cluster_stopped_it_and_goes_back_by_one_click(fleet: Plac
     assert "Every cluster is back." in page(fleet)
 
 
+def test_it_says_on_a_change_that_it_waits_for_its_wave(fleet: Place) -> None:
+    approved(fleet)
+    lead()
+    change = Change.objects.get(cluster_name="spoke-b")
+
+    page = fleet.get("requester", f"/changes/{change.pk}/")
+    said = reading.text(page, "change-detail-part")
+    assert "Approved with its rollout; it is written when its wave begins." in said
+    assert "Add-ons back to default, Wave 2" in said
+    assert f"/changes/{change.pk}/edit/" not in reading.html(page)
+
+
 def test_it_takes_silence_for_no_health(fleet: Place) -> None:
     approved(fleet)
     lead()

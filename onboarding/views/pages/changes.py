@@ -315,6 +315,7 @@ class ChangePage:
     tab: str
     tabs: tuple[Tab, ...]
     next_step: str = ""
+    rollout: Link | None = None
     waits_since: datetime | None = None
     policy: str = ""
     plan: Plan | None = None
