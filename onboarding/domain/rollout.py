@@ -238,7 +238,9 @@ def _gate(wave: WaveFacts) -> str:
         well = len(rows) - len(missing)
         return f"{wave.name}: {well} of {len(rows)} clusters are well; waits for {_some(missing)}."
     minutes = round(wave.soak.total_seconds() / 60)
-    return f"{wave.name}: all {len(rows)} clusters are well; they soak for {minutes} minutes."
+    return (
+        f"{wave.name}: {len(rows)} of {len(rows)} clusters are well and soak for {minutes} minutes."
+    )
 
 
 def _named(troubles: tuple[Trouble, ...]) -> str:
