@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from onboarding import wiring
@@ -12,6 +13,7 @@ from onboarding.forms.registration import OPTIONS
 from onboarding.models import Bulk, BulkRow, Cluster
 from onboarding.services import bulks
 
+_LOG = logging.getLogger(__name__)
 _UNDER_WAY = timedelta(minutes=2)
 _AGAIN_AFTER = timedelta(seconds=20)
 _BRANCH_AGE = 20.0
@@ -54,6 +56,10 @@ def _check(row: BulkRow) -> None:
             due_at=wiring.clock().now() + _AGAIN_AFTER,
             problems=[["", f"{error} It is tried again."]],
         )
+    except Exception:
+        # One row that nobody foresaw does not hold up the decision on all others.
+        _LOG.exception("Row %s of bulk %s could not be checked", row.number, row.bulk_id)
+        bulks.refuse(row, [("", "It could not be checked, for a reason that only the log has.")])
 
 
 def _column(field: str) -> str:

@@ -257,6 +257,24 @@ def test_what_is_away_is_asked_again_later(place: Place, monkeypatch: pytest.Mon
     assert bulk.rows.get().problems == []
 
 
+def test_a_row_that_nobody_foresaw_holds_up_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(place, line(place, "spoke-a"), line(place, "spoke-b"))
+    real = bulk_checks.asking.register
+
+    def odd(**said: Any) -> Change:
+        if said["answers"].fields["cluster"] == "spoke-a":
+            raise ZeroDivisionError
+        return real(**said)
+
+    monkeypatch.setattr(bulk_checks.asking, "register", odd)
+    check()
+    bulk = Bulk.objects.get()
+    assert bulk.state == "proposed"
+    assert results(bulk) == {"spoke-a": "refused", "spoke-b": "submitted"}
+
+
 def test_lines_that_collide_with_what_is_there_say_with_what(place: Place, asked: Bulk) -> None:
     send(
         place,
