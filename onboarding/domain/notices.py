@@ -23,6 +23,7 @@ class Topic(StrEnum):
     FAILED = "failed"
     DIFFERED = "differed"
     AGREED = "agreed"
+    HALTED = "halted"
 
     @property
     def words(self) -> str:
@@ -39,6 +40,7 @@ _WORDS = {
     Topic.FAILED: "A delivery failed or was not what was approved",
     Topic.DIFFERED: "The hub did something else than was foreseen",
     Topic.AGREED: "The hub did what was foreseen",
+    Topic.HALTED: "A rollout paused because a cluster is not well",
 }
 _OF_VERB = {
     "change.submitted": Topic.SUBMITTED,
@@ -53,6 +55,7 @@ _OF_VERB = {
     "delivery.foreign_trailer": Topic.FAILED,
     "outcome.differed": Topic.DIFFERED,
     "outcome.agreed": Topic.AGREED,
+    "rollout.paused": Topic.HALTED,
 }
 MOST_TRIES = 8
 _FIRST_WAIT = timedelta(seconds=30)
