@@ -20,6 +20,7 @@ from onboarding.api.access import Bearer, TokenThrottle
 from onboarding.api.docs import docs_page
 from onboarding.api.problems import CONTENT_TYPE, problem
 from onboarding.api.schemas import Problem
+from onboarding.domain.errors import Refusal
 
 ROOT = "api/v1/"
 LARGEST_BODY = 64 * 1024
@@ -35,6 +36,7 @@ _ERRORS = {
     429: "Asked too often",
     503: "Try again later",
 }
+_MOST_NAMED = 20
 _OF_POST_ALONE = {400, 409, 411, 413}
 
 api = NinjaAPI(
@@ -103,6 +105,37 @@ def _oversized(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
+@cache
+def _parameters(operation_id: str) -> frozenset[str]:
+    """The names that an operation takes in the query, as its description says."""
+    found = (one for path in description()["paths"].values() for one in path.values())
+    return frozenset(
+        parameter["name"]
+        for operation in found
+        if operation["operationId"] == operation_id
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query"
+    )
+
+
+def _misnamed(request: HttpRequest, operation_id: str) -> HttpResponse | None:
+    """The answer to a name in the query that nobody reads: a filter with a typo would leave everything."""
+    known = _parameters(operation_id)
+    odd = [name for name in request.GET if name not in known]
+    if not odd:
+        return None
+    those = ", ".join(sorted(known)) or "none"
+    errors = [
+        Refusal(
+            f"There is no parameter {name!r:.80} here. Those are: {those}.",
+            name[:80],
+            "unknown_parameter",
+        )
+        for name in odd[:_MOST_NAMED]
+    ]
+    return problem(422, errors[0].message, errors=errors)
+
+
 def _finished(response: HttpResponseBase) -> HttpResponseBase:
     """No cache keeps an answer, and a wrong method is a problem document, too."""
     if response.status_code == 405:
@@ -111,20 +144,21 @@ def _finished(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-def _guarded(view: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(view: Callable[..., Any], operation_id: str) -> Callable[..., Any]:
     """An operation as an address: no session and no form's token, for a service token proves itself."""
     if iscoroutinefunction(view):
 
         @wraps(view)
         async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            answer = _oversized(request) or await view(request, *args, **kwargs)
-            return _finished(answer)
+            refused = _oversized(request) or _misnamed(request, operation_id)
+            return _finished(refused or await view(request, *args, **kwargs))
 
         return login_not_required(csrf_exempt(awaited))
 
     @wraps(view)
     def called(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return _finished(_oversized(request) or view(request, *args, **kwargs))
+        refused = _oversized(request) or _misnamed(request, operation_id)
+        return _finished(refused or view(request, *args, **kwargs))
 
     return login_not_required(csrf_exempt(called))
 
@@ -134,7 +168,8 @@ def _addresses() -> list[URLPattern]:
     for one in api.urls[0]:
         if isinstance(one, URLPattern) and one.name != "api-root":
             route = f"{ROOT}{one.pattern}"
-            found.append(path(route, _guarded(one.callback), name=one.name))
+            operation_id = str(one.name).removeprefix("api-")
+            found.append(path(route, _guarded(one.callback, operation_id), name=one.name))
     return found
 
 

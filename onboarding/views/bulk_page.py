@@ -129,9 +129,17 @@ def register_page(form: CsvForm) -> BulkFormPage:
 
 
 def edit_page(
-    form: SameForm, standings: QuerySet[Standing], *, chosen: set[str] | None, query: str
+    form: SameForm,
+    standings: QuerySet[Standing],
+    *,
+    chosen: set[str] | None,
+    query: str,
+    problem: str,
 ) -> BulkFormPage:
-    """Where the same is asked of many clusters: those that the list's filter leaves, each with a box."""
+    """Where the same is asked of many clusters: those that the list's filter leaves, each with a box.
+
+    `problem` is why nothing is on offer, "" where something is.
+    """
     fields = tuple(FormField(bound=form[name], is_optional=True) for name in form.fields)
     return BulkFormPage(
         title="Change many clusters",
@@ -139,7 +147,7 @@ def edit_page(
         "commit of its own, and one approval covers them all.",
         action=f"{reverse('bulk-edit')}{f'?{query}' if query else ''}",
         fields=fields,
-        errors=tuple(str(error) for error in form.non_field_errors()),
+        errors=(*filter(None, [problem]), *(str(error) for error in form.non_field_errors())),
         clusters=tuple(
             BulkCluster(
                 value=str(row.cluster_id),

@@ -15,7 +15,7 @@ from onboarding.domain.bulk_csv import MOST_CLUSTERS
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
 from onboarding.forms.bulk import CsvForm, SameForm
-from onboarding.models import Bulk, Cluster
+from onboarding.models import Bulk, Cluster, Fleet
 from onboarding.services import bulks, offers
 from onboarding.views import access, exports
 from onboarding.views.bulk_page import (
@@ -79,10 +79,7 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
     """Ask the same of many clusters: those that the filter in the URL leaves, less those unticked."""
     user = access.user_with(request, Right.REQUEST)
     fleet = access.configured_fleet_for(request)
-    snapshot = wiring.current_repository(fleet).snapshot()
-    offer = offers.offer(
-        fleet=fleet, snapshot=snapshot, placement=None, pins={}, renderer=wiring.renderer()
-    )
+    offer, problem = _offer(fleet)
     rows, _ = filtered(request, standings(fleet, wiring.clock().now()))
     found = rows.filter(cluster__isnull=False).order_by("name", "pk")
     chosen: set[str] | None = None
@@ -105,9 +102,21 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
                 queue=wiring.queue(),
             )
             return redirect("bulk-detail", bulk.pk)
-    page = edit_page(form, found, chosen=chosen, query=request.GET.urlencode())
+    page = edit_page(form, found, chosen=chosen, query=request.GET.urlencode(), problem=problem)
     status = 422 if request.method == "POST" else 200
     return render(request, FORM, {"page": page}, status=status)
+
+
+def _offer(fleet: Fleet) -> tuple[offers.Offer, str]:
+    """What can be chosen for clusters anywhere in the fleet; nothing, and why, where Git cannot tell."""
+    try:
+        snapshot = wiring.current_repository(fleet).snapshot()
+        offer = offers.offer(
+            fleet=fleet, snapshot=snapshot, placement=None, pins={}, renderer=wiring.renderer()
+        )
+    except FleetError as error:
+        return offers.empty(fleet=fleet), str(error)
+    return offer, "" if snapshot.commit else "The repository has no commit yet."
 
 
 @require_GET

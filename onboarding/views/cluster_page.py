@@ -88,8 +88,10 @@ def cluster_page(
     repository: Callable[[], FleetRepository],
 ) -> ClusterPage:
     """The page of one cluster; Git is read only for the tabs that need it."""
-    hub = Hub.objects.filter(name=cluster.hub_name).select_related("watch").first()
-    story = stories.story(cluster=cluster, change=stories.registration_of(cluster), clock=clock)
+    hub = Hub.objects.filter(name=cluster.hub_name).select_related("watch", "fleet").first()
+    story = stories.story(
+        cluster=cluster, change=stories.registration_of(cluster), hub=hub, clock=clock
+    )
     shown = tab if tab in TABS else "applications"
     here = reverse("cluster-detail", args=[cluster.hub_name, cluster.name])
     live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None

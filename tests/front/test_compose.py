@@ -117,6 +117,7 @@ class World:
             "/run/secrets/secret_key": "a-secret-key-that-lives-as-long-as-this-test-0123456789",
             "/run/secrets/database_url": database,
             "/run/secrets/metrics_token": TOKEN,
+            "/run/secrets/email_password": "",
         }
         for path, value in self.secrets.items():
             self._local(path).write_text(f"{value}\n", encoding="utf-8")

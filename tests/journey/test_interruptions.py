@@ -145,6 +145,7 @@ WRONG = (
     "/changes/999999/",
     "/changes/99999999999999999999999/",
     "/changes/999999/edit/",
+    "/changes/999999/evidence.json",
     "/clusters/no-hub/no-cluster/",
     "/clusters/no-hub/no-cluster/edit/",
     "/clusters/a/b/c/",
@@ -157,7 +158,7 @@ WRONG_POSTS = (
     *(
         path.format(change=change)
         for name, (path, _) in TABLE.items()
-        if "{change}" in path and name not in ("change-detail", "change-edit")
+        if "{change}" in path and name not in ("change-detail", "change-edit", "change-evidence")
         for change in (999999, 99999999999999999999999)
     ),
     "/admin/fleets/nobody/test/",

@@ -110,7 +110,7 @@ def test_it_is_usual_what_the_newest_took(stage: Fleet, django_assert_num_querie
     assert found == {Stage.SECRET: timedelta(seconds=7)}
     assert len(durations.recent(stage.fleet)) == durations.REMEMBERED
     cluster = Cluster.objects.create(fleet=stage.fleet, path="p", hub_name="hub-a", name="spoke-a")
-    story = stories.story(cluster=cluster, change=change, clock=stage.clock)
+    story = stories.story(cluster=cluster, change=change, hub=stage.hub, clock=stage.clock)
     assert story.timeline.step(Stage.SECRET).usual == timedelta(seconds=7)
     assert story.timeline.step(Stage.SYNCED).usual is None
 

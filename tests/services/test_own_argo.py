@@ -61,7 +61,7 @@ def own_hub(stage: Stage, **values: object) -> Hub:
 
 
 def told(stage: Stage, cluster: Cluster) -> stories.Story:
-    return stories.story(cluster=cluster, change=None, clock=stage.clock)
+    return stories.story(cluster=cluster, change=None, hub=stage.hub, clock=stage.clock)
 
 
 def test_it_says_what_is_not_known_where_access_is_not_configured(

@@ -103,7 +103,7 @@ def test_it_tells_one_cluster_from_its_own_rows_as_from_the_whole_hubs(stage: St
         for seen in (whole, narrow)
     ]
     assert told[0] == told[1]
-    assert told[0] == stories.story(cluster=mine, change=None, clock=stage.clock)
+    assert told[0] == stories.story(cluster=mine, change=None, hub=stage.hub, clock=stage.clock)
 
 
 def secret(stage: Stage, name: str) -> None:

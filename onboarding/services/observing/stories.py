@@ -189,11 +189,15 @@ class HubView:
         )
 
 
-def story(*, cluster: Cluster | None, change: Change | None, clock: Clock) -> Story:
-    """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None)."""
+def story(
+    *, cluster: Cluster | None, change: Change | None, hub: Hub | None, clock: Clock
+) -> Story:
+    """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None).
+
+    `hub` is its hub, None where it is not configured.
+    """
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
     name = cluster.name if cluster else change.cluster_name if change else ""
-    hub = Hub.objects.filter(name=hub_name).select_related("fleet").first()
     seen = HubView(hub, only=[name])
     delivery = change.deliveries.order_by("-pk").first() if change else None
     told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
