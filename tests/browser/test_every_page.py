@@ -38,6 +38,15 @@ PAGES = (
     "/search/?q=edge",
     "/system/",
     "/api/",
+    "/bulk/",
+    "/bulk/register/",
+    "/bulk/edit/?tenant=tenant1",
+    "/rollouts/",
+    "/rollouts/new/",
+    "/clusters/hub-cluster/spoke-dev-workload1/pause/",
+    "/audit/",
+    "/audit/?since=x",
+    "/account/mail/",
 )
 ADMINISTRATION = (
     "/admin/fleets/",
@@ -47,6 +56,8 @@ ADMINISTRATION = (
     "/admin/hubs/hub-cluster/",
     "/admin/tokens/",
     "/admin/tokens/add/",
+    "/admin/webhooks/",
+    "/admin/webhooks/add/",
 )
 
 
