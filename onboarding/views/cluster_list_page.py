@@ -36,8 +36,8 @@ FACETS = (
 # In the URL the facets are called as people call them.
 PARAMETERS = {"state": "shown", "hub": "hub_name", "drift": "drifted", "credentials": "credential"}
 _PROBLEMS_NAMED = 3
-# A row is two kilobytes: so many, and the facets of a large fleet, are a page of less than a hundred.
-_ON_A_PAGE = 35
+# A row is three kilobytes: so many, and the facets of a large fleet, are a page of less than a hundred.
+_ON_A_PAGE = 30
 SORTS = {
     "state": "state",
     "cluster": "name",
