@@ -22,7 +22,7 @@ from onboarding.domain.plans import sha256
 from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import approvals, changes, events
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -316,12 +316,7 @@ def _begin(
     clock: Clock,
     count: int,
 ) -> Bulk:
-    if Right.REQUEST not in rights_of(actor):
-        raise Refused(
-            f"Your account may not do this: it needs the right to {Right.REQUEST.value}. "
-            "Ask an administrator.",
-            code="forbidden",
-        )
+    require(actor, Right.REQUEST)
     if not count:
         raise Refused("There is no cluster to ask for.", code="nothing")
     words = " ".join(title.split())[:200]

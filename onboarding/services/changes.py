@@ -27,7 +27,7 @@ from onboarding.services import (
 )
 from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require, rights_of
 from onboarding.services.tips import tip_after
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def save_draft(
     `draft_id` continues a draft of the same author. Raises `Refused` where the actor may not ask for
     changes, or the draft was asked for approval meanwhile.
     """
-    _require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)
     labels = {
         "cluster_name": str(form_data.get("cluster", ""))[:63],
         "tenant": str(form_data.get("tenant", ""))[:63],
@@ -106,7 +106,7 @@ def submit(
     `also` is done in that transaction, at its end. Raises `Refused` with every reason at its form
     field; then nothing was written.
     """
-    _require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)
     server = _server(intent, form_data, credentials)
     draft = None
     if draft_id is not None:
@@ -143,7 +143,7 @@ def submit_planned(
     *, fleet: Fleet, plan: planner.Plan, form_data: Mapping[str, Any], actor: User, clock: Clock
 ) -> Change:
     """Ask for approval of an edit that was just planned: the same as `submit`, without planning again."""
-    _require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)
     change = Change(fleet=fleet, requester=actor)
     _fill(change, intent=plan.intent, form_data=form_data, server="")
     return _ask_for_approval(
@@ -168,7 +168,7 @@ def revise(
     change is decided, the actor has already decided on it, or the intent is about another cluster.
     """
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
-    _require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)
     if change.kind == Change.Kind.OFFBOARD:
         raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
     rollout_guard.refuse_edit(change=change)
@@ -216,7 +216,7 @@ def resubmit(
 ) -> Change:
     """Ask again for approval of a lapsed change, with the plan as it is at the branch's tip now."""
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
-    _require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)
     plan = _plan(
         fleet=change.fleet,
         intent=planner.intent_from_data(change.intent),
@@ -268,7 +268,7 @@ def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
 
 def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
     """Add to the discussion of a change; everyone who may view it may speak."""
-    _require(actor, Right.VIEW)
+    require(actor, Right.VIEW)
     text = body.strip()
     if not text:
         raise Refused("Write something first.", field="body", code="required")
@@ -467,11 +467,3 @@ def _make_author(change: Change, actor: User) -> None:
 
 def _is_author(change: Change, actor: User) -> bool:
     return change.participants.filter(user=actor, role=Participant.Role.AUTHOR).exists()
-
-
-def _require(actor: User, right: Right) -> None:
-    if right not in rights_of(actor):
-        raise Refused(
-            f"Your account may not do this: it needs the right to {right.value}. Ask an administrator.",
-            code="forbidden",
-        )

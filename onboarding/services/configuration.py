@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from onboarding.domain.errors import FleetError, Refused
-from onboarding.domain.lifecycle import DeliveryState, Right
+from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import Delivery, Fleet, Hub
 from onboarding.ports import Clock
 from onboarding.services import events
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require_administrator
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -38,7 +38,7 @@ def save_fleet(
     are delivered stays while one is on its way.
     """
     if actor is not None:
-        _require_administrator(actor)
+        require_administrator(actor)
     with transaction.atomic():
         row = fleet or Fleet()
         moved = [
@@ -67,7 +67,7 @@ def save_hub(
     *, values: Mapping[str, Any], actor: User, clock: Clock, hub: Hub | None = None
 ) -> Hub:
     """Create or change a hub. Raises `Refused` where the actor is not an administrator."""
-    _require_administrator(actor)
+    require_administrator(actor)
     with transaction.atomic():
         row = hub or Hub()
         for name, value in values.items():
@@ -89,7 +89,7 @@ def run_checks(*, actor: User, checks: Mapping[str, Callable[[], str]]) -> tuple
 
     Raises `Refused` where the actor is not an administrator; a failed test is a result.
     """
-    _require_administrator(actor)
+    require_administrator(actor)
     return tuple(_run(subject, check) for subject, check in checks.items())
 
 
@@ -118,8 +118,3 @@ def _run(subject: str, check: Callable[[], str]) -> CheckResult:
         return CheckResult(subject, True, check())
     except FleetError as error:
         return CheckResult(subject, False, str(error))
-
-
-def _require_administrator(actor: User) -> None:
-    if Right.ADMINISTER not in rights_of(actor):
-        raise Refused("Only an administrator can do this.", code="not_allowed")

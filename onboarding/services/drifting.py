@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.core.cache import cache
 
@@ -71,21 +71,13 @@ def adopt(
             options=dict(member.options),
             pins=pins,
         ),
-        form_data=_plain(form_data) | {f"{member_forms.PIN}{key}": pins[key] for key in pins},
+        form_data=member_forms.as_sent(form_data)
+        | {f"{member_forms.PIN}{key}": pins[key] for key in pins},
         actor=actor,
         repository=repository,
         credentials=credentials,
         clock=clock,
     )
-
-
-def _plain(form_data: Mapping[str, Any]) -> dict[str, str]:
-    """A member's answers as a form would send them: a box that is not ticked is not sent."""
-    return {
-        key: "on" if value is True else str(value)
-        for key, value in form_data.items()
-        if value is not False
-    }
 
 
 def reassert(

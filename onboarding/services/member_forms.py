@@ -78,3 +78,12 @@ def _labels(values: object) -> dict[str, object]:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_sent(form_data: Mapping[str, Any]) -> dict[str, str]:
+    """A member's answers as a form would send them: a box that is not ticked is not sent."""
+    return {
+        key: "on" if value is True else str(value)
+        for key, value in form_data.items()
+        if value is not False
+    }

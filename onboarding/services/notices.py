@@ -23,7 +23,7 @@ from onboarding.domain.notices import Format, Told, Topic
 from onboarding.models import Event, MailChoice, Notice, NoticeMark, Participant, Webhook
 from onboarding.ports import Clock, Mailer, WebhookSender
 from onboarding.services import events
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require_administrator, rights_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -146,7 +146,7 @@ def save_webhook(
     *, values: Mapping[str, Any], actor: User, clock: Clock, webhook: Webhook | None = None
 ) -> Webhook:
     """Create or change a webhook. Raises `Refused` where the actor is not an administrator."""
-    _require_administrator(actor)
+    require_administrator(actor)
     with transaction.atomic():
         row = webhook or Webhook()
         for name, value in values.items():
@@ -172,7 +172,7 @@ def save_webhook(
 
 def remove_webhook(*, webhook: Webhook, actor: User, clock: Clock) -> None:
     """Remove a webhook, and what was still to be sent to it."""
-    _require_administrator(actor)
+    require_administrator(actor)
     with transaction.atomic():
         events.record(
             verb="webhook.removed",
@@ -182,11 +182,6 @@ def remove_webhook(*, webhook: Webhook, actor: User, clock: Clock) -> None:
             fleet=webhook.fleet,
         )
         webhook.delete()
-
-
-def _require_administrator(actor: User) -> None:
-    if Right.ADMINISTER not in rights_of(actor):
-        raise Refused("Only an administrator can do this.", code="not_allowed")
 
 
 def choose_mail(*, user: User, topics: Sequence[Topic]) -> MailChoice:

@@ -26,7 +26,7 @@ from onboarding.ports import (
     WorkQueue,
 )
 from onboarding.services import changes, events, follow_ups, previews
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require
 from onboarding.services.rollout_reverts import drop
 
 if TYPE_CHECKING:
@@ -112,11 +112,7 @@ def request(
 
 def end_now(*, pause_id: int, actor: User, clock: Clock, queue: WorkQueue) -> None:
     """End a pause before its time; the commit follows by itself, as at its time."""
-    if Right.REQUEST not in rights_of(actor):
-        raise Refused(
-            "Your account may not do this: it needs the right to request. Ask an administrator.",
-            code="forbidden",
-        )
+    require(actor, Right.REQUEST)
     now = clock.now()
     with transaction.atomic():
         pause = ClusterPause.objects.select_related("change").get(pk=pause_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Right
 
 if TYPE_CHECKING:
@@ -34,3 +35,18 @@ def rights_of(user: User | AnonymousUser) -> frozenset[Right]:
 def is_service(user: User | AnonymousUser) -> bool:
     """Whether this is the identity of a program, which asks and never decides."""
     return hasattr(user, "service_account")
+
+
+def require(actor: User, right: Right) -> None:
+    """Raise `Refused` where a person lacks a right."""
+    if right not in rights_of(actor):
+        raise Refused(
+            f"Your account may not do this: it needs the right to {right.value}. Ask an administrator.",
+            code="forbidden",
+        )
+
+
+def require_administrator(actor: User) -> None:
+    """Raise `Refused` where somebody is no administrator."""
+    if Right.ADMINISTER not in rights_of(actor):
+        raise Refused("Only an administrator can do this.", code="not_allowed")

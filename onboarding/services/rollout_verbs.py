@@ -13,7 +13,7 @@ from onboarding.domain.rollout import next_step
 from onboarding.models import Rollout, RolloutRow, RolloutWave
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import events, rollouts
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require
 from onboarding.services.rollout_facts import gather
 from onboarding.services.rollout_reverts import drop
 
@@ -101,11 +101,7 @@ def stop(*, rollout_id: int, actor: User, reason: str, clock: Clock) -> None:
 
 
 def _locked(rollout_id: int, actor: User, *states: Rollout.State) -> Rollout:
-    if Right.REQUEST not in rights_of(actor):
-        raise Refused(
-            "Your account may not do this: it needs the right to request. Ask an administrator.",
-            code="forbidden",
-        )
+    require(actor, Right.REQUEST)
     rollout = (
         Rollout.objects.select_for_update(of=("self",))
         .select_related("fleet", "requester")

@@ -21,7 +21,7 @@ from onboarding.models import Cluster, Fleet, Hub, Rollout, RolloutRow, RolloutW
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, WorkQueue
 from onboarding.services import approvals, changes, events, indexing, member_forms, previews
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -180,7 +180,7 @@ def request(
     What cannot be moved is left out and said. Raises `Refused` where nothing can be moved, or a
     cluster is in a rollout that has not ended.
     """
-    _require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)
     indexing.index(fleet=fleet, repository=repository, clock=clock)
     found = propose(fleet=fleet, asked=asked, repository=repository, renderer=renderer)
     refused = [
@@ -249,7 +249,7 @@ def _row(
     change = changes.submit_planned(
         fleet=wave.rollout.fleet,
         plan=row.plan,
-        form_data=_plain(row.form_data or {}),
+        form_data=member_forms.as_sent(row.form_data or {}),
         actor=actor,
         clock=clock,
     )
@@ -260,14 +260,6 @@ def _row(
         change=change,
         pin_before=row.pin_before,
     )
-
-
-def _plain(form_data: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        key: "on" if value is True else str(value)
-        for key, value in form_data.items()
-        if value is not False
-    }
 
 
 def digest_of(rollout: Rollout) -> str:
@@ -370,13 +362,15 @@ def _undecided(rollout: Rollout, digest: str) -> list[RolloutRow]:
     """The rows that a decision on the whole is about; `Refused` where it is not what was shown."""
     if rollout.state != Rollout.State.PROPOSED:
         raise Refused("This rollout was decided on already.", code="wrong_state")
+    # The rows first: a plan that moves before the comparison is seen by it, and one that moves later
+    # is refused by each change's own approval.
+    rows = RolloutRow.objects.filter(wave__rollout=rollout).select_related("change")
+    found = list(rows.filter(change__state=DecisionState.SUBMITTED.value))
     if digest != digest_of(rollout):
         raise Refused(
             "The plan has changed since you opened the page. Look at it and decide again.",
             code="stale_plan",
         )
-    rows = RolloutRow.objects.filter(wave__rollout=rollout).select_related("change")
-    found = list(rows.filter(change__state=DecisionState.SUBMITTED.value))
     unplanned = [row.cluster_name for row in found if not row.change.plan_digest]
     if unplanned or not found:
         raise Refused(
@@ -402,11 +396,3 @@ def end(rollout: Rollout, state: Rollout.State, note: str, at: datetime) -> bool
             detail={"rollout": rollout.pk},
         )
     return bool(ended)
-
-
-def _require(actor: User, right: Right) -> None:
-    if right not in rights_of(actor):
-        raise Refused(
-            f"Your account may not do this: it needs the right to {right.value}. Ask an administrator.",
-            code="forbidden",
-        )

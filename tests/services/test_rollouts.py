@@ -468,6 +468,28 @@ def test_it_writes_nothing_of_a_wave_that_has_not_begun(fleet: Waves) -> None:
     assert rollout.state == "running"
 
 
+def test_a_plan_that_moves_while_it_is_compared_is_not_approved(
+    fleet: Waves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = fleet.request()
+    seen = rollouts.digest_of(rollout)
+    change = Change.objects.filter(rollout_row__isnull=False).earliest("pk")
+
+    def compared(one: Rollout) -> str:
+        Change.objects.filter(pk=change.pk).update(plan_digest="sha256:unseen")
+        return seen
+
+    monkeypatch.setattr(rollouts, "digest_of", compared)
+    with pytest.raises(Refused):
+        rollouts.approve(
+            rollout_id=rollout.pk,
+            digest=seen,
+            actor=fleet.stage.approver,
+            clock=fleet.stage.clock,
+            queue=fleet.stage.queue,
+        )
+
+
 def test_it_is_not_approved_by_who_asked_nor_as_another_plan(fleet: Waves) -> None:
     rollout = fleet.request()
     digest = rollouts.digest_of(rollout)
