@@ -163,11 +163,7 @@ class Fleet:
             names = [each["metadata"]["name"] for each in self.hub.kube.list("Application")]
             sets = [describe_set(each) for each in self.hub.kube.list("ApplicationSet")]
             return f"there is no Application {application}; there are {names}\n" + "\n".join(sets)
-        status = found.get("status", {})
-        wanted = ("conditions", "sync", "health", "operationState")
-        short = {key: status.get(key, {}).get("status") for key in ("sync", "health")}
-        details = yaml.safe_dump({key: status[key] for key in wanted if key in status})
-        return f"{application}: {short}\n{details[:4000]}"
+        return f"{application}: {yaml.safe_dump(_in_short(found), width=200)}"
 
     # --- The way of one registration ---
 
@@ -212,6 +208,30 @@ def is_synced(application: Manifest, revision: str = "") -> bool:
         and status.get("operationState", {}).get("phase") == "Succeeded"
         and (not revision or revision in revisions)
     )
+
+
+def _in_short(application: Manifest) -> dict[str, Any]:
+    """What is not as it should be, short enough for the messages of several Applications."""
+    status = application.get("status", {})
+    operation = status.get("operationState", {})
+    return {
+        "sync": status.get("sync", {}).get("status"),
+        "health": status.get("health"),
+        "reconciledAt": status.get("reconciledAt"),
+        "conditions": status.get("conditions"),
+        "revisions": status.get("sync", {}).get("revisions")
+        or status.get("sync", {}).get("revision"),
+        "operation": {
+            key: operation.get(key) for key in ("phase", "message", "startedAt", "finishedAt")
+        },
+        "annotations": application["metadata"].get("annotations"),
+        "resources": [
+            each
+            for each in status.get("resources", [])
+            if each.get("status") != "Synced"
+            or each.get("health", {}).get("status", "Healthy") != "Healthy"
+        ],
+    }
 
 
 def describe_set(found: Manifest) -> str:
@@ -334,8 +354,9 @@ def bootstrap(fleet: Fleet) -> None:
         eventually(ready, "the bootstrap of the hub is Synced", 180, pause=0.3)
     except Exception as error:
         for name in names:
-            error.add_note(fleet.describe(name))
-        error.add_note("\n".join(map(describe_set, fleet.hub.kube.list("ApplicationSet"))))
+            found = fleet.application(name)
+            if not found or not is_synced(found):
+                error.add_note(fleet.describe(name))
         raise
 
 
