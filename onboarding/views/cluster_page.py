@@ -121,7 +121,7 @@ def cluster_page(
         credentials=credential_part(cluster, hub, live, story.credentials),
         server=live.server if live else "",
         counts=_counts(total),
-        synced=total.synced if total else 0,
+        healthy=total.healthy if total else 0,
         total=total.total if total else 0,
         crumbs=(Link("Clusters", reverse("cluster-list")),),
         edit_url=reverse("cluster-edit", args=[cluster.hub_name, cluster.name])

@@ -21,6 +21,7 @@ from onboarding.models import (
 from onboarding.ports import HubKind
 from onboarding.services.observing import pulses, standings, stories
 from onboarding.services.observing.observation_rows import REGISTRATION
+from onboarding.views.standing_rows import row_of
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,13 @@ def test_it_counts_the_applications_of_a_cluster(stage: Stage) -> None:
     assert recompute(stage) == 1
     row = Standing.objects.get()
     assert (row.applications, row.synced, row.healthy) == (2, 1, 1)
+    application(stage, "three", verdict="degraded", health="Degraded")
+    recompute(stage)
+    row.refresh_from_db()
+    assert (row.applications, row.synced) == (3, 2)
+    assert row_of(row, stage.clock.now()).healthy == 1, (
+        "the list counts the healthy, as its sentence does"
+    )
     assert (row.tenant, row.overrides) == ("team-a", ["enable_x"])
 
 

@@ -48,7 +48,7 @@ class ClusterRow:
     reason: str = ""
     since: datetime | None = None
     channels: tuple[Channel, ...] = ()
-    synced: int = 0
+    healthy: int = 0
     applications: int = 0
     counts: tuple[Count, ...] = ()
     seen_at: datetime | None = None
@@ -307,7 +307,7 @@ class ClusterPage:
     credentials: CredentialPart | None = None
     server: str = ""
     counts: tuple[Count, ...] = ()
-    synced: int = 0
+    healthy: int = 0
     total: int = 0
     crumbs: tuple[Link, ...] = ()
     edit_url: str = ""
