@@ -17,6 +17,7 @@ from onboarding.domain.errors import Transient
 from onboarding.models import ClusterPause, Fleet, HubMove, Offboarding, Rollout
 from onboarding.services import (
     adopting,
+    approvals,
     hub_moves,
     notices,
     offboarding_steps,
@@ -193,5 +194,6 @@ def check_bulks(**_: Any) -> None:
 @shared_task(name="onboarding.sweep")
 def sweep(**_: Any) -> None:
     """Wake a worker for every fleet with work that is due: what the broker lost comes back here."""
+    approvals.complete(clock=wiring.clock(), queue=wiring.queue())
     deliveries.sweep(queue=wiring.queue(), clock=wiring.clock())
     adopting.sweep(queue=wiring.queue(), clock=wiring.clock())

@@ -42,8 +42,9 @@ class DecisionState(StrEnum):
 class Act(StrEnum):
     """What can be done to a decision.
 
-    LAPSE and CLOSE are done by the delivery, never by a person: what would happen is not what was
-    approved any more; the pull request was closed on the forge.
+    LAPSE, RECALL and CLOSE are done by the delivery, never by a person: what would happen is not what
+    was approved any more; the approvals are too few for the policy by now; the pull request was closed
+    on the forge.
     """
 
     SUBMIT = "submit"
@@ -52,6 +53,7 @@ class Act(StrEnum):
     WITHDRAW = "withdraw"
     EDIT = "edit"
     LAPSE = "lapse"
+    RECALL = "recall"
     CLOSE = "close"
 
 
@@ -100,6 +102,8 @@ _MOVES: Mapping[tuple[DecisionState, Act], DecisionState] = {
     # The service allows this one only while nothing of the change can be on its way to the remote.
     (DecisionState.APPROVED, Act.WITHDRAW): DecisionState.WITHDRAWN,
     (DecisionState.APPROVED, Act.LAPSE): DecisionState.LAPSED,
+    # The plan is what was approved, and its approvals stay; only more of them are needed.
+    (DecisionState.APPROVED, Act.RECALL): DecisionState.SUBMITTED,
     # Whoever closes the pull request on the forge says no to the change.
     (DecisionState.APPROVED, Act.CLOSE): DecisionState.REJECTED,
     # A lapsed change keeps its discussion: it is submitted again, and needs a new approval.
@@ -133,6 +137,7 @@ _RULES: Mapping[Act, _Rule] = {
         "You wrote or edited this change, so you cannot reject it. Withdraw it instead.",
     ),
     Act.LAPSE: _Rule(_Who.NOBODY, None, "Approvals lapse by themselves; no person does it."),
+    Act.RECALL: _Rule(_Who.NOBODY, None, "Policies are applied by themselves; no person does it."),
     Act.CLOSE: _Rule(_Who.NOBODY, None, "Close the pull request on the forge to reject it."),
 }
 
@@ -245,6 +250,7 @@ _PAST: Mapping[Act, str] = {
     Act.WITHDRAW: "withdrawn",
     Act.EDIT: "edited",
     Act.LAPSE: "lapsed",
+    Act.RECALL: "called back",
     Act.CLOSE: "closed",
 }
 

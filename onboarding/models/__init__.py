@@ -27,6 +27,7 @@ from onboarding.models.offboarding import Offboarding, OffboardingStep
 from onboarding.models.onboarding import Onboarding
 from onboarding.models.outcome import Outcome
 from onboarding.models.pause import ClusterPause
+from onboarding.models.policy import PolicyRule, StopSwitch, WantedGroup
 from onboarding.models.pulse import Pulse
 from onboarding.models.rollout import Rollout, RolloutRow, RolloutWave
 from onboarding.models.saved_filter import SavedFilter
@@ -67,6 +68,7 @@ __all__ = [
     "Onboarding",
     "Outcome",
     "Participant",
+    "PolicyRule",
     "PullRequest",
     "Pulse",
     "Rollout",
@@ -76,6 +78,8 @@ __all__ = [
     "ServiceAccount",
     "ServiceToken",
     "Standing",
+    "StopSwitch",
+    "WantedGroup",
     "Webhook",
     "WriterLease",
 ]

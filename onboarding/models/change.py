@@ -18,7 +18,8 @@ class Change(models.Model):
     `uid` is the `Change-Id` of the commit. `intent` is the validated intent as data, `plan` the plan
     that was shown last (its digest in `plan_digest`), `read_set` what that plan depends on.
     `server` is the spoke's API server where the secret's tag or the form named it: checked, not written.
-    `revision` grows with each edit, so that an old form or approval is recognised.
+    `revision` grows with each edit and each new request, so that an old form or approval is recognised.
+    `demand` is what the approval policies asked of it then (`domain.policy.Demand` as data).
     `settled_at` is set when nothing more can follow: committed, rejected or withdrawn.
     """
 
@@ -49,6 +50,7 @@ class Change(models.Model):
     plan = models.JSONField(default=dict, blank=True)
     plan_digest = models.CharField(max_length=80, blank=True, default="")
     destructive = models.BooleanField(default=False)
+    demand = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=20, default=DecisionState.DRAFT.value)
     state_note = models.TextField(blank=True, default="")
     requester = models.ForeignKey(

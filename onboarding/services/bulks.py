@@ -22,6 +22,7 @@ from onboarding.domain.plans import sha256
 from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import approvals, changes, events
+from onboarding.services.approvals import Decided
 from onboarding.services.rights import require
 
 if TYPE_CHECKING:
@@ -215,57 +216,35 @@ def approve(
     queue: WorkQueue,
     reason: str = "",
     confirmed: str = "",
-) -> int:
-    """Approve every undecided row as it was shown, in one transaction; returns how many.
+) -> Decided:
+    """Approve every undecided row as it was shown, in one transaction.
 
-    Where something goes away on a cluster, `confirmed` is the bulk's title as typed. Raises `Refused`
-    as `approvals.approve` does, and where the plan is not the one that was seen any more; then none
-    is approved.
+    Where something goes away on a cluster, `confirmed` is the bulk's title as typed. A row of which the
+    policies demand more approvals goes on waiting for them. Raises `Refused` as `approvals.approve` does,
+    and where the plan is not the one that was seen any more; then none is approved.
     """
     with transaction.atomic():
         bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
-        rows = _seen_as(bulk, digest)
-        if any(row.change and row.change.destructive for row in rows) and (
-            confirmed.strip() != bulk.title
-        ):
-            raise Refused(
-                f"Type {bulk.title} to approve that something goes away on a cluster.",
-                field="confirm",
-                code="unconfirmed",
-            )
-        for row in rows:
-            approvals.approve(
-                change_id=row.change_id or 0,
-                digest=row.change.plan_digest if row.change else "",
-                actor=actor,
-                clock=clock,
-                queue=queue,
-                reason=reason,
-                confirmed=row.cluster_name,
-            )
-        _decided(bulk, Bulk.State.APPROVED, actor, clock, digest, len(rows), reason)
-    return len(rows)
+        rows = _seen_as(bulk, digest, confirmed=confirmed)
+        count = approvals.approve_all(rows, actor=actor, clock=clock, queue=queue, reason=reason)
+        waiting = undecided(bulk).count()
+        state = Bulk.State.PROPOSED if waiting else Bulk.State.APPROVED
+        _decided(bulk, state, actor, clock, digest, count, reason)
+    return Decided(count, waiting)
 
 
-def reject(*, bulk_id: int, digest: str, actor: User, clock: Clock, reason: str) -> int:
-    """Reject every undecided row for a reason, in one transaction; returns how many."""
+def reject(*, bulk_id: int, digest: str, actor: User, clock: Clock, reason: str) -> Decided:
+    """Reject every undecided row for a reason, in one transaction."""
     with transaction.atomic():
         bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
         rows = _seen_as(bulk, digest)
-        for row in rows:
-            approvals.reject(
-                change_id=row.change_id or 0,
-                digest=row.change.plan_digest if row.change else "",
-                actor=actor,
-                clock=clock,
-                reason=reason,
-            )
-        _decided(bulk, Bulk.State.REJECTED, actor, clock, digest, len(rows), reason)
-    return len(rows)
+        count = approvals.reject_all(rows, actor=actor, clock=clock, reason=reason)
+        _decided(bulk, Bulk.State.REJECTED, actor, clock, digest, count, reason)
+    return Decided(count)
 
 
-def withdraw(*, bulk_id: int, actor: User, clock: Clock) -> int:
-    """Take back every row that nobody decided on; returns how many. What is approved stays so."""
+def withdraw(*, bulk_id: int, actor: User, clock: Clock) -> Decided:
+    """Take back every row that nobody decided on; what is approved stays so."""
     with transaction.atomic():
         bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
         _own(bulk, actor)
@@ -275,7 +254,7 @@ def withdraw(*, bulk_id: int, actor: User, clock: Clock) -> int:
         for row in rows:
             changes.withdraw(change_id=row.change_id or 0, actor=actor, clock=clock)
         _decided(bulk, Bulk.State.WITHDRAWN, actor, clock, "", len(rows), "")
-    return len(rows)
+    return Decided(len(rows))
 
 
 def with_results(rows: QuerySet[BulkRow]) -> QuerySet[Any]:
@@ -359,28 +338,26 @@ def _own(bulk: Bulk, actor: User) -> None:
         raise Refused("Only who asked for it can do this.", code="not_yours")
 
 
-def _seen_as(bulk: Bulk, digest: str) -> list[BulkRow]:
+def _seen_as(bulk: Bulk, digest: str, *, confirmed: str | None = None) -> list[Change]:
+    """The changes that a decision on the whole is about; `Refused` where it is not what was shown."""
     if bulk.state == Bulk.State.CHECKING:
         raise Refused("Its rows are still being checked.", code="wrong_state")
     # Read once: what is decided on is what was compared, also where a plan moves in between.
-    rows = list(undecided(bulk))
-    compared = [
-        (row.hub_name, row.cluster_name, row.change.uid, row.change.plan_digest)
-        for row in rows
-        if row.change
-    ]
-    if digest != _digest(bulk, compared):
-        raise Refused(
-            "The plan has changed since you opened the page. Look at it and decide again.",
-            code="stale_plan",
-        )
-    unplanned = [row.cluster_name for row in rows if row.change and not row.change.plan_digest]
-    if unplanned or not rows:
-        raise Refused(
-            f"What would be done to {', '.join(unplanned[:3]) or 'any cluster'} is not known now.",
-            code="no_plan",
-        )
-    return rows
+    rows = [(row, row.change) for row in undecided(bulk) if row.change]
+    approvals.check_whole(
+        [change for _, change in rows],
+        seen=digest,
+        now=_digest(
+            bulk,
+            [
+                (row.hub_name, row.cluster_name, change.uid, change.plan_digest)
+                for row, change in rows
+            ],
+        ),
+        title=bulk.title,
+        confirmed=confirmed,
+    )
+    return [change for _, change in rows]
 
 
 def _decided(
@@ -394,10 +371,14 @@ def _decided(
 ) -> None:
     now = clock.now()
     note = f"{actor.get_username()}: {reason}" if reason else ""
-    Bulk.objects.filter(pk=bulk.pk).update(state=state, decided_at=now, note=note)
+    waits = state == Bulk.State.PROPOSED
+    verb = "approval_added" if waits else state.value
+    if not waits:
+        Bulk.objects.filter(pk=bulk.pk).update(state=state, decided_at=now, note=note)
+    did = "approved, where others have to, too," if waits else state.value
     events.record(
-        verb=f"bulk.{state.value}",
-        message=f"{actor.get_username()} {state.value} “{bulk.title}”: {count} clusters.",
+        verb=f"bulk.{verb}",
+        message=f"{actor.get_username()} {did} “{bulk.title}”: {count} clusters.",
         at=now,
         actor=actor,
         fleet=bulk.fleet,

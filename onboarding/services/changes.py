@@ -21,6 +21,7 @@ from onboarding.services import (
     indexing,
     leaving_guard,
     plan_records,
+    policies,
     previews,
     rollout_guard,
     servers,
@@ -214,7 +215,10 @@ def resubmit(
     clock: Clock,
     renderer: ChartRenderer | None = None,
 ) -> Change:
-    """Ask again for approval of a lapsed change, with the plan as it is at the branch's tip now."""
+    """Ask again for approval of a lapsed change, with the plan as it is at the branch's tip now.
+
+    A new revision: no approval of an earlier request is taken for one of this.
+    """
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
     require(actor, Right.REQUEST)
     plan = _plan(
@@ -226,6 +230,8 @@ def resubmit(
         server=change.server,
         renderer=renderer,
     )
+    expected = change.revision
+    change.revision = expected + 1
     return _ask_for_approval(
         change,
         plan=plan,
@@ -233,7 +239,7 @@ def resubmit(
         clock=clock,
         act=Act.SUBMIT,
         verb="change.resubmitted",
-        expected_revision=change.revision,
+        expected_revision=expected,
     )
 
 
@@ -329,6 +335,9 @@ def replan(
             state_note=change.state_note if same else "",
         )
         if moved and not same:
+            # The approvals so far were of another plan, and this one may destroy what that one did not.
+            change.refresh_from_db()
+            policies.plan_moved(change, at=now)
             events.record(
                 verb="change.replanned",
                 message="The fleet's files moved; the plan was made anew and has to be looked at again.",
@@ -436,13 +445,19 @@ def _ask_for_approval(
             columns = plan_records.columns(plan)
             columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
             Change.objects.filter(pk=change.pk).update(**columns)
+            change.destructive = plan.destructive
+            demand = policies.ask(change, at=now)
             events.record(
                 verb=verb,
                 message=f"{actor.get_username()} asked for approval.",
                 at=now,
                 actor=actor,
                 change=change,
-                detail={"digest": columns["plan_digest"], "revision": change.revision},
+                detail={
+                    "digest": columns["plan_digest"],
+                    "revision": change.revision,
+                    "demand": demand.to_data(),
+                },
             )
             if also:
                 change.refresh_from_db()

@@ -9,8 +9,7 @@ from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.plans import Plan
 from onboarding.models import Approval, Change, Participant
 from onboarding.ports import WorkQueue
-from onboarding.services import events, plan_records, previews
-from onboarding.services.delivery import deliveries
+from onboarding.services import approvals, events, plan_records, policies, previews
 
 
 def ask(
@@ -36,6 +35,7 @@ def ask(
     columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
     Change.objects.filter(pk=change.pk).update(**columns)
     change.refresh_from_db()
+    policies.ask(change, at=at)
     events.record(
         verb="change.submitted",
         message=message,
@@ -49,12 +49,13 @@ def ask(
 def carry_approval(
     *, parent: Change, change: Change, part: str, at: datetime, queue: WorkQueue
 ) -> None:
-    """Carry the parent's approval over to what was approved with it, and queue it; in the caller's transaction.
+    """Carry the parent's approvals over to what was approved with it, and queue it; in the caller's transaction.
 
     `part` says what it is of the parent ("a step"). Whether it is what was approved, the caller knows.
+    Where they are not enough by the policies of today, it waits for more, and says so.
     """
-    approvals = parent.approvals.filter(digest=parent.plan_digest, verdict=Approval.Verdict.APPROVE)
-    for approval in approvals.select_related("user"):
+    given = parent.approvals.filter(digest=parent.plan_digest, verdict=Approval.Verdict.APPROVE)
+    for approval in given.select_related("user"):
         Participant.objects.create(
             change=change, user=approval.user, role=Participant.Role.APPROVER
         )
@@ -65,14 +66,14 @@ def carry_approval(
             verdict=Approval.Verdict.APPROVE,
             reason=f"Approved as {part} of change #{parent.pk}: {approval.reason}"[:2000],
         )
-    Change.objects.filter(pk=change.pk).update(
-        state=DecisionState.APPROVED.value, decided_at=at, updated_at=at
-    )
-    deliveries.enqueue(change=change, at=at, queue=queue)
     events.record(
-        verb="change.approved",
+        verb="change.approval_added",
         message=f"It is what was approved with change #{parent.pk}.",
         at=at,
         change=change,
         detail={"digest": change.plan_digest, "approved": parent.plan_digest},
     )
+    if not approvals.complete_one(change_id=change.pk, at=at, queue=queue):
+        found = policies.tally(change, policies.rules(), at=at)
+        note = " ".join(filter(None, (policies.void_words(found), found.lacks)))
+        Change.objects.filter(pk=change.pk).update(state_note=note, updated_at=at)

@@ -287,6 +287,13 @@ def _waits(change: Change) -> Evidence:
             f"Look at change #{change.pk}, which says what to do.",
             stuck=True,
         )
+    if change.approvals.filter(digest=change.plan_digest).exists():
+        return Evidence(
+            False,
+            f"Its approvals are not enough by the policies of today. {change.state_note}".strip(),
+            f"Look at change #{change.pk}: it needs another approval.",
+            stuck=True,
+        )
     return Evidence(
         False,
         f"The files moved, so this step is not what was approved any more. {change.state_note}".strip(),

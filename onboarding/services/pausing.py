@@ -26,8 +26,8 @@ from onboarding.ports import (
     WorkQueue,
 )
 from onboarding.services import changes, events, follow_ups, previews
+from onboarding.services.dropping import drop
 from onboarding.services.rights import require
-from onboarding.services.rollout_reverts import drop
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

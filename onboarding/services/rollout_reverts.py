@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.db import transaction
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.plans import Plan
 from onboarding.models import Change, Cluster, Delivery, Rollout, RolloutRow
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, WorkQueue
-from onboarding.services import events, follow_ups, plan_records, previews, rollouts
-from onboarding.services.delivery import deliveries
-
-
-def drop(change: Change, *, at: datetime, why: str) -> bool:
-    """Take back a change that is not in Git; False where it is on its way or there already.
-
-    In the caller's transaction.
-    """
-    if change.settled_at is not None:
-        return change.state in rollouts.DROPPED
-    try:
-        with transaction.atomic():
-            deliveries.stop_before_push(change=change, at=at)
-    except Refused:
-        return False
-    Change.objects.filter(pk=change.pk).update(
-        state=DecisionState.WITHDRAWN.value,
-        state_note=why,
-        decided_at=at,
-        settled_at=at,
-        updated_at=at,
-    )
-    events.record(verb="change.withdrawn", message=why, at=at, change=change)
-    return True
+from onboarding.services import follow_ups, plan_records, previews, rollouts
+from onboarding.services.dropping import DROPPED, drop
 
 
 def go_on(
@@ -55,7 +30,7 @@ def go_on(
     )
     fetched = False
     for row in rows:
-        if row.change.state in rollouts.DROPPED:
+        if row.change.state in DROPPED:
             continue
         if row.revert is not None:
             if not _is_back(row, clock):
@@ -90,7 +65,7 @@ def _is_back(row: RolloutRow, clock: Clock) -> bool:
     revert = row.revert
     if revert is None:
         return False
-    done = revert.state in rollouts.DROPPED or (
+    done = revert.state in DROPPED or (
         Delivery.objects.filter(change=revert, state=DeliveryState.COMMITTED.value).exists()
     )
     if done:

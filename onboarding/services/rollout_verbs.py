@@ -13,9 +13,9 @@ from onboarding.domain.rollout import next_step
 from onboarding.models import Rollout, RolloutRow, RolloutWave
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import events, rollouts
+from onboarding.services.dropping import drop
 from onboarding.services.rights import require
 from onboarding.services.rollout_facts import gather
-from onboarding.services.rollout_reverts import drop
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.intents import EditCluster
@@ -17,16 +18,25 @@ from onboarding.domain.plans import Plan, sha256
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.domain.rollout_waves import Candidate, SplitBy, WaveAsk, sort_into_waves
 from onboarding.domain.snapshot import RememberingSnapshot, Snapshot
-from onboarding.models import Cluster, Fleet, Hub, Rollout, RolloutRow, RolloutWave
+from onboarding.models import Change, Cluster, Fleet, Hub, Rollout, RolloutRow, RolloutWave
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, WorkQueue
-from onboarding.services import approvals, changes, events, indexing, member_forms, previews
+from onboarding.services import (
+    approvals,
+    changes,
+    events,
+    indexing,
+    member_forms,
+    policies,
+    previews,
+)
+from onboarding.services.approvals import Decided
+from onboarding.services.dropping import DROPPED, drop
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-DROPPED = (DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
 ENDED = (Rollout.State.DONE, Rollout.State.REVERTED, Rollout.State.STOPPED)
 
 
@@ -224,6 +234,7 @@ def request(
                 )
                 for row in planned:
                     _row(wave, row, hubs, actor, clock)
+            policies.ask_together(_submitted(rollout).select_related("fleet"))
             events.record(
                 verb="rollout.requested",
                 message=f"{actor.get_username()} asked for “{rollout.title}”: {found.size} clusters "
@@ -300,84 +311,71 @@ def approve(
     queue: WorkQueue,
     reason: str = "",
     confirmed: str = "",
-) -> None:
+) -> Decided:
     """Approve the whole rollout as it was shown, and its way back: every row, in one transaction.
 
-    Nothing is queued: each wave is released when the gate before it has passed. Where something
-    goes away on a cluster, `confirmed` is the rollout's title as typed. Raises `Refused` as
-    `approvals.approve`, and where the plan is not the one that was seen any more.
+    Nothing is queued: each wave is released when the gate before it has passed. It begins once every row
+    has the approvals that the policies demand. Where something goes away on a cluster, `confirmed` is the
+    rollout's title as typed. Raises `Refused` as `approvals.approve`, and where the plan is not the one
+    that was seen any more.
     """
     now = clock.now()
     with transaction.atomic():
         rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout_id)
-        rows = list(_undecided(rollout, digest))
-        destructive = any(row.change.destructive for row in rows)
-        if destructive and confirmed.strip() != rollout.title:
-            raise Refused(
-                f"Type {rollout.title} to approve that something goes away on a cluster.",
-                field="confirm",
-                code="unconfirmed",
+        rows = _undecided(rollout, digest, confirmed=confirmed)
+        count = approvals.approve_all(rows, actor=actor, clock=clock, queue=queue, reason=reason)
+        waiting = _submitted(rollout).count()
+        if not waiting:
+            Rollout.objects.filter(pk=rollout.pk).update(
+                state=Rollout.State.RUNNING, approved_at=now, note=""
             )
-        for row in rows:
-            approvals.approve(
-                change_id=row.change_id,
-                digest=row.change.plan_digest,
-                actor=actor,
-                clock=clock,
-                queue=queue,
-                reason=reason,
-                confirmed=row.cluster_name,
-            )
-        Rollout.objects.filter(pk=rollout.pk).update(
-            state=Rollout.State.RUNNING, approved_at=now, note=""
-        )
         events.record(
-            verb="rollout.approved",
-            message=f"{actor.get_username()} approved “{rollout.title}”: {len(rows)} clusters.",
+            verb="rollout.approval_added" if waiting else "rollout.approved",
+            message=f"{actor.get_username()} approved “{rollout.title}”: {count} clusters"
+            f"{f', of which {waiting} need another approval' if waiting else ''}.",
             at=now,
             actor=actor,
             fleet=rollout.fleet,
             detail={"rollout": rollout.pk, "digest": digest, "reason": reason},
         )
-    queue.wake("onboarding.lead_rollouts")
+    if not waiting:
+        queue.wake("onboarding.lead_rollouts")
+    return Decided(count, waiting)
 
 
-def reject(*, rollout_id: int, digest: str, actor: User, clock: Clock, reason: str) -> None:
+def reject(*, rollout_id: int, digest: str, actor: User, clock: Clock, reason: str) -> Decided:
     """Reject the whole rollout for a reason; every row is rejected, and it ends."""
     now = clock.now()
     with transaction.atomic():
         rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout_id)
-        for row in _undecided(rollout, digest):
-            approvals.reject(
-                change_id=row.change_id,
-                digest=row.change.plan_digest,
-                actor=actor,
-                clock=clock,
-                reason=reason,
-            )
-        end(rollout, Rollout.State.STOPPED, f"{actor.get_username()} rejected it: {reason}", now)
+        rows = _undecided(rollout, digest)
+        count = approvals.reject_all(rows, actor=actor, clock=clock, reason=reason)
+        note = f"{actor.get_username()} rejected it: {reason}"
+        approved = Change.objects.filter(
+            rollout_row__wave__rollout=rollout, state=DecisionState.APPROVED.value
+        )
+        for change in approved.select_related("fleet"):
+            drop(change, at=now, why=note)
+        end(rollout, Rollout.State.STOPPED, note, now)
+    return Decided(count)
 
 
-def _undecided(rollout: Rollout, digest: str) -> list[RolloutRow]:
-    """The rows that a decision on the whole is about; `Refused` where it is not what was shown."""
+def _submitted(rollout: Rollout) -> QuerySet[Change]:
+    return Change.objects.filter(
+        rollout_row__wave__rollout=rollout, state=DecisionState.SUBMITTED.value
+    ).order_by("rollout_row__wave__number", "cluster_name")
+
+
+def _undecided(rollout: Rollout, digest: str, *, confirmed: str | None = None) -> list[Change]:
+    """The changes that a decision on the whole is about; `Refused` where it is not what was shown."""
     if rollout.state != Rollout.State.PROPOSED:
         raise Refused("This rollout was decided on already.", code="wrong_state")
     # The rows first: a plan that moves before the comparison is seen by it, and one that moves later
     # is refused by each change's own approval.
-    rows = RolloutRow.objects.filter(wave__rollout=rollout).select_related("change")
-    found = list(rows.filter(change__state=DecisionState.SUBMITTED.value))
-    if digest != digest_of(rollout):
-        raise Refused(
-            "The plan has changed since you opened the page. Look at it and decide again.",
-            code="stale_plan",
-        )
-    unplanned = [row.cluster_name for row in found if not row.change.plan_digest]
-    if unplanned or not found:
-        raise Refused(
-            f"What would be done to {', '.join(unplanned[:3]) or 'no cluster'} is not known now; "
-            "withdraw what is refused, or wait for its new plan.",
-            code="no_plan",
-        )
+    found = list(_submitted(rollout))
+    approvals.check_whole(
+        found, seen=digest, now=digest_of(rollout), title=rollout.title, confirmed=confirmed
+    )
     return found
 
 

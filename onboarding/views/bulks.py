@@ -17,6 +17,7 @@ from onboarding.domain.lifecycle import Right
 from onboarding.forms.bulk import CsvForm, SameForm
 from onboarding.models import Bulk, Cluster, Fleet
 from onboarding.services import bulks, offers
+from onboarding.services.approvals import Decided
 from onboarding.views import access, exports
 from onboarding.views.bulk_page import (
     TEMPLATE,
@@ -236,12 +237,14 @@ def _detail(request: HttpRequest, bulk: Bulk, **more: Any) -> HttpResponse:
 
 
 def _decided(
-    request: HttpRequest, bulk: Bulk, decide: Callable[[], int], said: str
+    request: HttpRequest, bulk: Bulk, decide: Callable[[], Decided], said: str
 ) -> HttpResponse:
     """Decide, and go back to the page; a refusal is said there, with what was typed."""
     try:
-        count = decide()
+        decided = decide()
     except FleetError as error:
         return _detail(request, bulk, problem=str(error), typed=request.POST.get("reason", ""))
-    messages.success(request, said.format(count))
+    if decided.waiting:
+        said = f"Your approval of {{}} changes counts. {decided.waiting} of them need another one."
+    messages.success(request, said.format(decided.count))
     return redirect("bulk-detail", bulk.pk)

@@ -23,7 +23,7 @@ from onboarding.domain.lifecycle import (
 EVERYTHING = frozenset(Right)
 DRAFT, SUBMITTED, APPROVED, REJECTED, WITHDRAWN, LAPSED = DecisionState
 
-# Every move that exists; the tests below try all 36 pairs against it.
+# Every move that exists; the tests below try every pair against it.
 MOVES = {
     (DRAFT, Act.EDIT): DRAFT,
     (DRAFT, Act.SUBMIT): SUBMITTED,
@@ -34,6 +34,7 @@ MOVES = {
     (SUBMITTED, Act.WITHDRAW): WITHDRAWN,
     (APPROVED, Act.WITHDRAW): WITHDRAWN,
     (APPROVED, Act.LAPSE): LAPSED,
+    (APPROVED, Act.RECALL): SUBMITTED,
     (APPROVED, Act.CLOSE): DecisionState.REJECTED,
     (LAPSED, Act.SUBMIT): SUBMITTED,
     (LAPSED, Act.EDIT): SUBMITTED,
@@ -44,7 +45,7 @@ MOVES = {
 
 def person_for(act: Act) -> tuple[bool, frozenset[Right]]:
     """Somebody who may do this act wherever it exists."""
-    if act in {Act.LAPSE, Act.CLOSE}:
+    if act in {Act.LAPSE, Act.RECALL, Act.CLOSE}:
         return False, frozenset()
     return act not in {Act.APPROVE, Act.REJECT}, EVERYTHING
 
@@ -89,6 +90,7 @@ def test_it_never_lets_an_author_decide_whatever_the_rights(state: DecisionState
         (SUBMITTED, Act.WITHDRAW, True, set(), "not_allowed"),
         (APPROVED, Act.LAPSE, False, {Right.ADMINISTER}, "not_allowed"),
         (APPROVED, Act.LAPSE, True, set(), "not_allowed"),
+        (APPROVED, Act.RECALL, False, {Right.ADMINISTER}, "not_allowed"),
         (APPROVED, Act.CLOSE, False, {Right.APPROVE}, "not_allowed"),
         (APPROVED, Act.CLOSE, True, {Right.ADMINISTER}, "not_allowed"),
     ],

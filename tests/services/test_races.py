@@ -16,7 +16,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Approval, Change, Cluster, Delivery, Event, WriterLease
 from onboarding.services import approvals, changes, events
-from onboarding.services.delivery import deliveries, settling, writer_lease
+from onboarding.services.delivery import deliveries, lapsing, settling, writer_lease
 from onboarding.services.observing import standings
 from tests import repositories
 from tests.stage import COMMITTED, Stage, delivery_of, member, outcomes, state_of
@@ -193,12 +193,12 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
     worker = stage.new_repository("mirror-of-worker")
     change = stage.approved("spoke-a")
     repositories.commit(stage.bare, {member("spoke-a"): "tenant: theirs\n"})
-    withdrawing, lapsing = threading.Event(), threading.Event()
-    stop, own = deliveries.stop_before_push, settling.own
+    withdrawing, about_to_lapse = threading.Event(), threading.Event()
+    stop, own = deliveries.stop_before_push, lapsing.own
 
     def stop_when_the_worker_is_at_it(**arguments: Any) -> None:
         withdrawing.set()
-        lapsing.wait(1)
+        about_to_lapse.wait(1)
         stop(**arguments)
 
     def own_and_say_so(*arguments: Any) -> Any:
@@ -206,11 +206,11 @@ def test_it_lapses_and_withdraws_without_a_deadlock(
         found = own(*arguments)
         # Evaluated now, with its row lock, as the update that follows would.
         list(found.select_for_update())
-        lapsing.set()
+        about_to_lapse.set()
         return found
 
     monkeypatch.setattr(deliveries, "stop_before_push", stop_when_the_worker_is_at_it)
-    monkeypatch.setattr(settling, "own", own_and_say_so)
+    monkeypatch.setattr(lapsing, "own", own_and_say_so)
     at_once(withdraw(stage, change), lambda: stage.deliver(worker))
     change.refresh_from_db()
     assert change.state in {DecisionState.LAPSED.value, DecisionState.WITHDRAWN.value}

@@ -48,6 +48,7 @@ class DeliveryReport:
 
     committed: tuple[int, ...] = ()
     lapsed: tuple[int, ...] = ()
+    recalled: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
     waiting: tuple[int, ...] = ()
     rejected: tuple[int, ...] = ()
@@ -108,15 +109,25 @@ def deliver(
 
 
 def enqueue(*, change: Change, at: datetime, queue: WorkQueue) -> None:
-    """Put an approved change into the queue, and wake a worker when the caller's transaction ends."""
-    Delivery.objects.create(
+    """Put an approved change into the queue, and wake a worker when the caller's transaction ends.
+
+    A plan that was called back for another approval has its row already, which begins anew.
+    """
+    fresh = {
+        "state": DeliveryState.QUEUED.value,
+        "reason": "",
+        "alarm": "",
+        "tries": 0,
+        "queued_at": at,
+        "due_at": at,
+    }
+    row, is_new = Delivery.objects.get_or_create(
         change=change,
-        fleet=change.fleet,
         digest=change.plan_digest,
-        state=DeliveryState.QUEUED.value,
-        queued_at=at,
-        due_at=at,
+        defaults={"fleet": change.fleet, **fresh},
     )
+    if not is_new:
+        Delivery.objects.filter(pk=row.pk, state=DeliveryState.FAILED.value).update(**fresh)
     fleet_id = change.fleet_id
     transaction.on_commit(lambda: queue.wake("onboarding.deliver", fleet_id=fleet_id))
 
@@ -254,6 +265,7 @@ def _report(writer: Writer, *, busy: bool = False) -> DeliveryReport:
     return DeliveryReport(
         committed=tuple(writer.committed),
         lapsed=tuple(writer.lapsed),
+        recalled=tuple(writer.recalled),
         failed=tuple(writer.failed),
         waiting=tuple(dict.fromkeys(writer.waiting)),
         rejected=tuple(writer.rejected),

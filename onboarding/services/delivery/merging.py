@@ -36,8 +36,13 @@ class Verdict:
         return f"{self.head} {self.passed} {self.text}"[:300]
 
 
-def verdict(*, delivery: Delivery, head: str, target: str, refused: Refused | None) -> Verdict:
-    """Green only where the head is our very commit and the plan holds at the target's tip."""
+def verdict(
+    *, delivery: Delivery, head: str, target: str, refused: Refused | None, held: str = ""
+) -> Verdict:
+    """Green only where the head is our very commit, the plan holds at the target's tip, and it may be merged now.
+
+    `held` is why nothing may be written at this moment, "" where it may.
+    """
     plan = delivery.digest.rpartition(":")[2][:12]
     if refused is not None:
         text = f"On {target} as it is now, this is not the approved plan {plan} any more."
@@ -47,6 +52,8 @@ def verdict(*, delivery: Delivery, head: str, target: str, refused: Refused | No
             f"The branch holds more than the approved plan {plan}: take the other commits off it."
         )
         return Verdict(head, False, text)
+    if held:
+        return Verdict(head, False, held)
     return Verdict(head, True, f"Exactly the approved plan {plan}, which holds on {target}.")
 
 

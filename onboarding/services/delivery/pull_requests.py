@@ -21,7 +21,9 @@ from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.reviews import PullRequestFacts, PullRequestState
 from onboarding.models import Change, Delivery, PullRequest
 from onboarding.ports import Forge
-from onboarding.services.delivery import merging, settling
+from onboarding.services import stopping
+from onboarding.services.delivery import lapsing, merging, settling
+from onboarding.services.delivery.gate import Held
 from onboarding.services.delivery.replanning import check_alone, expected_changes
 from onboarding.services.delivery.writing import Writer
 
@@ -96,6 +98,9 @@ class Reviewer(Writer):
     def _send(self, commit: str, row: Delivery) -> None:
         """Push a recorded commit to a branch of its own, unless there is one already."""
         said = ""
+        if stopping.why_stopped(self._fleet.pk):
+            self._stop_before_push([row], row.base_commit)
+            return
         if not self._repository.fetch_branch(_branch(row)):
             try:
                 said = self._repository.push_branch(
@@ -177,12 +182,16 @@ class Reviewer(Writer):
         """Say on the forge, and on our page, whether it may be merged as it is."""
         head = self._repository.fetch_branch(request.branch) or facts.head_commit
         refused: Refused | None = None
+        held = stopping.why_stopped(self._fleet.pk)
         try:
-            check_alone(delivery=row, base=tip, repository=self._repository)
+            now = self._clock.now()
+            check_alone(delivery=row, base=tip, repository=self._repository, now=now)
         except Refused as error:
             refused = error
+        except Held as error:
+            held = held or str(error)
         verdict = merging.verdict(
-            delivery=row, head=head, target=self._fleet.branch, refused=refused
+            delivery=row, head=head, target=self._fleet.branch, refused=refused, held=held
         )
         if request.posted != verdict.mark:
             self._forge.set_status(
@@ -214,7 +223,7 @@ class Reviewer(Writer):
             return
         now = self._clock.now()
         merging.note_closed(delivery=row, facts=facts, now=now)
-        if settling.lapse(delivery=row, reason=str(refused), now=now, lease=self._lease):
+        if lapsing.lapse(delivery=row, reason=str(refused), now=now, lease=self._lease):
             self.lapsed.append(row.change_id)
 
     def _merged(self, row: Delivery, facts: PullRequestFacts) -> None:

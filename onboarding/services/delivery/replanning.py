@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onboarding.domain import diff, planner
@@ -12,15 +12,14 @@ from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.intent_rules import check_neighbours
 from onboarding.domain.intents import EditLayer, Intent
 from onboarding.domain.layer_plan import layout_mark
-from onboarding.domain.lifecycle import Right
 from onboarding.domain.plans import ReadSet
 from onboarding.domain.snapshot import RememberingSnapshot
-from onboarding.models import Approval, Change, Delivery, Fleet, Participant
+from onboarding.models import Change, Delivery, Fleet
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
 from onboarding.services import events, leaving_guard, plan_records, previews, rollout_guard
+from onboarding.services.delivery.gate import Gate
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import Holders
-from onboarding.services.rights import rights_of
 
 _log = logging.getLogger(__name__)
 
@@ -49,14 +48,20 @@ class Prepared:
 class Ground:
     """What the checks of some deliveries on one commit have in common, read once for all of them.
 
-    `base` is that commit. Who has a cluster's name or secret is asked of the database here, for all, and
-    where the audit trail ends.
+    `base` is that commit. Who has a cluster's name or secret is asked of the database here, for all,
+    where the audit trail ends, and what policies and rights say at `now`.
     """
 
     def __init__(
-        self, deliveries: Sequence[Delivery], *, base: str, repository: FleetRepository
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        base: str,
+        repository: FleetRepository,
+        now: datetime,
     ) -> None:
         self.base, self.repository = base, repository
+        self.gate = Gate(deliveries, now=now)
         self.snapshot = RememberingSnapshot(repository.snapshot(base))
         kept = {row.pk: _kept_plan(row) for row in deliveries}
         self.plans = {pk: plan for pk, plan in kept.items() if plan is not None}
@@ -66,15 +71,15 @@ class Ground:
 
 
 def check(*, delivery: Delivery, ground: Ground) -> Checked:
-    """Whether an approval holds on a ground: the approvers still may, the plan is still that plan.
+    """Whether an approval holds on a ground: its approvers are still enough, the plan is still that plan.
 
     Where nothing moved that the approved plan has read, it is that plan, and only whether name and
     secret are free is asked again; otherwise it is planned anew. Raises `Refused` with what a
     person must know: the approval no longer counts, the plan is refused on today's tree, or it would
-    do something else than what was approved (the paths are named).
+    do something else than what was approved (the paths are named). Raises `Held` in a freeze.
     """
     change = delivery.change
-    approvers = valid_approvers(change=change, digest=delivery.digest)
+    approvers = ground.gate.admit(delivery)
     kept = ground.plans.get(delivery.pk)
     if kept is not None and _still_holds(kept, change, ground):
         return Checked(delivery, kept, approvers, ground.audit_head)
@@ -84,9 +89,12 @@ def check(*, delivery: Delivery, ground: Ground) -> Checked:
     return Checked(delivery, seen.plan, approvers, ground.audit_head)
 
 
-def check_alone(*, delivery: Delivery, base: str, repository: FleetRepository) -> Checked:
+def check_alone(
+    *, delivery: Delivery, base: str, repository: FleetRepository, now: datetime
+) -> Checked:
     """`check` for one delivery on a commit."""
-    return check(delivery=delivery, ground=Ground([delivery], base=base, repository=repository))
+    ground = Ground([delivery], base=base, repository=repository, now=now)
+    return check(delivery=delivery, ground=ground)
 
 
 def build(
@@ -95,6 +103,7 @@ def build(
     base: str,
     moved: Set[str] | None,
     held: Set[int],
+    gate: Gate,
     repository: FleetRepository,
     now: datetime,
 ) -> Prepared:
@@ -103,12 +112,13 @@ def build(
     `base` may be newer than where it was checked; `moved` are the paths that differ since, with
     their folders, or None where that is not known. Where the plan may depend on one it is looked
     at closely, and checked again where it does; it may be refused as by `check`, and is where its
-    change is one of `held`, which wait for a wave of a rollout. Raises `Transient` while the hub
-    still has Applications of a cluster whose member file goes.
+    change is one of `held`, which wait for a wave of a rollout. What `gate` says is newer than the
+    check. Raises `Transient` while the hub still has Applications of a cluster whose member file goes.
     """
+    checked = replace(checked, approvers=gate.admit(checked.delivery))
     reads = checked.plan.reads
     if (moved is None or reads.depends_on(moved)) and reads.moved(repository.snapshot(base)):
-        checked = check_alone(delivery=checked.delivery, base=base, repository=repository)
+        checked = check_alone(delivery=checked.delivery, base=base, repository=repository, now=now)
     change = checked.delivery.change
     leaving_guard.refuse_out_of_order(change=change)
     rollout_guard.refuse_early(change=change, held=held)
@@ -155,39 +165,6 @@ def _as_laid_out(fleet: Fleet, intent: Intent, reads: ReadSet) -> bool:
         *(layer.path for layer in layout.labels_paths(placement)),
     }
     return named <= reads.files.keys()
-
-
-def valid_approvers(*, change: Change, digest: str) -> tuple[str, ...]:
-    """Who approved the plan with this digest and still may: rights are asked again, at each step.
-
-    Raises `Refused` where nobody is left: the right was taken away, or the approver became an
-    author.
-    """
-    approvals = [
-        approval
-        for approval in change.approvals.all()
-        if approval.digest == digest and approval.verdict == Approval.Verdict.APPROVE
-    ]
-    authors = {
-        participant.user_id
-        for participant in change.participants.all()
-        if participant.role == Participant.Role.AUTHOR
-    } | {change.requester_id}
-    needed = {Right.APPROVE, *([Right.APPROVE_DESTRUCTIVE] if change.destructive else [])}
-    valid = tuple(
-        approval.user.get_username()
-        for approval in approvals
-        if approval.user_id not in authors and needed <= rights_of(approval.user)
-    )
-    if not valid:
-        names = ", ".join(approval.user.get_username() for approval in approvals) or "nobody"
-        raise Refused(
-            f"The approval by {names} does not count any more: approving needs the right to "
-            f"approve, "
-            f"held at the time of writing, by somebody who did not take part in the change.",
-            code="approval_void",
-        )
-    return valid
 
 
 def expected_changes(change: Change) -> Mapping[str, tuple[str, str]]:

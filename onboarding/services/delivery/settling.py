@@ -23,10 +23,10 @@ from django.db.models import (
 from django.db.models.functions import Now
 
 from onboarding.domain.alarms import Alarm
-from onboarding.domain.lifecycle import Act, DecisionState, DeliveryState, decide
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Change, Delivery, DeliveryAttempt, Event
 from onboarding.ports import CommitFacts, FleetRepository
-from onboarding.services import events
+from onboarding.services import events, stopping
 from onboarding.services.delivery.replanning import Prepared, expected_changes
 from onboarding.services.delivery.writer_lease import Lease
 
@@ -99,10 +99,15 @@ def settle(
 def begin_push(
     prepared: Sequence[Prepared], *, base: str, worker: str, lease: Lease, now: datetime
 ) -> bool:
-    """Write down, before it, that a push of these commits begins: all, or none where one is gone."""
+    """Write down, before it, that a push of these commits begins: all, or none where one is gone.
+
+    None either where deliveries are stopped: who stops them waits for this, and this for them.
+    """
     rows = [item.delivery for item in prepared]
     commits = [When(pk=item.delivery.pk, then=Value(item.commit)) for item in prepared]
     with transaction.atomic():
+        if not stopping.hold(lease.fleet_id):
+            return False
         # Once for each row: of one that was updated before in the same transaction, PostgreSQL asks
         # for a lock of its change, which a withdrawal may hold that waits for this very row.
         taken = Delivery.objects.filter(
@@ -192,6 +197,17 @@ def requeue(
     ).update(state=DeliveryState.QUEUED.value, reason=reason, alarm="", due_at=now)
 
 
+def hold_all(
+    deliveries: QuerySet[Delivery], *, reason: str, due_at: datetime, lease: Lease
+) -> list[int]:
+    """Let queued deliveries wait, with why and until when; returns the numbers of their changes."""
+    rows = dict(deliveries.values_list("pk", "change"))
+    Delivery.objects.filter(
+        pk__in=rows, fence__lte=lease.fence, state=DeliveryState.QUEUED.value
+    ).update(reason=reason, alarm="", due_at=due_at)
+    return list(rows.values())
+
+
 def put_back(
     *,
     delivery: Delivery,
@@ -242,29 +258,6 @@ def fail(
     return bool(moved)
 
 
-def lapse(*, delivery: Delivery, reason: str, now: datetime, lease: Lease) -> bool:
-    """Send an approved change back for a new approval, saying why. False: it was not ours."""
-    change = delivery.change
-    lapsed = decide(DecisionState.APPROVED, Act.LAPSE, actor_is_author=False, actor_may=frozenset())
-    with transaction.atomic():
-        lock_changes([delivery.change_id])
-        moved = own(delivery, lease).update(
-            state=DeliveryState.FAILED.value, reason=reason, alarm=""
-        )
-        if moved:
-            Change.objects.filter(pk=change.pk, state=DecisionState.APPROVED.value).update(
-                state=lapsed.value, state_note=reason, updated_at=now
-            )
-            events.record(
-                verb="change.lapsed",
-                message=f"The approval lapsed. {reason}",
-                at=now,
-                change=change,
-                detail={"digest": delivery.digest},
-            )
-    return bool(moved)
-
-
 def may_still_arrive(*, delivery: Delivery, now: datetime) -> bool:
     """Whether a push of this delivery ended so lately that the remote may still come to take it.
 
@@ -275,7 +268,7 @@ def may_still_arrive(*, delivery: Delivery, now: datetime) -> bool:
     return (
         DeliveryAttempt.objects.filter(delivery=delivery, finished_at__gt=now - late)
         .exclude(closed_at__lt=long_ago)
-        .exclude(outcome__in=("committed", "foreign", "moved"))
+        .exclude(outcome__in=("committed", "foreign", "moved", "stopped"))
         .exists()
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import DatabaseError, transaction
@@ -17,8 +17,9 @@ from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.plans import with_folders
 from onboarding.models import Delivery, Fleet
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import indexing, rollout_guard
-from onboarding.services.delivery import settling, writer_lease
+from onboarding.services import indexing, rollout_guard, stopping
+from onboarding.services.delivery import lapsing, settling, writer_lease
+from onboarding.services.delivery.gate import Gate, Held
 from onboarding.services.delivery.other_members import index_others
 from onboarding.services.delivery.pace import next_turn
 from onboarding.services.delivery.replanning import Checked, Ground, Prepared, build, check
@@ -40,6 +41,7 @@ _MOST_TRIES = 8
 # One bad change among a hundred is found by seven refused pushes; a branch that refuses all, by none.
 _MOST_REFUSALS_IN_A_ROW = 12
 _RENEW_AFTER = 3.0
+_LOOK_WHILE_STOPPED = timedelta(seconds=60)
 
 
 class Writer:
@@ -60,6 +62,7 @@ class Writer:
     ) -> None:
         self.committed: list[int] = []
         self.lapsed: list[int] = []
+        self.recalled: list[int] = []
         self.failed: list[int] = []
         self.waiting: list[int] = []
         self.rejected: list[int] = []
@@ -98,8 +101,9 @@ class Writer:
             self._see_other_members(tip)
             if not tip and self._fleet.indexed_commit:
                 raise indexing.emptied(self._fleet)
-            people = ("change__approvals__user", "change__participants")  # asked for all together
-            batch = list(self._due().prefetch_related(*people)[:_BATCH])
+            if self._is_stopped():
+                return False
+            batch = list(self._due()[:_BATCH])
             return bool(batch) and self._write(batch, tip)
         except FleetError as error:
             self._wait_for_remote(error)
@@ -149,7 +153,7 @@ class Writer:
 
     def _check(self, batch: Sequence[Delivery], tip: str) -> list[Checked]:
         """Check each change on the branch as it is."""
-        ground = Ground(batch, base=tip, repository=self._repository)
+        ground = Ground(batch, base=tip, repository=self._repository, now=self._clock.now())
         return self._each(batch, lambda row: check(delivery=row, ground=ground))
 
     def _build(self, checked: Sequence[Checked], tip: str, newest: str) -> list[Prepared]:
@@ -158,6 +162,7 @@ class Writer:
         differing = self._repository.difference(tip, newest)
         moved = None if differing is None else with_folders(differing)
         held = rollout_guard.held(item.delivery.change_id for item in checked)
+        gate = Gate([item.delivery for item in checked], now=self._clock.now())
 
         def build_next(delivery: Delivery) -> Prepared:
             nonlocal base
@@ -166,6 +171,7 @@ class Writer:
                 base=base,
                 moved=moved,
                 held=held,
+                gate=gate,
                 repository=self._repository,
                 now=self._clock.now(),
             )
@@ -187,6 +193,8 @@ class Writer:
                 done.append(step(delivery))
             except Refused as refused:
                 self._drop(delivery, refused)
+            except Held as held:
+                self._put_back(delivery, str(held), due_at=held.until)
             except Transient as error:
                 self._put_back(delivery, str(error))
             except (DatabaseError, writer_lease.LeaseLost):
@@ -205,6 +213,8 @@ class Writer:
 
     def _push(self, prepared: Sequence[Prepared], base: str) -> settling.Ended:
         """Push the recorded commits, then ask the remote what became of them."""
+        if stopping.why_stopped(self._fleet.pk):
+            return self._stop_before_push([item.delivery for item in prepared], base)
         try:
             said = self._repository.push(
                 base,
@@ -228,6 +238,23 @@ class Writer:
         self._close(absent, "moved", f"The branch moved meanwhile. {said}")
         settling.requeue(absent, now=self._clock.now(), lease=self._lease)
         return settling.Ended(tip, overtaken=len(absent) == len(prepared))
+
+    def _is_stopped(self) -> bool:
+        """Whether deliveries are stopped; then everything that is due waits, and says so."""
+        why = stopping.why_stopped(self._fleet.pk)
+        if why:
+            later = self._clock.now() + _LOOK_WHILE_STOPPED
+            self.waiting += settling.hold_all(
+                self._due(), reason=why, due_at=later, lease=self._lease
+            )
+        return bool(why)
+
+    def _stop_before_push(self, rows: Sequence[Delivery], base: str) -> settling.Ended:
+        """Stopped between the record and the push: nothing left, so everything waits as before."""
+        self._close(rows, "stopped", "Deliveries were stopped before the push began.")
+        settling.requeue(rows, now=self._clock.now(), lease=self._lease)
+        self._is_stopped()
+        return settling.Ended(base, go_on=False)
 
     def _all_arrived(self, prepared: Sequence[Prepared], said: str) -> None:
         """The very commits that were built are in the branch's history: write all down together."""
@@ -320,7 +347,10 @@ class Writer:
                 lease=self._lease,
             )
             self.waiting.append(delivery.change_id)
-        elif settling.lapse(delivery=delivery, reason=str(refused), now=now, lease=self._lease):
+        elif any(one.code == "approval_short" for one in refused.refusals):
+            if lapsing.recall(delivery=delivery, reason=str(refused), now=now, lease=self._lease):
+                self.recalled.append(delivery.change_id)
+        elif lapsing.lapse(delivery=delivery, reason=str(refused), now=now, lease=self._lease):
             self.lapsed.append(delivery.change_id)
 
     def _wait_for_remote(self, error: FleetError) -> None:
@@ -366,13 +396,19 @@ class Writer:
         settling.close_attempts(rows, outcome=outcome, reason=reason, now=now, lease=self._lease)
 
     def _put_back(
-        self, delivery: Delivery, reason: str, *, tried: bool = False, alarm: Alarm = Alarm.NONE
+        self,
+        delivery: Delivery,
+        reason: str,
+        *,
+        tried: bool = False,
+        alarm: Alarm = Alarm.NONE,
+        due_at: datetime | None = None,
     ) -> None:
-        """Queue a delivery again, the later the more often it was tried."""
+        """Queue a delivery again, for a time or the later the more often it was tried."""
         settling.put_back(
             delivery=delivery,
             reason=reason,
-            due_at=settling.wait(delivery.tries + 1, self._clock.now()),
+            due_at=due_at or settling.wait(delivery.tries + 1, self._clock.now()),
             lease=self._lease,
             tried=tried,
             alarm=alarm,

@@ -1,0 +1,236 @@
+"""Approval policies: which rules there are, what they demand of a change, how far that is met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from onboarding.domain.errors import Refused
+from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.plans import Plan
+from onboarding.domain.policy import (
+    Demand,
+    Given,
+    Rule,
+    Subject,
+    Tally,
+    demand_on,
+    in_force,
+    judge,
+    strictest,
+)
+from onboarding.models import Approval, Change, Participant, PolicyRule, WantedGroup
+from onboarding.ports import Clock
+from onboarding.services import events
+from onboarding.services.rights import require_administrator, rights_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+_PEOPLE = ("approvals__user__groups", "participants")
+
+
+def rules() -> tuple[Rule, ...]:
+    """All rules, by name."""
+    return tuple(Rule.from_data(row.name, row.rule) for row in PolicyRule.objects.all())
+
+
+def subject_of(change: Change) -> Subject:
+    """What the rules look at in a change."""
+    return Subject(
+        fleet=change.fleet.name,
+        kind=change.kind,
+        tenant=change.tenant,
+        environment=change.environment,
+        destructive=change.destructive,
+    )
+
+
+def demand_on_plan(plan: Plan, *, fleet: str, scope: tuple[str, str] | None = None) -> Demand:
+    """What would be demanded of a plan that nobody asked for yet.
+
+    `scope` is the tenant and environment of a shared layer; a cluster's are in its intent.
+    """
+    tenant, environment = scope or (
+        str(plan.of_cluster.placement.tenant),
+        str(plan.of_cluster.placement.environment),
+    )
+    subject = Subject(fleet, plan.intent.kind, tenant, environment, plan.destructive)
+    return demand_on(subject, rules())
+
+
+def demand_of(change: Change, known: Iterable[Rule]) -> Demand:
+    """What holds for a change now: what was asked of it, or what the rules say today if that is stricter."""
+    return in_force(Demand.from_data(change.demand), demand_on(subject_of(change), known))
+
+
+def ask(change: Change, *, at: datetime) -> Demand:
+    """Write down what is demanded of a change as it is asked for; in the caller's transaction.
+
+    `change` has the plan's columns by then. What was asked before of another revision is gone.
+    """
+    demand = demand_on(subject_of(change), rules())
+    Change.objects.filter(pk=change.pk).update(demand=demand.to_data())
+    change.demand = demand.to_data()
+    note_wanted(change, judge(demand, (), at))
+    return demand
+
+
+def ask_together(changes: QuerySet[Change]) -> Demand:
+    """Demand of every change of a whole what is demanded of any of them; in the caller's transaction."""
+    rows = list(changes)
+    demand = strictest(Demand.from_data(one.demand) for one in rows)
+    Change.objects.filter(pk__in=[one.pk for one in rows]).update(demand=demand.to_data())
+    found = judge(demand, (), datetime.min.replace(tzinfo=UTC))
+    for one in rows:
+        note_wanted(one, found)
+    return demand
+
+
+def plan_moved(change: Change, *, at: datetime) -> None:
+    """Say anew whose approval a waiting change needs, as its plan became another one."""
+    note_wanted(change, tally(change, rules(), at=at))
+
+
+def given(change: Change, *, digest: str) -> tuple[Given, ...]:
+    """The approvals of the plan with this digest, each with whether it still counts.
+
+    Rights are asked again here, never remembered. Reads the change's approvals and participants where
+    they were not prefetched (`with_people`).
+    """
+    authors = {
+        one.user_id for one in change.participants.all() if one.role == Participant.Role.AUTHOR
+    } | {change.requester_id}
+    needed = {Right.APPROVE, *([Right.APPROVE_DESTRUCTIVE] if change.destructive else [])}
+    return tuple(
+        Given(
+            who=one.user.get_username(),
+            at=one.created_at,
+            groups=frozenset(group.name for group in one.user.groups.all()),
+            void=_void(one, authors, needed),
+        )
+        for one in change.approvals.all()
+        if one.digest == digest and one.verdict == Approval.Verdict.APPROVE
+    )
+
+
+def _void(approval: Approval, authors: set[int], needed: set[Right]) -> str:
+    if approval.user_id in authors:
+        return "they took part in writing the change"
+    lacking = needed - rights_of(approval.user)
+    if not lacking:
+        return ""
+    return f"they have no right to {' and to '.join(sorted(right.value for right in lacking))} now"
+
+
+def tally(
+    change: Change, known: Iterable[Rule], *, at: datetime, digest: str | None = None
+) -> Tally:
+    """How far the approvals of a change's plan (or of another digest of it) meet what is demanded."""
+    seen = Change.objects.prefetch_related(*_PEOPLE).only("pk", "requester", "destructive")
+    found = given(seen.get(pk=change.pk), digest=change.plan_digest if digest is None else digest)
+    return judge(demand_of(change, known), found, at)
+
+
+def tallies(
+    changes: Sequence[Change], *, at: datetime, digests: dict[int, str] | None = None
+) -> dict[int, Tally]:
+    """`tally` for many changes, by number, with as many queries as for one."""
+    known = rules()
+    people = Change.objects.prefetch_related(*_PEOPLE).only("pk", "requester", "destructive")
+    found = people.in_bulk([one.pk for one in changes])
+    return {
+        one.pk: judge(
+            demand_of(one, known),
+            given(found[one.pk], digest=(digests or {}).get(one.pk, one.plan_digest)),
+            at,
+        )
+        for one in changes
+        if one.pk in found
+    }
+
+
+def void_words(found: Tally) -> str:
+    """Which approvals do not count any more, and why; "" where all do."""
+    return " ".join(
+        f"The approval by {who} does not count any more: {why}." for who, why in found.void
+    )
+
+
+def helps(found: Tally, actor: User) -> bool:
+    """Whether this person's approval brings a change nearer to being approved."""
+    only = found.only_groups
+    return not only or actor.groups.filter(name__in=only).exists()
+
+
+def note_wanted(change: Change, found: Tally) -> None:
+    """Write down whose approval helps next, so that inboxes can ask for it; in the caller's transaction."""
+    wanted = set(found.only_groups)
+    rows = WantedGroup.objects.filter(change=change)
+    known = set(rows.values_list("name", flat=True))
+    if known - wanted:
+        rows.exclude(name__in=wanted).delete()
+    WantedGroup.objects.bulk_create(
+        (WantedGroup(change=change, name=name) for name in sorted(wanted - known)),
+        ignore_conflicts=True,
+    )
+
+
+def save(*, rule: Rule, actor: User, clock: Clock, row: PolicyRule | None = None) -> PolicyRule:
+    """Create or change a rule. Raises `Refused` where the actor is no administrator, or the name is taken.
+
+    It holds at once: for what waits, for what is approved and not in Git yet, and for what comes. What
+    was asked of a change before is never taken back by it.
+    """
+    require_administrator(actor)
+    before = {"name": row.name, **row.rule} if row else None
+    now = clock.now()
+    try:
+        with transaction.atomic():
+            kept = row or PolicyRule()
+            kept.name, kept.rule = rule.name, rule.to_data()
+            kept.updated_at, kept.updated_by = now, actor
+            kept.save()
+            events.record(
+                verb="policy.saved",
+                message=f"{actor.get_username()} saved the approval rule “{rule.name}”.",
+                at=now,
+                actor=actor,
+                detail={"before": before, "after": {"name": rule.name, **kept.rule}},
+            )
+            _look_again(now)
+    except IntegrityError as error:
+        raise Refused("Another rule has this name.", field="name", code="duplicate") from error
+    return kept
+
+
+def remove(*, row: PolicyRule, actor: User, clock: Clock) -> None:
+    """Remove a rule. What it asked of changes that wait stays asked."""
+    require_administrator(actor)
+    now = clock.now()
+    with transaction.atomic():
+        events.record(
+            verb="policy.removed",
+            message=f"{actor.get_username()} removed the approval rule “{row.name}”.",
+            at=now,
+            actor=actor,
+            detail={"before": {"name": row.name, **row.rule}},
+        )
+        row.delete()
+        _look_again(now)
+
+
+def _look_again(at: datetime) -> None:
+    """Say anew for every waiting change whose approval it needs next."""
+    waiting = list(
+        Change.objects.filter(state=DecisionState.SUBMITTED.value)
+        .select_related("fleet")
+        .defer("plan", "read_set", "form_data", "intent")
+    )
+    by_number = {one.pk: one for one in waiting}
+    for pk, found in tallies(waiting, at=at).items():
+        note_wanted(by_number[pk], found)
