@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,16 +18,19 @@ from onboarding.domain.member import parse_member
 from onboarding.domain.names import HubName
 from onboarding.domain.plans import Plan
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Change, Cluster, ClusterPause, Delivery, Fleet, Hub
+from onboarding.models import Change, Cluster, ClusterPause, Delivery, Fleet, Hub, HubObject
 from onboarding.ports import (
     ChartRenderer,
     Clock,
     FleetRepository,
+    HubKind,
     SpokeCredentials,
     WorkQueue,
 )
 from onboarding.services import changes, events, follow_ups, previews
 from onboarding.services.dropping import drop
+from onboarding.services.layouts import layout_of
+from onboarding.services.observing.looking import registration_sets
 from onboarding.services.rights import require
 
 if TYPE_CHECKING:
@@ -60,7 +64,8 @@ def request(
     """Ask for approval of a pause until a time; the approval covers its end too.
 
     Raises `Refused` without a reason, for a time that has passed or is more than 30 days away, where
-    the repository's fleet-secret chart does not know pauses, where one is open, and as `changes.submit`.
+    the repository's fleet-secret chart or the hub's registration does not know pauses, where one is
+    open, and as `changes.submit`.
     """
     now, said = clock.now(), reason.strip()
     if not said:
@@ -72,6 +77,7 @@ def request(
         raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")
     snapshot = repository.snapshot()
     _check_chart(snapshot)
+    _check_registration(hub)
     intent = _intent(cluster, snapshot, paused=True)
     try:
         with transaction.atomic():
@@ -261,6 +267,23 @@ def _check_chart(snapshot: Snapshot) -> None:
         "(init_fleet writes it).",
         code="chart",
     )
+
+
+def _check_registration(hub: Hub) -> None:
+    """A registration that hands the member's keys to the chart one by one has to hand this one, too."""
+    names = registration_sets(hub, layout_of(hub.fleet))
+    sets = HubObject.objects.filter(
+        hub=hub, kind=HubKind.APPLICATION_SETS.value, name__in=names
+    ).only("name", "facts")
+    for row in sets:
+        text = json.dumps(row.facts.get("spec", {}))
+        if "enable_remote_addons" in text and "paused" not in text:
+            raise Refused(
+                f"ApplicationSet {row.name} on {hub.name} does not hand the key paused to the chart, so "
+                "nothing would be paused. Add it to the list of keys in that set's templatePatch, as "
+                "the shipped one has it (init_fleet writes it).",
+                code="chart",
+            )
 
 
 def _is_committed(change: Change) -> bool:

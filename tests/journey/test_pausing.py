@@ -19,6 +19,7 @@ from onboarding.models import (
     Event,
     Fleet,
     Hub,
+    HubObject,
     HubWatch,
     Standing,
 )
@@ -258,3 +259,30 @@ def test_it_refuses_where_the_repositorys_chart_knows_no_pauses(fleet: Place) ->
 
     assert answer.status_code == 422
     assert "knows pauses" in reading.words(answer)
+
+
+def test_it_refuses_where_the_hubs_registration_does_not_hand_the_key_on(fleet: Place) -> None:
+    hub, now = Hub.objects.get(), wiring.clock().now()
+    patch = '{{ range $key := list "tenant" "enable_remote_addons" }}{{ end }}'
+    spec = {
+        "generators": [{"git": {"files": [{"path": "fleet/fleet-bootstrap/fleet-members/*"}]}}],
+        "templatePatch": patch,
+    }
+    row = HubObject.objects.create(
+        hub=hub,
+        uid="set",
+        kind="applicationsets",
+        name="registers",
+        facts={"spec": spec},
+        seen_at=now,
+    )
+
+    answer = fleet.post("requester", PAUSE, {"hours": "4", "reason": "A migration."})
+
+    assert answer.status_code == 422
+    assert "registers on hub-cluster does not hand the key paused" in reading.words(answer)
+    assert ClusterPause.objects.count() == 0
+
+    spec["templatePatch"] = patch.replace('"tenant"', '"tenant" "paused"')
+    HubObject.objects.filter(pk=row.pk).update(facts={"spec": spec})
+    asked(fleet)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from onboarding.domain.member import MEMBER_KEYS
 from tests.repositories import TEMPLATE
 from tests.template.helm import FleetCopy, RenderFailed, without_nulls
 from tests.template.schemas import problems
@@ -516,6 +517,14 @@ def test_it_never_fails_on_what_a_member_file_lacks() -> None:
     for key in [*MEMBER, "offboarding", "addons_repo_basepath"]:
         assert not re.search(rf"\.{key}\b", text), key
     assert "fail" not in text
+
+
+def test_it_hands_every_key_of_a_member_file_to_the_chart() -> None:
+    """What is not in this list never comes to the hub, however well the chart knows it."""
+    text = registration()["spec"]["templatePatch"]
+    handed = re.search(r"range \$key := list ([^}]+)}}", text)
+    assert handed
+    assert set(handed[1].replace('"', "").split()) == {*MEMBER_KEYS, "offboarding"}
 
 
 def test_it_takes_nothing_away_when_a_member_file_is_only_deleted() -> None:
