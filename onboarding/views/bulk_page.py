@@ -306,7 +306,9 @@ def _summed(bulk: Bulk) -> str:
         files += len(plan.get("edits", ()))
     if not files:
         return ""
-    return f"{appear} Applications appear, {change} change, {gone} disappear; {files} files are written."
+    appears = "1 Application appears" if appear == 1 else f"{appear} Applications appear"
+    written = "1 file is written" if files == 1 else f"{files} files are written"
+    return f"{appears}, {change} change, {gone} disappear; {written}."
 
 
 def _state(bulk: Bulk) -> str:
@@ -328,9 +330,8 @@ def _sentence(bulk: Bulk, counted: Counter[str], total: int) -> str:
             open_rows = counted[SUBMITTED]
             if not open_rows:
                 return f"None of {total} waits for a decision.{tail}"
-            return (
-                f"{open_rows} of {total} wait for one approval by somebody who did not ask.{tail}"
-            )
+            waits = "waits" if open_rows == 1 else "wait"
+            return f"{open_rows} of {total} {waits} for one approval by somebody who did not ask.{tail}"
         case Bulk.State.APPROVED:
             done = counted[DeliveryState.COMMITTED.value]
             return f"{done} of {total} are in Git.{tail}"
