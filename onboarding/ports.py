@@ -198,6 +198,13 @@ class HubReader(Protocol):
         """Events after `resource_version`, at most `timeout` seconds; raises `ListExpired` on 410."""
         ...
 
+    def complaint(self, kind: HubKind, name: str) -> str:
+        """What a controller last warned of about one object, in its words (its newest Event); "" for nothing.
+
+        Raises `Refused` where the right to read Events is missing, which the product can do without.
+        """
+        ...
+
     def ask_application_set_to_look(self, name: str) -> None:
         """Set Argo CD's refresh annotation on one ApplicationSet, so that it reads Git at once."""
         ...

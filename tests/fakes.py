@@ -334,6 +334,7 @@ class FakeHub:
         self.latest = 1
         self.oldest = 0
         self.asked: list[str] = []
+        self.complaints: dict[tuple[HubKind, str], str] = {}
         self.failing: FleetError | None = None
         self._identity = identity
 
@@ -371,6 +372,10 @@ class FakeHub:
         for of_kind, version, event in list(self.events):
             if of_kind is kind and version > int(resource_version or 0):
                 yield event
+
+    def complaint(self, kind: HubKind, name: str) -> str:
+        self._fail()
+        return self.complaints.get((kind, name), "")
 
     def ask_application_set_to_look(self, name: str) -> None:
         self._fail()

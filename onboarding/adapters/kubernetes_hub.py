@@ -31,6 +31,13 @@ _API: Mapping[HubKind, str] = {
     HubKind.EXTERNAL_SECRETS: _EXTERNAL_SECRETS,
     HubKind.SECRET_STORES: _EXTERNAL_SECRETS,
 }
+_OBJECTS: Mapping[HubKind, str] = {
+    HubKind.APPLICATIONS: "Application",
+    HubKind.APPLICATION_SETS: "ApplicationSet",
+    HubKind.EXTERNAL_SECRETS: "ExternalSecret",
+    HubKind.SECRET_STORES: "SecretStore",
+}
+_MOST_EVENTS = 100
 # A watch that is still silent this long after its own end is a half-open connection.
 _WATCH_GRACE_SECONDS = 5.0
 # etcd refuses objects above 1.5 MB by default; an event carries one object.
@@ -94,6 +101,24 @@ class KubernetesHub:
                 yield self._event(kind, line, doing=doing)
         finally:
             self._leave(response)
+
+    def complaint(self, kind: HubKind, name: str) -> str:
+        """The message of the newest Event of type Warning about one object; "" where there is none.
+
+        The External Secrets Operator's condition says only that it failed; why stands in its Events.
+        Kubernetes keeps them for an hour. Raises `Refused` where the right to list them is missing.
+        """
+        about = f"involvedObject.kind={_OBJECTS[kind]},involvedObject.name={name},type=Warning"
+        answer = self._api.json(
+            "GET",
+            f"/api/v1/namespaces/{quote(self._namespace, safe='')}/events",
+            query=[("fieldSelector", about), ("limit", str(_MOST_EVENTS))],
+            doing="list events",
+        )
+        items = answer.get("items")
+        events = [as_map(each) for each in items] if isinstance(items, list) else []
+        newest = max(events, key=_said_at, default=None)
+        return str(newest.get("message") or "") if newest else ""
 
     def ask_application_set_to_look(self, name: str) -> None:
         """Set the refresh annotation on one ApplicationSet; Argo CD removes it when it has looked.
@@ -232,6 +257,18 @@ class KubernetesHub:
             raise Transient(f"An event has the unknown type {said!r:.40} ({doing}).") from error
         version = as_map(found.get("metadata")).get("resourceVersion")
         return HubEvent(type=event_type, object=found, resource_version=str(version or ""))
+
+
+def _said_at(event: Mapping[str, Any]) -> str:
+    """When an Event was last said; RFC 3339 in UTC, so that texts are in the order of time."""
+    series = as_map(event.get("series"))
+    times = (
+        event.get("lastTimestamp"),
+        series.get("lastObservedTime"),
+        event.get("eventTime"),
+        as_map(event.get("metadata")).get("creationTimestamp"),
+    )
+    return next((one for one in times if isinstance(one, str) and one), "")
 
 
 def _resource(kind: HubKind) -> str:

@@ -131,6 +131,12 @@ def _silence(facts: Facts, now: datetime) -> tuple[str, str] | None:
     for since, name, problem, advice in (
         (facts.hub_silent_since, "The hub", facts.hub_problem, _HUB_ADVICE),
         (facts.argocd_silent_since, "Argo CD", facts.argocd_problem, _ARGOCD_ADVICE),
+        (
+            facts.controller_silent_since,
+            "Argo CD's application controller",
+            facts.controller_problem,
+            _CONTROLLER_ADVICE,
+        ),
     ):
         if since is not None and now - since >= PATIENCE:
             said = f"{name} has not answered since {since:%H:%M} UTC"
@@ -259,6 +265,11 @@ _HUB_ADVICE = (
 _ARGOCD_ADVICE = (
     "Look at Argo CD on the hub: its server and its application controller. Nothing has to be done "
     "here; the clusters go on when it is back."
+)
+
+_CONTROLLER_ADVICE = (
+    "Look at argocd-application-controller on the hub. Until it runs nothing is compared, synced or "
+    "healed; nothing has to be done here, the clusters go on when it is back."
 )
 
 _STAGE_STATES: Mapping[Stage, ClusterState] = {

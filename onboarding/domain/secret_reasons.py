@@ -22,7 +22,8 @@ class SecretProblem(StrEnum):
     OTHER = "other"
 
 
-# Asked in this order: AWS names the denied call's secret, so "denied" goes before "not found".
+# Asked in this order: AWS names the denied call's secret, so "denied" goes before "not found"; and the
+# operator names the key that it was at (`spec.data[0] (key: …)`) before it says that there is no secret.
 _SECRET_WORDS: tuple[tuple[SecretProblem, re.Pattern[str]], ...] = (
     (
         SecretProblem.ACCESS_DENIED,
@@ -35,14 +36,14 @@ _SECRET_WORDS: tuple[tuple[SecretProblem, re.Pattern[str]], ...] = (
         ),
     ),
     (
+        SecretProblem.SECRET_MISSING,
+        re.compile(r"resourcenotfound|secret does not exist|can't find the specified secret", re.I),
+    ),
+    (
         SecretProblem.KEY_MISSING,
         re.compile(
             r"\b(key|property)\b.*\b(not exist|not found|missing|no entry)|map has no entry", re.I
         ),
-    ),
-    (
-        SecretProblem.SECRET_MISSING,
-        re.compile(r"resourcenotfound|secret does not exist|can't find the specified secret", re.I),
     ),
 )
 
@@ -86,13 +87,17 @@ def secret_reason(facts: Facts, now: datetime) -> Why:
     found = facts.external_secret
     if found is None:
         return _no_external_secret(facts, now)
-    said = f" It says: {found.message}" if found.message else ""
+    words = found.complaint or found.message
+    said = f" It says: {words}" if words else ""
     if found.store_ready is False:
         reason, remedy = _SECRET_ANSWERS[SecretProblem.STORE_NOT_READY]
         detail = f" It says: {found.store_message}" if found.store_message else ""
         return Why(StepState.FAILED, reason + detail, remedy)
     if found.ready is False:
-        problem = _asked(found, secret_problem(found.message, reason=found.reason))
+        problem = secret_problem(found.message, reason=found.reason)
+        if problem is SecretProblem.OTHER and found.complaint:
+            problem = secret_problem(found.complaint)
+        problem = _asked(found, problem)
         reason, remedy = _SECRET_ANSWERS[problem]
         missing = problem is SecretProblem.SECRET_MISSING
         return Why(StepState.FAILED, reason + said, (missing and found.presence_detail) or remedy)
@@ -123,7 +128,7 @@ def _asked(found: ExternalSecretFacts, said: SecretProblem) -> SecretProblem:
     """What Secrets Manager says itself decides where the operator does not say what is wrong.
 
     Source: since 0.10 the operator's conditions say "could not get secret data from provider" of
-    every failure; the reason stands in its Events alone.
+    every failure; the reason stands in its Events alone, which may not be readable, or gone.
     """
     if said is not SecretProblem.OTHER:
         return said

@@ -67,6 +67,7 @@ class ExternalSecretFacts:
     `ready` and `store_ready` are their Ready conditions (None: not said), `reason` and `message`
     those of the ExternalSecret, `at` when its condition last changed. `presence` is what Secrets
     Manager itself says of the secret (None: not asked), `presence_detail` that in a sentence.
+    `complaint` is the operator's newest warning, "" where none is known.
     """
 
     ready: bool | None = None
@@ -77,6 +78,7 @@ class ExternalSecretFacts:
     store_message: str = ""
     presence: SecretPresence | None = None
     presence_detail: str = ""
+    complaint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class Facts:
     ApplicationSets that select it, report an error and have made nothing for it;
     `uncompared` of its Applications were never compared with Git by Argo CD.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
-    `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD.
+    `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD, and
+    `controller_silent_since` and `controller_problem` of Argo CD's application controller.
     """
 
     decision: DecisionState | None = None
@@ -134,6 +137,8 @@ class Facts:
     hub_silent_since: datetime | None = None
     argocd_silent_since: datetime | None = None
     argocd_problem: str = ""
+    controller_silent_since: datetime | None = None
+    controller_problem: str = ""
     stale_after: timedelta = timedelta(minutes=5)
     webhook: bool = False
     poll_interval: timedelta = timedelta(minutes=3)

@@ -38,7 +38,8 @@ class HubObject(models.Model):
 
     Of an ExternalSecret, `presence` is what Secrets Manager itself said of its secret at
     `presence_at`, `version` the current version that it last named, and `version_at` when that was
-    made. An answer that says nothing of the secret leaves the version as it was.
+    made. An answer that says nothing of the secret leaves the version as it was. `complaint` is what
+    the operator last warned of while it fails, which its condition does not say.
     """
 
     hub = models.ForeignKey(Hub, on_delete=models.CASCADE, related_name="objects_seen")
@@ -57,6 +58,7 @@ class HubObject(models.Model):
     presence_at = models.DateTimeField(null=True, blank=True)
     version = models.CharField(max_length=120, blank=True, default="")
     version_at = models.DateTimeField(null=True, blank=True)
+    complaint = models.TextField(blank=True, default="")
 
     class Meta:
         ordering = ["kind", "name"]

@@ -34,6 +34,7 @@ APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
 SETS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applicationsets"
 EXTERNAL_SECRETS = "/apis/external-secrets.io/v1/namespaces/argocd/externalsecrets"
 STORES = "/apis/external-secrets.io/v1/namespaces/argocd/secretstores"
+EVENTS = "/api/v1/namespaces/argocd/events"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -331,6 +332,30 @@ def test_it_ends_a_waiting_watch_from_another_thread(
     assert not thread.is_alive()
     assert seen == ["2"]
     assert list(hub.watch(HubKind.APPLICATIONS, resource_version="1", timeout=8)) == []
+
+
+def test_it_gives_the_newest_warning_about_an_object(
+    server: ScriptedServer, hub: KubernetesHub
+) -> None:
+    def said(message: str, **times: object) -> dict[str, object]:
+        created = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+        return {"message": message, "metadata": created, **times}
+
+    events = [
+        said("older", lastTimestamp="2026-01-31T12:00:00Z"),
+        said("newest", lastTimestamp=None, series={"lastObservedTime": "2026-01-31T12:02:00.5Z"}),
+        said("old", eventTime="2026-01-31T12:01:00.000001Z"),
+        said("first"),
+        None,
+    ]
+    server.on("GET", EVENTS, page(*events), page(), status(403))
+
+    assert hub.complaint(HubKind.EXTERNAL_SECRETS, "cluster-a") == "newest"
+    assert hub.complaint(HubKind.EXTERNAL_SECRETS, "cluster-a") == ""
+    with pytest.raises(Refused, match="list events in namespace argocd"):
+        hub.complaint(HubKind.EXTERNAL_SECRETS, "cluster-a")
+    about = "involvedObject.kind=ExternalSecret,involvedObject.name=cluster-a,type=Warning"
+    assert server.asked[0].query == {"fieldSelector": about, "limit": "100"}
 
 
 def test_it_asks_an_application_set_to_look(server: ScriptedServer, hub: KubernetesHub) -> None:

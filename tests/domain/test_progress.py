@@ -410,6 +410,43 @@ def test_it_is_stale_once_the_hub_is_silent_for_longer_than_a_restart(
 
 
 @pytest.mark.parametrize(
+    ("complaint", "words", "remedy"),
+    [
+        (
+            "AccessDeniedException: User operator is not authorized to perform GetSecretValue",
+            "AWS denies the hub's External Secrets Operator access",
+            "Allow its role to read this secret",
+        ),
+        ("key server does not exist in secret fleet/a", "lacks a key", "Write server and config"),
+        ("", "exists, but the External Secrets Operator cannot use it", "Check that it is JSON"),
+    ],
+)
+def test_it_says_why_the_operator_fails_by_its_own_words(
+    complaint: str, words: str, remedy: str
+) -> None:
+    secret = ExternalSecretFacts(
+        ready=False,
+        message="could not get secret data from provider",
+        presence=SecretPresence.PRESENT,
+        complaint=complaint,
+    )
+    step = timeline(replace(GOOD, external_secret=secret), now=NOW).step(Stage.SECRET)
+    assert words in step.reason
+    assert (complaint or secret.message) in step.reason
+    assert remedy in step.remedy
+
+
+def test_it_is_stale_while_the_application_controller_alone_is_away() -> None:
+    since = NOW - timedelta(minutes=2)
+    facts = replace(GOOD, controller_silent_since=since, controller_problem="It notes nothing.")
+    found = timeline(facts, now=NOW)
+    assert found.state.value == "stale"
+    assert "Argo CD's application controller has not answered since" in found.sentence
+    assert found.sentence.endswith("It notes nothing.")
+    assert "Look at argocd-application-controller on the hub" in found.advice
+
+
+@pytest.mark.parametrize(
     ("presence", "words"),
     [
         (SecretPresence.ABSENT, "does not exist in Secrets Manager"),

@@ -23,6 +23,14 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
         ("UnrecognizedClientException: bad token", "access_denied"),
         ("ResourceNotFoundException: Secrets Manager can't find it", "secret_missing"),
         ("Secret does not exist", "secret_missing"),
+        (
+            "error processing spec.data[0] (key: fleet/a), err: Secret does not exist",
+            "secret_missing",
+        ),
+        (
+            "error processing spec.data[0] (key: fleet/a), err: key server does not exist in secret",
+            "key_missing",
+        ),
         ("key server does not exist in secret fleet/a", "key_missing"),
         ("executing template: map has no entry for key", "key_missing"),
         ('SecretStore "aws" is not ready', "store_not_ready"),

@@ -236,7 +236,10 @@ def test_it_says_what_secrets_manager_answered_and_takes_no_silence_for_absence(
     )
     house.turn(fault)
     secret_questions.ask_for_secrets(
-        watch=house.observed.watch, credentials=house.observed.credentials, clock=house.clock
+        watch=house.observed.watch,
+        credentials=house.observed.credentials,
+        reader=house.observed.reader,
+        clock=house.clock,
     )
     row = HubObject.objects.get(kind="externalsecrets")
     assert (row.presence, detail in row.presence_detail) == (presence, True)

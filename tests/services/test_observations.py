@@ -30,7 +30,7 @@ from onboarding.ports import (
     ListExpired,
     RegisteredCluster,
 )
-from onboarding.services.observing import observations
+from onboarding.services.observing import controller_watch, observations
 from onboarding.services.observing.observation_rows import UNREADABLE
 from onboarding.services.observing.observations import Listing, LostWatch, Watch
 from onboarding.services.observing.verdicts import facts_of
@@ -603,6 +603,39 @@ def test_it_remembers_since_when_a_part_is_silent(watch: Watch, clock: FakeClock
     argocd = FakeArgoCD(known=[registered("a")])
     observations.observe_clusters(watch=watch, argocd=argocd, clock=clock)
     assert since() is None
+
+
+def test_it_notices_that_the_application_controller_is_away(watch: Watch, clock: FakeClock) -> None:
+    """Argo CD's API answers as before; only the time at which it last tried a cluster stands still."""
+
+    def look(tried: datetime | None) -> dict[str, str]:
+        known = [replace(registered(name), connected_at=tried) for name in ("a", "b")]
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=known), clock=clock)
+        found = HubWatch.objects.get()
+        entry: dict[str, str] = found.kinds["controller"]
+        assert found.problem == entry.get("problem", "")
+        return entry
+
+    assert look(None) == {}  # an Argo CD that notes no times is not judged by them
+    # Its clock is an hour behind ours.
+    tried = START - timedelta(hours=1)
+    for _ in range(3):
+        clock.advance(60)
+        tried += timedelta(seconds=60)
+        assert look(tried)["problem"] == ""
+    last = clock.now()
+    clock.advance(60)
+    assert look(tried)["problem"] == ""
+    clock.advance(60)
+    assert look(tried)["problem"] == controller_watch.PROBLEM
+    clock.advance(600)
+    gone = look(None)  # Argo CD has forgotten it
+    assert (gone["problem"], gone["problem_since"]) == (
+        controller_watch.PROBLEM,
+        last.isoformat(),
+    )
+    clock.advance(5)
+    assert look(tried + timedelta(seconds=900))["problem"] == ""
 
 
 def test_it_takes_no_cluster_at_all_for_a_lost_right(watch: Watch, clock: FakeClock) -> None:

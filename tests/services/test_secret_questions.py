@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from onboarding.domain.credentials import SecretPresence
+from onboarding.domain.errors import Refused
 from onboarding.models import Fleet, Hub, HubObject
+from onboarding.ports import HubKind
 from onboarding.services.observing import observations, secret_questions
 from onboarding.services.observing.observations import LostWatch, Watch
-from tests.fakes import FakeClock, FakeSecrets
+from tests.fakes import FakeClock, FakeHub, FakeSecrets
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +51,12 @@ def test_it_says_what_secrets_manager_says(watch: Watch, clock: FakeClock) -> No
     secrets = FakeSecrets()
     secrets.add("fleet/unusable")
 
-    assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 4
+    assert (
+        secret_questions.ask_for_secrets(
+            watch=watch, credentials=secrets, reader=FakeHub(), clock=clock
+        )
+        == 4
+    )
 
     for row in (missing, unusable, good, unknown):
         row.refresh_from_db()
@@ -68,7 +75,9 @@ def test_it_comes_to_all_of_them_in_turn(
     rows = [external_secret(watch, clock, name) for name in ("a", "b", "c")]
 
     for _ in range(2):
-        secret_questions.ask_for_secrets(watch=watch, credentials=FakeSecrets(), clock=clock)
+        secret_questions.ask_for_secrets(
+            watch=watch, credentials=FakeSecrets(), reader=FakeHub(), clock=clock
+        )
         clock.advance(10)
 
     for row in rows:
@@ -83,7 +92,9 @@ def test_it_asks_for_what_failed_first(
     good = external_secret(watch, clock, "good", ready=True)
     failed = external_secret(watch, clock, "failed")
 
-    secret_questions.ask_for_secrets(watch=watch, credentials=FakeSecrets(), clock=clock)
+    secret_questions.ask_for_secrets(
+        watch=watch, credentials=FakeSecrets(), reader=FakeHub(), clock=clock
+    )
 
     good.refresh_from_db()
     failed.refresh_from_db()
@@ -95,7 +106,9 @@ def test_it_writes_nothing_without_the_watch(watch: Watch, clock: FakeClock) -> 
     observations.release(watch=watch)
 
     with pytest.raises(LostWatch):
-        secret_questions.ask_for_secrets(watch=watch, credentials=FakeSecrets(), clock=clock)
+        secret_questions.ask_for_secrets(
+            watch=watch, credentials=FakeSecrets(), reader=FakeHub(), clock=clock
+        )
 
     row.refresh_from_db()
     assert row.presence == ""
@@ -108,7 +121,9 @@ def test_it_asks_for_a_fetched_secret_every_few_minutes(watch: Watch, clock: Fak
     first = clock.now()
 
     def asked() -> int:
-        return secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock)
+        return secret_questions.ask_for_secrets(
+            watch=watch, credentials=secrets, reader=FakeHub(), clock=clock
+        )
 
     assert [asked(), asked()] == [1, 0]
     clock.advance(301)
@@ -123,7 +138,9 @@ def test_it_takes_a_new_tag_for_no_new_version(watch: Watch, clock: FakeClock) -
 
     def describe(version: str) -> None:
         secrets.add("fleet/good", version=version, changed_at=clock.now())
-        secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock)
+        secret_questions.ask_for_secrets(
+            watch=watch, credentials=secrets, reader=FakeHub(), clock=clock
+        )
         good.refresh_from_db()
 
     describe("v1")
@@ -141,7 +158,9 @@ def test_it_keeps_the_version_while_aws_does_not_answer(watch: Watch, clock: Fak
     secrets, first = FakeSecrets(), clock.now()
     for presence in (SecretPresence.PRESENT, SecretPresence.DENIED):
         secrets.add("fleet/good", presence, version="v1", changed_at=first)
-        secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock)
+        secret_questions.ask_for_secrets(
+            watch=watch, credentials=secrets, reader=FakeHub(), clock=clock
+        )
         clock.advance(600)
 
     good.refresh_from_db()
@@ -157,8 +176,35 @@ def test_it_stops_asking_where_aws_throttles_or_does_not_answer(
     for name in ("a", "b", "c"):
         secrets.add(f"fleet/{name}", answer)
 
-    assert secret_questions.ask_for_secrets(watch=watch, credentials=secrets, clock=clock) == 1
+    assert (
+        secret_questions.ask_for_secrets(
+            watch=watch, credentials=secrets, reader=FakeHub(), clock=clock
+        )
+        == 1
+    )
 
     for row in rows:
         row.refresh_from_db()
     assert [row.presence for row in rows] == [answer.value, "", ""]
+
+
+def test_it_keeps_what_the_operator_complains_of_while_it_fails(
+    watch: Watch, clock: FakeClock
+) -> None:
+    failing, good = (
+        external_secret(watch, clock, "a"),
+        external_secret(watch, clock, "b", ready=True),
+    )
+    hub, secrets = FakeHub(), FakeSecrets()
+    for row in (failing, good):
+        said = "AccessDeniedException: Bearer abc is not authorized"
+        hub.complaints[HubKind.EXTERNAL_SECRETS, row.name] = said
+
+    def asked() -> list[str]:
+        secret_questions.ask_for_secrets(watch=watch, credentials=secrets, reader=hub, clock=clock)
+        return list(HubObject.objects.order_by("name").values_list("complaint", flat=True))
+
+    assert asked() == ["AccessDeniedException: *** is not authorized", ""]
+    hub.failing = Refused("The hub does not allow to list events.", code="forbidden")
+    assert asked() == ["", ""]
+    assert HubObject.objects.get(pk=failing.pk).presence == SecretPresence.ABSENT.value

@@ -18,11 +18,11 @@ from onboarding.adapters.kubernetes_hub import KubernetesHub
 from onboarding.domain.errors import Refused
 from onboarding.models import ApplicationStatus, Cluster, Fleet, Hub, HubWatch, Standing
 from onboarding.ports import HubEvent, HubEventType, HubKind, ListExpired
-from onboarding.services.observing import observations, watching
+from onboarding.services.observing import event_pump, observations, watching
+from onboarding.services.observing.event_pump import EventPump
 from onboarding.services.observing.watching import (
     Backoff,
     ClustersLoop,
-    EventPump,
     KindLoop,
     LeaseLoop,
     Observed,
@@ -192,15 +192,16 @@ def test_it_goes_on_where_a_watch_broke(
         "GET",
         APPLICATIONS,
         by_query(
-            [reply(page(application("a", "5"), version="10"))],
+            [reply(page(application("a", "5"), version="10")), reply(page(version="21"))],
             [broken, stream(added("b", "20"), added("c", "21")), then_stop(observed)],
         ),
     )
     loop(observed).attempt()
     assert names() == ["a", "b", "c"]
     assert watches_of(server)[-1] == "21"
-    lists = [each for each in server.requests("GET", APPLICATIONS) if "limit" in each.query]
-    assert len(lists) == 1
+    asked = [each.query.get("limit") for each in server.requests("GET", APPLICATIONS)]
+    # One list, and after the break one look at how far the hub counts.
+    assert [limit for limit in asked if limit] == [str(observations.PAGE_SIZE), "1"]
     assert HubWatch.objects.get().problem == ""
 
 
@@ -229,6 +230,56 @@ def test_it_lists_anew_when_another_hub_answers_after_a_break(
     following.attempt()
     assert names() == ["new"]
     assert watches_of(server) == ["10", "4"]
+
+
+def test_it_lists_anew_when_the_hub_was_restored_from_a_backup(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    """It is the same hub, but it counts from before, and would be silent to a watch that goes on."""
+    restored = application("a", "5")
+    restored["status"]["sync"]["status"] = "OutOfSync"
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [
+                # The same object with the same version says another thing in the new history.
+                reply(page(application("a", "5"), application("lost", "8"), version="10")),
+                reply(page(version="7")),
+                reply(page(restored, version="7")),
+            ],
+            [stream(added("b", "20"), b"{not json}\n"), then_stop(observed)],
+        ),
+    )
+    following = loop(observed)
+    following.attempt()
+    assert names() == ["a", "b", "lost"]
+    following.attempt()
+    assert names() == ["a"]
+    assert ApplicationStatus.objects.get().sync == "OutOfSync"
+    assert watches_of(server) == ["10", "7"]
+
+
+def test_it_lists_anew_after_a_silence_in_which_the_hub_may_have_counted_past_us(
+    server: ScriptedServer, observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_LONG_SILENCE_SECONDS", 1.0)
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [
+                reply(page(application("a", "5"), application("lost", "6"), version="10")),
+                reply(page(application("a", "5"), version="30")),
+            ],
+            [stream(added("b", "20"), silent=4), then_stop(observed)],
+        ),
+    )
+    following = loop(observed)
+    following.attempt()
+    following.attempt()
+    assert names() == ["a"]
+    assert watches_of(server) == ["10", "30"]
 
 
 def test_it_takes_duplicate_and_late_events(server: ScriptedServer, observed: Observed) -> None:
@@ -472,7 +523,7 @@ def test_it_does_not_wait_for_a_second_event() -> None:
 
 
 def test_it_stops_reading_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "_QUEUE_LENGTH", 5)
+    monkeypatch.setattr(event_pump, "_QUEUE_LENGTH", 5)
     given: list[int] = []
 
     def endless() -> Iterator[HubEvent]:

@@ -35,8 +35,8 @@ from onboarding.ports import (
     ListExpired,
     RegisteredCluster,
 )
+from onboarding.services.observing import controller_watch, verdicts
 from onboarding.services.observing import observation_rows as rows
-from onboarding.services.observing import verdicts
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
 from onboarding.services.observing.upserts import upsert
@@ -112,6 +112,10 @@ def list_kind(
             resource_version = resource_version or page.resource_version
             with writing(watch) as row:
                 _same_hub(row, identity)
+                known = text(as_map(row.kinds.get(kind.value)).get("resource_version"))
+                if rows.older(resource_version, known):
+                    # Restored from a backup: the versions that we know mean something else now.
+                    rows.rows_of(watch.hub_id, kind).update(resource_version="")
                 context = _context(watch, kind, generation, clock.now())
                 stored = rows.store(context, page.items, ordered=False)
             moved |= stored.clusters
@@ -205,6 +209,7 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
             some = list(gone.values())[start : start + _AT_ONCE]
             ClusterStatus.objects.filter(pk__in=some).delete()
         row.clusters_seen_at = now
+        controller_watch.hear(row, found, now)
         _heard(row, "clusters", now)
     moved = {row.name for row in changed if _says_more(row, known.get(_key(row)), _TELLING)}
     watch.moved.add({*moved, *(name for _, name in gone)})

@@ -43,7 +43,7 @@ from onboarding.models import (
     HubWatch,
 )
 from onboarding.ports import Clock, HubKind
-from onboarding.services.observing import durations
+from onboarding.services.observing import controller_watch, durations
 from onboarding.services.observing.credential_facts import NEVER_ASKED, clock_of
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.leaving import Leaving, external_secrets_of, leaving_of
@@ -126,7 +126,7 @@ class HubView:
         return read - self._git_moved_at > _FOLLOWS_WITHIN
 
     def silence(self, part: str) -> tuple[datetime | None, str]:
-        """Since when one part of the hub ("applications", "clusters") does not answer, and why."""
+        """Since when one part of the hub ("applications", "clusters", "controller") is silent, and why."""
         seen = as_map(as_map(self.watch.kinds if self.watch else None).get(part))
         return moment(seen.get("problem_since")), text(seen.get("problem"))
 
@@ -324,6 +324,7 @@ def _facts(
     decided = about_registration or (change if cluster is None else None)
     hub_silent, hub_problem = seen.silence(HubKind.APPLICATIONS.value)
     argocd_silent, argocd_problem = seen.silence("clusters")
+    controller_silent, controller_problem = seen.silence(controller_watch.PART)
     return Facts(
         decision=DecisionState(decided.state) if decided else None,
         submitted_at=decided.submitted_at if decided else None,
@@ -340,6 +341,8 @@ def _facts(
         hub_silent_since=hub_silent,
         argocd_silent_since=argocd_silent,
         argocd_problem=argocd_problem,
+        controller_silent_since=controller_silent,
+        controller_problem=controller_problem,
         noticed_at=registration.first_seen_at if registration else None,
         files_problem=cluster.problem if cluster else "",
         registration_problem=(stuck := _registration_problem(registration, seen)),
@@ -430,6 +433,7 @@ def _external_secret(name: str, seen: HubView) -> ExternalSecretFacts | None:
         store_message=store.message if store else "",
         presence=SecretPresence(found.presence) if found.presence else None,
         presence_detail=found.presence_detail,
+        complaint=found.complaint,
     )
 
 

@@ -8,11 +8,9 @@ each failure, and goes on.
 from __future__ import annotations
 
 import logging
-import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,17 +28,18 @@ from onboarding.ports import (
     SpokeCredentials,
 )
 from onboarding.services.observing import looking, observations, secret_questions, standings
+from onboarding.services.observing.event_pump import EventPump
+from onboarding.services.observing.observation_rows import older
 from onboarding.services.observing.observations import Listing, LostWatch, Watch
 
 _LOG = logging.getLogger(__name__)
 # Short, so that a hub with nothing to say is still heard of every few seconds.
 WATCH_SECONDS = 10
+# Longer than a watch and its grace: in less, no hub is stopped, restored and started again.
+_LONG_SILENCE_SECONDS = 20.0
 RELIST_EVERY = timedelta(minutes=10)
 CLUSTERS = "clusters"
-_BATCH = 1000
-_GATHER_SECONDS = 0.2
 _TICK_SECONDS = 0.5
-_QUEUE_LENGTH = 2000
 _JUDGE_SECONDS = 5.0
 _SECRETS_SECONDS = 10.0
 # How soon, and of how many clusters at once, the standings follow what the hub says.
@@ -94,69 +93,6 @@ class Observed:
             step = min(_TICK_SECONDS, seconds - waited)
             self.stop.wait(step)
             waited += step
-
-
-class EventPump:
-    """Reads a watch in its own thread: what has come is written without waiting for more."""
-
-    def __init__(self, events: Callable[[], Iterator[HubEvent]]) -> None:
-        """`events` opens the watch; it is called in the pump's thread, started here."""
-        self._events = events
-        self._queue: queue.Queue[HubEvent | BaseException | None] = queue.Queue(_QUEUE_LENGTH)
-        self._given_up = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="event-pump")
-        self._thread.start()
-
-    def batches(self) -> Iterator[list[HubEvent]]:
-        """Batches as they come, an empty one about each half second of silence.
-
-        Ends with the watch; raises what the watch raised, after what came before it.
-        """
-        while True:
-            batch: list[HubEvent] = []
-            try:
-                found = self._queue.get(timeout=_TICK_SECONDS)
-                # A second one soon after the first means that there are many: gather, but not for
-                # long, or a steady trickle would be written only when a batch is full.
-                until = time.monotonic() + _GATHER_SECONDS
-                while isinstance(found, HubEvent):
-                    batch.append(found)
-                    left = until - time.monotonic()
-                    if len(batch) >= _BATCH or left <= 0:
-                        break
-                    found = self._queue.get(timeout=left if len(batch) > 1 else 0.02)
-            except queue.Empty:
-                yield batch
-                continue
-            if batch:
-                yield batch
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
-                return
-
-    def give_up(self) -> None:
-        """Nobody reads any more: the thread ends with the next event."""
-        self._given_up.set()
-
-    def _run(self) -> None:
-        end: BaseException | None = None
-        try:
-            for event in self._events():
-                if not self._put(event):
-                    return
-        except Exception as error:  # raised again where the batches are read
-            end = error
-        self._put(end)
-
-    def _put(self, item: HubEvent | BaseException | None) -> bool:
-        while not self._given_up.is_set():
-            try:
-                self._queue.put(item, timeout=_TICK_SECONDS)
-            except queue.Full:
-                continue
-            return True
-        return False
 
 
 class Loop:
@@ -237,6 +173,7 @@ class KindLoop(Loop):
         super().__init__(observed, chance=chance)
         self.part = kind.value
         self._kind = kind
+        self._heard_at = time.monotonic()
 
     def round(self) -> float:
         """One full list and the watches that follow it, for about ten minutes."""
@@ -245,6 +182,7 @@ class KindLoop(Loop):
             watch=observed.watch, kind=self._kind, reader=observed.reader, clock=observed.clock
         )
         self._backoff.succeeded()
+        self._heard_at = time.monotonic()
         version = listing.resource_version
         # A hub restored from a backup may be silent instead of refusing: list now and then.
         until = observed.clock.now() + RELIST_EVERY * self._chance.uniform(0.8, 1.2)
@@ -274,13 +212,29 @@ class KindLoop(Loop):
             self._backoff.succeeded()
         except Transient as error:
             observed.rest(self._failed(error, error.retry_after))
-            if not observed.over and observed.reader.identity() != listing.identity:
-                raise ListExpired("Another hub answers at this address now.") from error
+            if not observed.over:
+                self._check_same(listing, version)
         finally:
             pump.give_up()
         return version
 
+    def _check_same(self, listing: Listing, version: str) -> None:
+        """Raise `ListExpired` where a broken watch has nothing to go on from.
+
+        A hub that was restored from a backup has its old identity and counts on from an earlier
+        version. Kubernetes refuses no watch from a later one: it is silent, and all that the restored
+        hub says would be missed. After a long silence it may have counted past us already.
+        """
+        reader = self._observed.reader
+        if reader.identity() != listing.identity:
+            raise ListExpired("Another hub answers at this address now.")
+        if time.monotonic() - self._heard_at > _LONG_SILENCE_SECONDS:
+            raise ListExpired("The hub was silent for long.")
+        if older(reader.list_page(self._kind, limit=1).resource_version, version):
+            raise ListExpired("The hub was restored from a backup.")
+
     def _apply(self, listing: Listing, batch: list[HubEvent]) -> str:
+        self._heard_at = time.monotonic()
         return observations.apply_events(
             watch=self._observed.watch, listing=listing, events=batch, clock=self._observed.clock
         )
@@ -323,7 +277,10 @@ class SecretsLoop(Loop):
         """One round of questions; none where nothing failed."""
         observed = self._observed
         secret_questions.ask_for_secrets(
-            watch=observed.watch, credentials=observed.credentials, clock=observed.clock
+            watch=observed.watch,
+            credentials=observed.credentials,
+            reader=observed.reader,
+            clock=observed.clock,
         )
         self._backoff.succeeded()
         return _SECRETS_SECONDS
