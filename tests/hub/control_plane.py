@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -27,21 +28,22 @@ def answers(url: str) -> bool:
 
 @dataclass(frozen=True)
 class Etcd:
-    """One etcd for all API servers; each keeps its objects below a prefix of its own."""
+    """An etcd for some API servers; each keeps its objects below a prefix of its own."""
 
     processes: Processes
+    name: str
     port: int
 
     @classmethod
-    def start(cls, processes: Processes) -> Etcd:
+    def start(cls, processes: Processes, name: str = "etcd") -> Etcd:
         """Starts it without durable writes: nothing here outlives the run."""
         client, peer = free_ports(2)
         own, other = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
         processes.start(
-            "etcd",
+            name,
             [
                 binaries.path("etcd"),
-                f"--data-dir={processes.folder / 'etcd'}",
+                f"--data-dir={processes.folder / name}",
                 f"--listen-client-urls={own}",
                 f"--advertise-client-urls={own}",
                 f"--listen-peer-urls={other}",
@@ -51,7 +53,7 @@ class Etcd:
                 "--log-level=warn",
             ],
         )
-        return cls(processes, client)
+        return cls(processes, name, client)
 
     @property
     def url(self) -> str:
@@ -60,8 +62,7 @@ class Etcd:
 
     def forget_history(self) -> None:
         """Compacts away all that was before now: a watch from earlier gets "410 Gone"."""
-        revision = self._ask("/v3/kv/range", {"key": "AA=="})["header"]["revision"]
-        self._ask("/v3/kv/compaction", {"revision": revision, "physical": True})
+        self._ask("/v3/kv/compaction", {"revision": self.revision(), "physical": True})
 
     def _ask(self, path: str, body: object) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - our own http:// URL
@@ -73,7 +74,34 @@ class Etcd:
 
     def wait(self) -> None:
         """Waits until it takes requests."""
-        self.processes.wait("etcd", lambda: answers(f"{self.url}/health"))
+        self.processes.wait(self.name, lambda: answers(f"{self.url}/health"))
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps all that it knows."""
+        return self.processes.folder / self.name
+
+    def revision(self) -> int:
+        """How far it has counted: Kubernetes' resource versions."""
+        return int(self._ask("/v3/kv/range", {"key": "AA=="})["header"]["revision"])
+
+    def back_up(self, folder: Path) -> None:
+        """Copies all that it knows into a new folder; it is away meanwhile."""
+        self.processes.stop(self.name)
+        shutil.copytree(self.data, folder)
+        self.processes.resume(self.name)
+        self.wait()
+
+    def restore(self, folder: Path) -> None:
+        """Forgets all that it knows for a backup, as an administrator does: it counts on from there.
+
+        What uses it has to be stopped before.
+        """
+        self.processes.stop(self.name)
+        shutil.rmtree(self.data)
+        shutil.copytree(folder, self.data)
+        self.processes.resume(self.name)
+        self.wait()
 
 
 @dataclass(frozen=True)

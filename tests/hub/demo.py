@@ -67,7 +67,7 @@ def _run(port: int) -> NoReturn:
 def _another(hub: Hub) -> ControlPlane:
     """One more spoke's API server: two clusters on one would fight for their objects."""
     plane = ControlPlane.prepare(hub.processes, "spoke2")
-    plane.start(hub.etcd)
+    plane.start(hub.spoke_etcd)
     plane.wait()
     plane.start_controllers()
     return plane

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ class Hub:
     folder: Path
     processes: Processes
     etcd: Etcd
+    spoke_etcd: Etcd
     plane: ControlPlane
     spoke_plane: ControlPlane
     aws: SecretsManager
@@ -96,7 +97,7 @@ class Hub:
         """
         if self.separate is None:
             self.separate = ControlPlane.prepare(self.processes, "separate")
-            self.separate.start(self.etcd)
+            self.separate.start(self.spoke_etcd)
             self.separate.wait()
             self.separate.start_controllers()
         return Spoke(name, self.separate.port, _credentials(self.separate))
@@ -205,11 +206,12 @@ def _start(processes: Processes) -> Hub:
     def stage(name: str) -> None:
         took[name] = round(time.monotonic() - started, 1)
 
-    etcd, aws = Etcd.start(processes), SecretsManager.start(processes)
+    etcd, spoke_etcd = Etcd.start(processes), Etcd.start(processes, "spoke-etcd")
+    aws = SecretsManager.start(processes)
     plane, spoke_plane = (ControlPlane.prepare(processes, name) for name in ("hub", "spoke"))
-    etcd.wait()
-    for each in (plane, spoke_plane):
-        each.start(etcd)
+    for each, its_etcd in ((plane, etcd), (spoke_plane, spoke_etcd)):
+        its_etcd.wait()
+        each.start(its_etcd)
     plane.wait()
     stage("hub API server")
     kube, spoke_kube = plane.api(), spoke_plane.api()
@@ -234,6 +236,7 @@ def _start(processes: Processes) -> Hub:
         processes.folder,
         processes,
         etcd,
+        spoke_etcd,
         plane,
         spoke_plane,
         aws,
@@ -245,6 +248,32 @@ def _start(processes: Processes) -> Hub:
         client,
         took,
     )
+
+
+@contextmanager
+def second_hub(hub: Hub, name: str) -> Iterator[Hub]:
+    """Another hub beside a running one, and ends it: for the same spokes and the same Secrets Manager.
+
+    It has an API server, an Argo CD and an operator of its own.
+    """
+    plane = ControlPlane.prepare(hub.processes, name)
+    plane.start(hub.etcd)
+    plane.wait()
+    kube = plane.api()
+    argocd = ArgoCD.prepare(hub.processes, plane)
+    try:
+        install_argocd(kube)
+        install_external_secrets(kube)
+        plane.start_controllers()
+        argocd.start()
+        operator = ExternalSecretsOperator.start(hub.processes, plane, hub.aws)
+        operator.wait()
+        argocd.wait()
+        yield replace(hub, plane=plane, kube=kube, argocd=argocd, operator=operator, took={})
+    finally:
+        kube.close()
+        started = [each for each in hub.processes.programs if each.startswith(f"{name}-")]
+        hub.processes.stop(*reversed(started))
 
 
 def install_argocd(kube: KubeApi) -> None:

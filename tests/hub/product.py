@@ -63,22 +63,25 @@ class Product:
 
     def configure(self, fleet: Fleet, account: Account) -> None:
         """What an administrator enters: the repository, and the hub with its two tokens."""
-        administrator = self.person("administrator")
         repository = {"name": FLEET, "repository_url": str(fleet.bare), "branch": BRANCH}
-        administrator.send("/admin/fleets/add/", repository, having="repository_url")
+        self.person("administrator").send("/admin/fleets/add/", repository, having="repository_url")
+        self.add_hub(fleet, account)
+
+    def add_hub(self, fleet: Fleet, account: Account) -> None:
+        """What an administrator enters for a hub of the fleet; waits until it is seen."""
         hub = {
             "name": fleet.name,
-            "api_url": self.hub.plane.server,
+            "api_url": fleet.hub.plane.server,
             "api_token_file": str(account.kubernetes_token),
             "api_ca_file": str(account.authority),
-            "argocd_url": self.hub.argocd.url,
+            "argocd_url": fleet.hub.argocd.url,
             "argocd_token_file": str(account.argocd_token),
-            "link_url": self.hub.argocd.url,
+            "link_url": fleet.hub.argocd.url,
             "aws_region": REGION,
-            "aws_endpoint_url": self.hub.aws.url,
+            "aws_endpoint_url": fleet.hub.aws.url,
         }
-        administrator.send("/admin/hubs/add/", hub, having="api_token_file")
-        eventually(lambda: self.hub_is_seen(fleet.name), f"the product sees hub {fleet.name}", 30)
+        self.person("administrator").send("/admin/hubs/add/", hub, having="api_token_file")
+        eventually(lambda: self.hub_is_seen(fleet.name), f"the product sees hub {fleet.name}", 90)
 
     def hub_is_seen(self, name: str) -> bool:
         """Whether the overview shows the hub as connected."""

@@ -74,8 +74,8 @@ def test_it_names_a_secret_without_a_server(house: House) -> None:
         spoke.name,
         says(
             "Failed",
-            "secret exists, but the External Secrets Operator cannot use it",
-            "JSON with the keys server and config",
+            "The credentials' secret lacks a key that the registration needs.",
+            "Write server and config into it.",
         ),
     )
 
