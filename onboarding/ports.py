@@ -27,11 +27,16 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TreeEdit:
-    """One file as it shall be: `content` None removes it; `before_blob` "" means it must be absent before."""
+    """One file as it shall be: `content` None removes it; `before_blob` "" means it must be absent before.
+
+    With `is_link` a new file is a symbolic link and its content the target: a new repository has
+    some, a change never.
+    """
 
     path: str
     before_blob: str
     content: bytes | None
+    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

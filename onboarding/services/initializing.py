@@ -115,11 +115,14 @@ def files(new: NewFleet) -> Iterator[TreeEdit]:
     other tenant begins with one file of labels that sets nothing yet.
     """
     for path in sorted(TEMPLATE.rglob("*")):
-        if not path.is_file() or _SKIPPED & set(path.parts):
+        if not (path.is_file() or path.is_symlink()) or _SKIPPED & set(path.parts):
             continue
         name = path.relative_to(TEMPLATE).as_posix()
         example = _TENANT_FOLDER.match(name)
         if example and example[1] in set(EXAMPLES) - set(new.tenants):
+            continue
+        if path.is_symlink():
+            yield TreeEdit(name, "", bytes(path.readlink()), is_link=True)
             continue
         content = path.read_bytes()
         if name == BOOTSTRAP:

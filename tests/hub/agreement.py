@@ -14,7 +14,7 @@ from tests.agreement.predicted import Step, steps
 from tests.agreement.rendered import GROUPS, Checkout, application, known
 from tests.agreement.situations import PROBE, TENANTS, Commit
 from tests.hub.fleet import TENANTS as BOOTSTRAPPED
-from tests.hub.fleet import Fleet, bootstrap_manifests
+from tests.hub.fleet import TOLD_AGAIN_AFTER, Fleet, bootstrap_manifests
 from tests.hub.harness import Hub, Spoke, eventually
 from tests.hub.kube import KubeError, Manifest
 from tests.hub.processes import NotReady
@@ -25,12 +25,6 @@ SECONDS = 240.0
 UNANSWERED = ""
 QUIET = 3.0
 """How long nothing may change after everything is as predicted."""
-TOLD_AGAIN_AFTER = 15.0
-"""Seconds after which who still differs is told to look once more, as the product does.
-
-Argo CD loses what it was asked while it is busy with the same Application, and then looks by itself
-only minutes later.
-"""
 
 
 class Replay:

@@ -65,6 +65,7 @@ def hub(measured: list[str]) -> Iterator[Hub]:
         memory = sum(running.processes.memory().values())
         measured.append(f"start of the hub: {running.took['Argo CD']} s, {memory} MiB")
         yield running
+        measured.extend(running.remarks)
 
 
 @pytest.fixture(scope="session")

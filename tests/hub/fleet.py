@@ -39,6 +39,12 @@ BOOTSTRAP_SETS = (
     "bootstrap-monitoring",
     "bootstrap-resources",
 )
+TOLD_AGAIN_AFTER = 15.0
+"""Seconds after which who still differs is told to look once more, as the product does.
+
+Argo CD loses what it was asked while it is busy with the same Application, and then looks by itself
+only after two to three minutes.
+"""
 
 
 @dataclass(frozen=True)
@@ -309,7 +315,7 @@ def new_fleet(hub: Hub, name: str) -> Fleet:
 
 def _fill(fleet: Fleet) -> None:
     """A bare repository with the template as its first commit."""
-    shutil.copytree(TEMPLATE, fleet.work)
+    shutil.copytree(TEMPLATE, fleet.work, symlinks=True)
     fleet.git("init", "--quiet", f"--initial-branch={BRANCH}")
     fleet.git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(fleet.bare))
     fleet.git("remote", "add", "origin", fleet.url)
@@ -344,20 +350,29 @@ def bootstrap(fleet: Fleet) -> None:
         fleet.hub.kube.apply(manifest)
     names = ("fleet-root", *(f"{each}-{fleet.name}" for each in BOOTSTRAP_SETS))
 
+    told = time.monotonic()
+
     def ready() -> bool:
-        found = [fleet.application(name) for name in names]
-        return all(each and is_synced(each) for each in found) and bool(
-            fleet.hub.kube.get("ApplicationSet", REGISTRATION)
-        )
+        nonlocal told
+        resting = [name for name in names if not _has_come(fleet.application(name))]
+        if resting and time.monotonic() > told + TOLD_AGAIN_AFTER:
+            fleet.hub.remarks += [f"told again: {fleet.describe(name)}" for name in resting]
+            for name in filter(fleet.application, resting):
+                fleet.refresh(name)
+            told = time.monotonic()
+        return not resting and bool(fleet.hub.kube.get("ApplicationSet", REGISTRATION))
 
     try:
         eventually(ready, "the bootstrap of the hub is Synced", 180, pause=0.3)
     except Exception as error:
         for name in names:
-            found = fleet.application(name)
-            if not found or not is_synced(found):
+            if not _has_come(fleet.application(name)):
                 error.add_note(fleet.describe(name))
         raise
+
+
+def _has_come(application: Manifest | None) -> bool:
+    return application is not None and is_synced(application)
 
 
 def config_data(found: Manifest | None) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Spoke:
 class Hub:
     """Everything that runs, and clients for it.
 
-    ``took`` has the seconds of each stage of the start.
+    ``took`` has the seconds of each stage of the start, ``remarks`` what was out of the ordinary in
+    a run that went on.
     """
 
     folder: Path
@@ -83,6 +84,7 @@ class Hub:
     forwarder: Forwarder
     secrets: Any
     took: dict[str, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     separate: ControlPlane | None = None
 
     def new_spoke(self, name: str) -> Spoke:

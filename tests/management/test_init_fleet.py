@@ -74,6 +74,9 @@ def test_it_fills_a_new_folder_ready_to_push(
     assert git("status", "--porcelain") == ""
     assert git("rev-parse", "--abbrev-ref", "HEAD") == "live"
     assert git("remote", "get-url", "origin") == URL
+    catalogue = folder / "charts/release-channels/charts/application-sets-0.3.1"
+    assert catalogue.is_symlink(), "Argo CD has nothing to build"
+    assert (catalogue / "values.yaml").samefile(folder / "charts/application-sets/values.yaml")
     bare = repositories.bare_repository(tmp_path / "remote.git", branch="live")
     git("push", "--quiet", str(bare), "live")
     assert repositories.tree(bare, "live").keys() == set(git("ls-files").splitlines())

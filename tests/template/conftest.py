@@ -24,14 +24,13 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 def shipped(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> FleetCopy:
     """The repository as it is shipped, ready to render; not to be changed."""
     fleet = FleetCopy(tmp_path_factory.mktemp("shipped") / "fleet", helm)
-    shutil.copytree(TEMPLATE, fleet.folder)
-    fleet.build_dependencies()
+    shutil.copytree(TEMPLATE, fleet.folder, symlinks=True)
     return fleet
 
 
 @pytest.fixture
 def fleet(shipped: FleetCopy, tmp_path: Path) -> FleetCopy:
-    """A copy for one test to change, its dependencies built."""
+    """A copy for one test to change."""
     changed = FleetCopy(tmp_path / "fleet", shipped.helm)
-    shutil.copytree(shipped.folder, changed.folder)
+    shutil.copytree(shipped.folder, changed.folder, symlinks=True)
     return changed

@@ -148,7 +148,7 @@ class FleetCopy:
         self.path(relative).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
     def build_dependencies(self) -> None:
-        """What Argo CD does before it first renders the release channels, on a clean checkout."""
+        """What Argo CD does where a wrapper chart is not in the folder of the release channels."""
         shutil.rmtree(self.path("charts/release-channels/charts"), ignore_errors=True)
         self.path("charts/release-channels/Chart.lock").unlink(missing_ok=True)
         self.helm.run("dependency", "build", self.path("charts/release-channels"))

@@ -477,8 +477,18 @@ def test_it_refuses_a_component_that_changes_its_group_between_versions(fleet: F
     wrapper = fleet.read("charts/application-sets-0.4/values.yaml")
     wrapper["components"]["cluster-info"]["group"] = "resources"
     fleet.write("charts/application-sets-0.4/values.yaml", wrapper)
-    fleet.build_dependencies()
     assert 'component "cluster-info" is in group' in refused(fleet)
+
+
+def test_it_leaves_argo_cd_no_dependency_to_build(shipped: FleetCopy) -> None:
+    """It builds them for each commit anew, for all groups at once in one folder, and some then fail."""
+    wanted = shipped.read(DEPENDENCIES)["dependencies"]
+    for one in wanted:
+        link = shipped.path(f"charts/release-channels/charts/{one['name']}-{one['version']}")
+        assert link.is_symlink(), link.name
+        assert link.resolve() == (link.parents[1] / one["repository"][len("file://") :]).resolve()
+    assert len(list(shipped.path("charts/release-channels/charts").iterdir())) == len(wanted)
+    assert shipped.application_sets("addons")
 
 
 def test_it_refuses_a_dependency_whose_folder_holds_another_version(fleet: FleetCopy) -> None:
@@ -497,7 +507,7 @@ def test_it_renders_nothing_while_its_dependencies_are_being_built(
     Argo CD builds dependencies for one Application while it renders another from the same folder.
     It takes these words of Helm's, and no others, as a reason to build and to render again.
     """
-    fleet.path(f"charts/release-channels/charts/application-sets-{version}.tgz").unlink()
+    fleet.path(f"charts/release-channels/charts/application-sets-{version}").unlink()
     for group in ("addons", "resources", "monitoring", "fleet"):
         assert "found in Chart.yaml, but missing in charts/ directory" in refused(fleet, group)
 

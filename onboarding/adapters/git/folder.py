@@ -22,7 +22,10 @@ def begin_repository(folder: Path, *, branch: str, url: str, request: CommitRequ
     for edit in request.edits:
         path = folder / edit.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(edit.content or b"")
+        if edit.is_link:
+            path.symlink_to((edit.content or b"").decode())
+        else:
+            path.write_bytes(edit.content or b"")
     store = Store(repository)
     tree = pygit2.Oid(raw=objects.build_tree(store, b"", request.edits))
     store.keep()

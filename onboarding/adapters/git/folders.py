@@ -14,6 +14,7 @@ from onboarding.adapters.git.alike import alike
 
 FOLDER = b"40000"
 FILE = b"100644"
+LINK = b"120000"
 
 # One entry: kind in octal, blank, name, zero byte, id (20 bytes).
 _ENTRY = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pygit2
 
-from onboarding.adapters.git.folders import FILE, FOLDER, Entry
+from onboarding.adapters.git.folders import FILE, FOLDER, LINK, Entry
 from onboarding.adapters.git.kept import Kept
 from onboarding.adapters.git.store import Store
 from onboarding.domain.errors import Refused
@@ -167,7 +167,8 @@ def _write(store: Store, tree: bytes, edits: Sequence[tuple[str, TreeEdit]], whe
         elif edit.content is None:
             folder.drop(name)
         else:
-            kind = present.kind if present is not None else FILE
+            made = LINK if edit.is_link else FILE
+            kind = present.kind if present is not None else made
             folder.put(Entry(kind, name, store.write("blob", edit.content)))
     for name, inner in below.items():
         present = folder.find(name)
@@ -185,7 +186,7 @@ def _write_once(
     store: Store, tree: bytes, edits: Sequence[tuple[str, TreeEdit]], where: str
 ) -> bytes:
     """As `_write`; the same edits of the same folder give what they gave before, while it is there."""
-    key = (tree, *((path, edit.before_blob, edit.content) for path, edit in edits))
+    key = (tree, *((path, edit.before_blob, edit.content, edit.is_link) for path, edit in edits))
     known = _written_kept.get(key)
     if known is not None and known in store:
         return known
