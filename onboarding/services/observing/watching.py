@@ -223,21 +223,24 @@ class KindLoop(Loop):
 
         A hub that was restored from a backup has its old identity and counts on from an earlier
         version. Kubernetes refuses no watch from a later one: it is silent, and all that the restored
-        hub says would be missed. After a long silence it may have counted past us already.
+        hub says would be missed.
         """
         reader = self._observed.reader
         if reader.identity() != listing.identity:
             raise ListExpired("Another hub answers at this address now.")
-        if time.monotonic() - self._heard_at > _LONG_SILENCE_SECONDS:
-            raise ListExpired("The hub was silent for long.")
         if older(reader.list_page(self._kind, limit=1).resource_version, version):
             raise ListExpired("The hub was restored from a backup.")
 
     def _apply(self, listing: Listing, batch: list[HubEvent]) -> str:
-        self._heard_at = time.monotonic()
-        return observations.apply_events(
+        # Also where nothing broke: we may have slept, and the hub may have been restored and have
+        # counted past us since.
+        if time.monotonic() - self._heard_at > _LONG_SILENCE_SECONDS:
+            raise ListExpired("The hub was silent for long.")
+        newest = observations.apply_events(
             watch=self._observed.watch, listing=listing, events=batch, clock=self._observed.clock
         )
+        self._heard_at = time.monotonic()
+        return newest
 
 
 class ClustersLoop(Loop):
