@@ -354,6 +354,34 @@ def test_it_says_that_a_hub_is_away_from_the_second_time_on(
     assert (row.problem, row.problem_since) == ("", None)
 
 
+def test_it_says_at_once_that_a_hub_hangs(
+    server: ScriptedServer,
+    observed: Observed,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing came over an open connection for longer than a watch lasts: no need to ask twice."""
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 1)
+    monkeypatch.setattr("onboarding.adapters.kubernetes_hub._WATCH_GRACE_SECONDS", 1.3)
+    said: list[str] = []
+    report = observations.report_problem
+
+    def reported(**given: Any) -> None:
+        report(**given)
+        said.append(HubWatch.objects.get().kinds["applications"]["problem"])
+
+    monkeypatch.setattr(observations, "report_problem", reported)
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [reply(page(application("a", "5"), version="10"))],
+            [stream(silent=4), then_stop(observed)],
+        ),
+    )
+    loop(observed).attempt()
+    assert [one for one in said if "watch applications" in one] == said != []
+
+
 def test_it_waits_as_long_as_the_hub_asks(server: ScriptedServer, observed: Observed) -> None:
     server.on("GET", APPLICATIONS, status(429, "TooManyRequests", retry_after="17"))
     assert loop(observed).attempt() == 17.0

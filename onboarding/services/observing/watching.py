@@ -144,10 +144,12 @@ class Loop:
             )
         return pause
 
-    def _failed(self, error: FleetError, retry_after: float | None) -> float:
+    def _failed(
+        self, error: FleetError, retry_after: float | None, *, was_silent: bool = False
+    ) -> float:
         pause = self._backoff.failed(retry_after)
-        # One broken connection is no news; a missing right is.
-        if isinstance(error, Refused) or self._backoff.failures > 1:
+        # One broken connection is no news; a missing right is, and one that nothing came over.
+        if isinstance(error, Refused) or was_silent or self._backoff.failures > 1:
             _LOG.warning("Hub %s, %s: %s", self._observed.hub.name, self.part, error)
             try:
                 observations.report_problem(
@@ -211,7 +213,9 @@ class KindLoop(Loop):
             self._apply(listing, [])
             self._backoff.succeeded()
         except Transient as error:
-            observed.rest(self._failed(error, error.retry_after))
+            # The hub ends each watch by its time; one that it did not end was half-open.
+            was_silent = time.monotonic() - self._heard_at > WATCH_SECONDS + 1
+            observed.rest(self._failed(error, error.retry_after, was_silent=was_silent))
             if not observed.over:
                 self._check_same(listing, version)
         finally:
