@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 
 from onboarding.adapters.git import GitRemote, GitRepository
 from onboarding.domain.layout import Placement
@@ -21,6 +21,7 @@ from onboarding.services import approvals, changes
 from onboarding.services.delivery import deliveries
 from tests import repositories
 from tests.fakes import FakeClock, FakeQueue, FakeSecrets
+from tests.people import give
 
 MEMBERS = "fleet/fleet-bootstrap/fleet-members/hub-a"
 VERSIONS = "fleet/bootstrap/versions/applicationSets.yaml"
@@ -131,8 +132,8 @@ class Stage:
         self.queue = FakeQueue()
         self.fleet = Fleet.objects.create(name="fleet-a", repository_url=str(self.bare))
         self.hub = Hub.objects.create(fleet=self.fleet, name="hub-a")
-        self.requester = self.person("rita", "request_change")
-        self.approver = self.person("arno", "approve_change")
+        self.requester = self.person("rita", "requester")
+        self.approver = self.person("arno", "approver")
         self.secrets = FakeSecrets()
         self.repository = self.new_repository("mirror-a")
 
@@ -141,9 +142,9 @@ class Stage:
         remote = self.remote or here
         return Meddled(GitRepository(folder=self.folder / name, remote=remote))
 
-    def person(self, name: str, *rights: str) -> User:
+    def person(self, name: str, *roles: str) -> User:
         user = User.objects.create_user(name, f"{name}@example.com")
-        user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        give(user, *(roles or ["viewer"]))
         return User.objects.get(pk=user.pk)
 
     def intent(self, cluster: str, kind: type = RegisterCluster) -> RegisterCluster | EditCluster:

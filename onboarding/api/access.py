@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,8 +22,9 @@ from onboarding import wiring
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.tokens import Verb
-from onboarding.models import Change, Cluster, Fleet, Hub, ServiceAccount, ServiceToken
-from onboarding.services import service_tokens
+from onboarding.models import Change, Cluster, Fleet, ServiceAccount, ServiceToken
+from onboarding.services import scope, service_tokens
+from onboarding.services.rights import Reach, reach_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _MINUTE = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
     """A program that has proved itself: its token, its service and the fleets that it reaches."""
 
@@ -49,10 +51,16 @@ class Caller:
         """The service's identity, in whose name changes are asked for."""
         return self.token.account.user
 
-    @property
+    @cached_property
+    def reach(self) -> Reach:
+        """What its service may, where, as it counts for this request."""
+        return reach_of(self.user)
+
+    @cached_property
     def fleets(self) -> list[Fleet]:
-        """The fleets that the token reaches."""
-        return list(self.token.fleets.all())
+        """The fleets that the token reaches and of which its service may see a part."""
+        seen = set(scope.fleets(self.reach).values_list("pk", flat=True))
+        return [fleet for fleet in self.token.fleets.all() if fleet.pk in seen]
 
 
 class Bearer(HttpBearer):
@@ -108,7 +116,8 @@ def caller_with(request: HttpRequest, verb: Verb) -> Caller:
 
 def fleet_of_hub(caller: Caller, name: str) -> Fleet:
     """The fleet whose hub this is; raises `Refused` at the field where the token reaches none."""
-    hub = Hub.objects.filter(name=name, fleet__in=caller.fleets).select_related("fleet").first()
+    rows = scope.hubs(caller.reach).filter(name=name, fleet__in=caller.fleets)
+    hub = rows.select_related("fleet").first()
     if hub is None:
         raise Refused(f"There is no hub {name!r:.80} in your fleets.", field="hub", code="no_hub")
     return hub.fleet
@@ -116,7 +125,7 @@ def fleet_of_hub(caller: Caller, name: str) -> Fleet:
 
 def cluster_for(caller: Caller, hub: str, name: str) -> Cluster:
     """A cluster of Git in the fleets that the token reaches; 404 otherwise."""
-    rows = Cluster.objects.filter(hub_name=hub, name=name, fleet__in=caller.fleets)
+    rows = scope.clusters(caller.reach).filter(hub_name=hub, name=name, fleet__in=caller.fleets)
     cluster = rows.select_related("fleet").order_by("problem", "path").first()
     if cluster is None:
         raise Http404
@@ -126,7 +135,8 @@ def cluster_for(caller: Caller, hub: str, name: str) -> Cluster:
 def change_for(caller: Caller, number: int) -> Change:
     """A change of the fleets that the token reaches; 404 otherwise, and for people's drafts."""
     change = (
-        Change.objects.filter(pk=number, fleet__in=caller.fleets)
+        scope.changes(caller.reach, caller.user)
+        .filter(pk=number, fleet__in=caller.fleets)
         .exclude(state=DecisionState.DRAFT.value)
         .select_related("fleet", "hub", "requester")
         .first()

@@ -21,8 +21,7 @@ from onboarding.automation.waiting import Until
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.progress import ClusterState
 from onboarding.domain.tokens import Verb
-from onboarding.models import Standing
-from onboarding.services import repeated
+from onboarding.services import repeated, scope
 from onboarding.services.shown import with_shown
 
 router = Router()
@@ -221,7 +220,7 @@ def clusters(
     caller = access.caller_with(request, Verb.READ)
     now = wiring.clock().now()
     reached = [one for one in caller.fleets if fleet in ("", one.name)]
-    rows = with_shown(Standing.objects.filter(fleet__in=reached, pk__gt=after), now)
+    rows = with_shown(scope.standings(caller.reach).filter(fleet__in=reached, pk__gt=after), now)
     asked = {"hub_name": hub, "tenant": tenant, "environment": environment, "shown": state}
     rows = rows.filter(**{column: value for column, value in asked.items() if value})
     found = list(rows.select_related("fleet").order_by("pk")[: limit + 1])
@@ -241,7 +240,7 @@ def clusters(
 def cluster(request: HttpRequest, hub: str, name: str) -> Any:
     """Also one that is only asked for. Stale is what nobody looked at for two minutes."""
     caller = access.caller_with(request, Verb.READ)
-    rows = Standing.objects.filter(hub_name=hub, name=name, fleet__in=caller.fleets)
+    rows = scope.standings(caller.reach).filter(hub_name=hub, name=name, fleet__in=caller.fleets)
     found = rows.select_related("fleet").order_by("-cluster_id", "pk").first()
     if found is not None:
         return telling.cluster_told(found, wiring.clock().now())

@@ -10,8 +10,10 @@ from django.forms import Form
 
 from onboarding import wiring
 from onboarding.domain.errors import Refusal, Refused
+from onboarding.domain.lifecycle import Right
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.domain.roles import Place
 from onboarding.forms.registration import (
     HANDOVER,
     OPTIONS,
@@ -21,8 +23,9 @@ from onboarding.forms.registration import (
     typed_placement,
 )
 from onboarding.models import Change, Cluster, Fleet, Hub
-from onboarding.services import changes, leaving_guard, member_forms, offboarding, offers
+from onboarding.services import changes, leaving_guard, member_forms, offboarding, offers, places
 from onboarding.services.layouts import layout_of
+from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -77,6 +80,9 @@ def register(
     `max_age` is how many seconds old the branch may be that it is planned on.
     """
     typed = {"model": DeploymentModel.CENTRALIZED.value} | answers.typed()
+    if placement := typed_placement(typed):
+        place = Place.of(fleet.name, placement.tenant, placement.environment)
+        require(actor, Right.REQUEST, place)  # before anything is told of what its layers say
     repository = wiring.current_repository(fleet, max_age=max_age)
     form = _form(fleet, repository.snapshot(), typed, answers)
     hub = Hub.objects.get(fleet=fleet, name=form.cleaned_data["hub"])
@@ -107,6 +113,7 @@ def edit(
     leaving.
     """
     fleet = cluster.fleet
+    require(actor, Right.REQUEST, places.place_of(cluster))
     leaving_guard.refuse_edit(cluster=cluster)
     repository = wiring.current_repository(fleet, max_age=max_age)
     snapshot = repository.snapshot()

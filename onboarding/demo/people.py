@@ -12,7 +12,10 @@ PEOPLE = {
     "requester": ("Requesters", "asks for changes"),
     "approver": ("Approvers", "approves what others ask for"),
     "administrator": ("Administrators", "configures fleets and hubs"),
+    "tenant1": ("Team of tenant1", "asks for changes of tenant1, and sees nothing else"),
 }
+TEAMS = {"Team of tenant1": "tenant1"}
+"""Groups of one tenant alone, with the tenant's name."""
 
 
 def make_people(folder: Path) -> dict[str, str]:
@@ -21,7 +24,19 @@ def make_people(folder: Path) -> dict[str, str]:
     The passwords are random for each data folder and kept in it, readable by its owner only.
     """
     from django.contrib.auth.models import Group, User
+    from django.utils import timezone
 
+    from onboarding.domain.roles import Role
+    from onboarding.models import Grant
+
+    for team, tenant in TEAMS.items():
+        group, _ = Group.objects.get_or_create(name=team)
+        Grant.objects.get_or_create(
+            group=group,
+            role=Role.REQUESTER.value,
+            tenant=tenant,
+            defaults={"granted_at": timezone.now()},
+        )
     kept = folder / "sign-ins.json"
     try:
         passwords: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from onboarding.models.cluster import Cluster
 from onboarding.models.delivery import Delivery, DeliveryAttempt, PullRequest, WriterLease
 from onboarding.models.event import Event, EventHead
 from onboarding.models.fleet import Fleet, Hub
+from onboarding.models.grant import Grant
 from onboarding.models.hub_move import HubMove
 from onboarding.models.lint import LintFinding, LintReport
 from onboarding.models.lookups import Among
@@ -52,6 +53,7 @@ __all__ = [
     "Event",
     "EventHead",
     "Fleet",
+    "Grant",
     "Heartbeat",
     "Hub",
     "HubMove",

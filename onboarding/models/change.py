@@ -64,12 +64,6 @@ class Change(models.Model):
 
     class Meta:
         ordering = ["-updated_at", "-pk"]
-        permissions = [
-            ("request_change", "Can ask for a change of the fleet"),
-            ("approve_change", "Can approve or reject a change"),
-            ("approve_destructive_change", "Can approve that something that runs goes away"),
-            ("administer_fleet", "Can configure fleets and hubs"),
-        ]
         constraints = [
             models.CheckConstraint(
                 name="change_state_known",

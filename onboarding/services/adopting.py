@@ -12,12 +12,11 @@ from django.db.models import Q
 
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.layout import LAYOUTS, FleetLayout
-from onboarding.domain.lifecycle import Right
 from onboarding.models import Adoption, Fleet
 from onboarding.ports import Clock, FleetRepository, WorkQueue
 from onboarding.services import configuration, indexing
 from onboarding.services.indexing import Progress
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require_administrator
 from onboarding.services.surveying import Survey, survey
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ _NO_PROBLEM: Mapping[str, Any] = {"problem": "", "tries": 0, "due_at": None}
 
 def ask(*, values: Mapping[str, Any], actor: User, clock: Clock, queue: WorkQueue) -> Adoption:
     """Ask for a repository to be looked at. Raises `Refused` for who is not an administrator."""
-    if Right.ADMINISTER not in rights_of(actor):
-        raise Refused("Only an administrator can adopt a repository.", code="not_allowed")
+    require_administrator(actor)
     now = clock.now()
     adoption = Adoption.objects.create(actor=actor, created_at=now, seen_at=now, **values)
     queue.wake(TASK, adoption_id=adoption.pk)

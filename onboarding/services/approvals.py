@@ -11,13 +11,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.lifecycle import Act, DecisionState, check_approval, decide
+from onboarding.domain.lifecycle import Act, DecisionState, Right, check_approval, decide
 from onboarding.domain.policy import Rule, Tally
 from onboarding.models import Approval, Change, Participant
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import events, handovers, policies, rollout_guard
+from onboarding.services import events, handovers, places, policies, rollout_guard
 from onboarding.services.delivery import deliveries
-from onboarding.services.rights import is_service, rights_of
+from onboarding.services.rights import is_service, reach_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -65,7 +65,7 @@ def approve(
             confirm=change.about,
             confirmed=confirmed,
             reason=reason,
-            actor_may=rights_of(actor),
+            actor_may=_rights_over(change, actor),
         )
         before = policies.tally(change, known, at=now)
         if not policies.helps(before, actor):
@@ -303,11 +303,16 @@ def _decidable(*, change_id: int, act: Act, actor: User, digest: str) -> Change:
         DecisionState(change.state),
         act,
         actor_is_author=is_author,
-        actor_may=rights_of(actor),
+        actor_may=_rights_over(change, actor),
     )
     if not digest or change.plan_digest != digest:
         raise Refused(STALE, code="stale_plan")
     return change
+
+
+def _rights_over(change: Change, actor: User) -> frozenset[Right]:
+    """What somebody may with all that a change touches, asked now."""
+    return reach_of(actor).at_all(places.touched_by(change))
 
 
 def _decide(*, change: Change, digest: str, actor: User, verdict: str, reason: str) -> Approval:

@@ -88,13 +88,15 @@ def found(
     change: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    among: QuerySet[Event] | None = None,
 ) -> QuerySet[Event]:
-    """The events that fit, newest first; an argument that is empty leaves all.
+    """The events (`among` some, else all) that fit, newest first; an argument that is empty leaves all.
 
     `text` is part of a sentence or the beginning of a cluster's name, `noun` what the event is about
     (`change` of `change.approved`), `who` a user name, `until` the first moment that is left out.
     """
-    rows = Event.objects.select_related("actor", "fleet").order_by("-pk")
+    everything = Event.objects.all() if among is None else among
+    rows = everything.select_related("actor", "fleet").order_by("-pk")
     if text:
         rows = rows.filter(Q(message__icontains=text) | Q(cluster_name__startswith=text))
     if noun:

@@ -21,7 +21,7 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.plans import sha256
 from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import approvals, changes, events
+from onboarding.services import approvals, changes, events, places
 from onboarding.services.approvals import Decided
 from onboarding.services.rights import require
 
@@ -68,6 +68,7 @@ def edit(
 ) -> Bulk:
     """Ask the same of many registered clusters. Raises `Refused` where the actor may not ask."""
     bulk = _begin(fleet, Bulk.Kind.EDIT, title, answers, actor, clock, len(clusters))
+    require(actor, Right.REQUEST, *{places.place_of(cluster) for cluster in clusters})
     with transaction.atomic():
         bulk.save()
         BulkRow.objects.bulk_create(

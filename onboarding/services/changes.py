@@ -20,6 +20,7 @@ from onboarding.services import (
     events,
     indexing,
     leaving_guard,
+    places,
     plan_records,
     policies,
     previews,
@@ -28,7 +29,7 @@ from onboarding.services import (
 )
 from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import require, rights_of
+from onboarding.services.rights import reach_of, require, rights_of
 from onboarding.services.tips import tip_after
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def save_draft(
     `draft_id` continues a draft of the same author. Raises `Refused` where the actor may not ask for
     changes, or the draft was asked for approval meanwhile.
     """
-    require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST)  # at what place, it says once it is whole
     labels = {
         "cluster_name": str(form_data.get("cluster", ""))[:63],
         "tenant": str(form_data.get("tenant", ""))[:63],
@@ -107,7 +108,7 @@ def submit(
     `also` is done in that transaction, at its end. Raises `Refused` with every reason at its form
     field; then nothing was written.
     """
-    require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST, *places.touched_by_intent(fleet=fleet, intent=intent))
     server = _server(intent, form_data, credentials)
     draft = None
     if draft_id is not None:
@@ -144,7 +145,7 @@ def submit_planned(
     *, fleet: Fleet, plan: planner.Plan, form_data: Mapping[str, Any], actor: User, clock: Clock
 ) -> Change:
     """Ask for approval of an edit that was just planned: the same as `submit`, without planning again."""
-    require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST, *places.touched_by_intent(fleet=fleet, intent=plan.intent))
     change = Change(fleet=fleet, requester=actor)
     _fill(change, intent=plan.intent, form_data=form_data, server="")
     return _ask_for_approval(
@@ -169,7 +170,8 @@ def revise(
     change is decided, the actor has already decided on it, or the intent is about another cluster.
     """
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
-    require(actor, Right.REQUEST)
+    touched = places.touched_by_intent(fleet=change.fleet, intent=intent)
+    require(actor, Right.REQUEST, *touched, *places.touched_by(change))
     if change.kind == Change.Kind.OFFBOARD:
         raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
     rollout_guard.refuse_edit(change=change)
@@ -220,7 +222,7 @@ def resubmit(
     A new revision: no approval of an earlier request is taken for one of this.
     """
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
-    require(actor, Right.REQUEST)
+    require(actor, Right.REQUEST, *places.touched_by(change))
     plan = _plan(
         fleet=change.fleet,
         intent=planner.intent_from_data(change.intent),
@@ -274,14 +276,14 @@ def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
 
 def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
     """Add to the discussion of a change; everyone who may view it may speak."""
-    require(actor, Right.VIEW)
+    change = Change.objects.select_related("fleet").get(pk=change_id)
+    require(actor, Right.VIEW, *places.touched_by(change))
     text = body.strip()
     if not text:
         raise Refused("Write something first.", field="body", code="required")
     if len(text) > 4000:
         raise Refused("A comment has at most 4,000 characters.", field="body", code="too_long")
     with transaction.atomic():
-        change = Change.objects.get(pk=change_id)
         written = Comment.objects.create(change=change, author=actor, body=text)
         events.record(
             verb="change.discussed",
@@ -431,7 +433,7 @@ def _ask_for_approval(
                     DecisionState(current.state),
                     act,
                     actor_is_author=True,
-                    actor_may=rights_of(actor),
+                    actor_may=reach_of(actor).at_all(places.touched_by(change)),
                 )
                 if expected_revision is not None and current.revision != expected_revision:
                     raise Refused(

@@ -13,12 +13,12 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.member import parse_member
 from onboarding.models import ApplicationStatus, Change, Cluster, Hub
 from onboarding.ports import ArgoCD, Clock, FleetRepository, HubReader, SpokeCredentials
-from onboarding.services import changes, events, member_forms
+from onboarding.services import changes, events, member_forms, places
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing import looking
 from onboarding.services.observing.drift import drift_of
 from onboarding.services.observing.observation_rows import REGISTRATION
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -43,6 +43,7 @@ def adopt(
     never from the person. Raises `Refused` where one does not differ (any more) or cannot be set for
     one cluster, and as `changes.submit`.
     """
+    require(actor, Right.REQUEST, places.place_of(cluster))
     snapshot = repository.snapshot()
     found = drift_of(cluster=cluster, repository=repository, snapshot=snapshot)
     adoptable = {one.subject: one for one in found.differences if one.adoptable}
@@ -94,8 +95,7 @@ def reassert(
     `Refused` where the actor may not ask for changes or the hub was asked a moment ago, and what the
     hub's APIs raise.
     """
-    if Right.REQUEST not in rights_of(actor):
-        raise Refused("Your account may not ask a hub to look again.", code="forbidden")
+    require(actor, Right.REQUEST, places.place_of(cluster))
     hub = Hub.objects.filter(name=cluster.hub_name).first()
     if hub is None:
         raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")

@@ -13,7 +13,7 @@ from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.hub_move import MoveState, check_move, registration_of
 from onboarding.domain.intents import RegisterCluster, intent_from_data
 from onboarding.domain.leaving_plan import member_of
-from onboarding.domain.lifecycle import DecisionState
+from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.names import HubName
 from onboarding.domain.overlay import OverlaidSnapshot
 from onboarding.domain.plans import Plan
@@ -21,9 +21,10 @@ from onboarding.domain.progress import ClusterState
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Cluster, Fleet, Hub, HubMove, Offboarding, Standing
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
-from onboarding.services import changes, events, offboarding, previews
+from onboarding.services import changes, events, offboarding, places, previews
 from onboarding.services.layouts import layout_of
 from onboarding.services.offers import hubs_to_join
+from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -82,6 +83,7 @@ def request(
     Raises `Refused` as `foresee` and `offboarding.request`; where the new hub's Secrets Manager is
     known not to have the cluster's secret; and while another move of it is open.
     """
+    require(actor, Right.REQUEST, places.place_of(cluster))
     old = Hub.objects.filter(fleet=cluster.fleet, name=cluster.hub_name).first()
     new = Hub.objects.filter(fleet=cluster.fleet, name=to_hub).first()
     if old is None or new is None or to_hub not in (old.name, *hubs_for(cluster=cluster)):

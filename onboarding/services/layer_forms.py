@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -59,15 +59,27 @@ class LayerForm:
     known: tuple[str, ...] = ()
 
 
-def layer_choices(*, fleet: Fleet, environments: Iterable[str]) -> tuple[Choice, ...]:
-    """The layers that more than one cluster can share, lowest first; one for each environment."""
+def layer_choices(
+    *,
+    fleet: Fleet,
+    environments: Iterable[str],
+    may: Callable[[bool, str], bool] = lambda of_tenant, environment: True,
+) -> tuple[Choice, ...]:
+    """The layers that more than one cluster can share, lowest first; one for each environment.
+
+    `may` says whether one is offered: whether it is of one tenant, and its environment ("" of all).
+    """
     found = []
     for layer in _shared(layout_of(fleet)):
-        name = layer.name.value
+        name, of_tenant = layer.name.value, "{tenant}" in layer.pattern
         if "{environment}" not in layer.pattern:
-            found.append(Choice(name, name))
+            found += [Choice(name, name)] if may(of_tenant, "") else []
             continue
-        found += [Choice(f"{name}:{one}", f"{name} {one}") for one in sorted(environments)]
+        found += [
+            Choice(f"{name}:{one}", f"{name} {one}")
+            for one in sorted(environments)
+            if may(of_tenant, one)
+        ]
     return tuple(found)
 
 

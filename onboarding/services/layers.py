@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from django.db.models import Q
@@ -92,6 +92,17 @@ class TenantLayers:
             covered = [(one, *found) for one in reversed(lower) if (found := one.at(keys))]
             covering = tuple(one for one in higher if one.at(keys))
             yield Setting(keys, value, line, covered[0] if covered else None, covering)
+
+    def only(self, environments: Set[str]) -> TenantLayers:
+        """The same for who may see these environments alone: what else the tenant has is not told."""
+        return replace(
+            self,
+            environments={
+                name: files for name, files in self.environments.items() if name in environments
+            },
+            own_files={},
+            stray=(),
+        )
 
     def _chain(self, file: ValuesFile, environment: str) -> list[ValuesFile]:
         wanted = file.scope.environment or environment

@@ -22,8 +22,8 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.notices import Format, Told, Topic
 from onboarding.models import Event, MailChoice, Notice, NoticeMark, Participant, Webhook
 from onboarding.ports import Clock, Mailer, WebhookSender
-from onboarding.services import events
-from onboarding.services.rights import require_administrator, rights_of
+from onboarding.services import events, places
+from onboarding.services.rights import reach_of, require_administrator
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -243,9 +243,10 @@ def _concerns(user: User, event: Event, topic: Topic, authors: dict[int, set[int
     if event.actor_id == user.pk or not user.is_active or event.change is None:
         return False
     wrote = authors.get(event.change.pk, set()) | {event.change.requester_id}
-    if topic is Topic.SUBMITTED:
-        return user.pk not in wrote and Right.APPROVE in rights_of(user)
-    return user.pk in wrote
+    if (topic is Topic.SUBMITTED) == (user.pk in wrote):
+        return False
+    right = Right.APPROVE if topic is Topic.SUBMITTED else Right.VIEW
+    return right in reach_of(user).at_all(places.touched_by(event.change))
 
 
 def _mail(user: User, told: Told, mailer: Mailer) -> None:

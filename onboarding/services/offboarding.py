@@ -15,11 +15,11 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.models import Change, Cluster, Delivery, Hub, Offboarding, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
-from onboarding.services import changes, events
+from onboarding.services import changes, events, places
 from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing.leaving import applications_seen
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -87,6 +87,7 @@ def request(
     (`services.hub_moves`). `also` is done in the same transaction, at its end. Raises `Refused` where it is
     another one, where an offboarding is open already, and as `changes.submit`.
     """
+    require(actor, Right.REQUEST, places.place_of(cluster))
     if confirmed.strip() != cluster.name:
         raise Refused(
             f"Type {cluster.name} to confirm that it shall leave.", field="confirm", code="confirm"
@@ -129,7 +130,7 @@ def request(
 
 def pause(*, offboarding_id: int, actor: User, reason: str, clock: Clock) -> None:
     """Make no further commit until somebody resumes; a commit that is on its way is still made."""
-    _require(actor, Right.REQUEST)
+    _require(actor, Right.REQUEST, offboarding_id)
     _move(
         offboarding_id,
         {Offboarding.State.RUNNING},
@@ -142,7 +143,7 @@ def pause(*, offboarding_id: int, actor: User, reason: str, clock: Clock) -> Non
 
 def resume(*, offboarding_id: int, actor: User, clock: Clock) -> None:
     """Go on where it was paused; a step whose own change was rejected is asked for again."""
-    _require(actor, Right.REQUEST)
+    _require(actor, Right.REQUEST, offboarding_id)
     with transaction.atomic():
         _move(
             offboarding_id,
@@ -161,7 +162,7 @@ def stop(*, offboarding_id: int, actor: User, reason: str, clock: Clock) -> None
 
     Raises `Refused` while a commit of it is under way, and without a reason.
     """
-    _require(actor, Right.REQUEST)
+    _require(actor, Right.REQUEST, offboarding_id)
     now = clock.now()
     with transaction.atomic():
         run = _move(
@@ -193,7 +194,7 @@ def give_up_spoke(
     destructive changes, the cluster's name as typed, a reason, and somebody who did not ask for
     the offboarding.
     """
-    _require(actor, Right.APPROVE_DESTRUCTIVE)
+    _require(actor, Right.APPROVE_DESTRUCTIVE, offboarding_id)
     said = _reason(reason)
     now = clock.now()
     with transaction.atomic():
@@ -289,11 +290,10 @@ def _reason(reason: str) -> str:
     return said[:2000]
 
 
-def _require(actor: User, right: Right) -> None:
-    if right not in rights_of(actor):
-        raise Refused(
-            f"Your account may not do this: it needs the right to {right.value}.", code="forbidden"
-        )
+def _require(actor: User, right: Right, offboarding_id: int) -> None:
+    require(actor, right)
+    run = Offboarding.objects.select_related("change__fleet").get(pk=offboarding_id)
+    require(actor, right, *places.touched_by(run.change))
 
 
 def is_committed(change: Change | None) -> Delivery | None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onboarding.domain import components, releases
 from onboarding.domain.hierarchy import Leaf, Resolved
 from onboarding.domain.labels import inherited
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.lifecycle import Right
 from onboarding.domain.live_sets import KnownSets
+from onboarding.domain.roles import ALL, matches
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet, Hub
 from onboarding.ports import ChartRenderer
 from onboarding.services.hub_sets import live_sets, sets_seen
 from onboarding.services.layouts import layout_of
 from onboarding.services.renderings import NO_RENDERER, Renderings
+from onboarding.services.rights import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,21 @@ def empty(*, fleet: Fleet) -> Offer:
     """What can be offered while the repository is empty or away: the hubs, nothing else."""
     hubs = hubs_to_join(fleet)
     return Offer(hubs=hubs, tenants=(), environments=(), channels=(), flag_groups=())
+
+
+def narrowed(found: Offer, *, fleet: Fleet, reach: Reach) -> Offer:
+    """The same with the tenants and environments for which somebody may ask; named ones also before they exist."""
+    held = [one for one in reach.having(Right.REQUEST) if matches(one.fleet, fleet.name)]
+    return replace(
+        found,
+        tenants=_within(found.tenants, {one.tenant for one in held}),
+        environments=_within(found.environments, {one.environment for one in held}),
+    )
+
+
+def _within(names: tuple[str, ...], patterns: set[str]) -> tuple[str, ...]:
+    taken = {name for name in names if any(matches(pattern, name) for pattern in patterns)}
+    return tuple(sorted(taken | {one for one in patterns if not one.endswith(ALL)}))
 
 
 def _channel(group: str, label: str, known: releases.Releases, below: Resolved | None) -> Channel:

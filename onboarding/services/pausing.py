@@ -27,7 +27,7 @@ from onboarding.ports import (
     SpokeCredentials,
     WorkQueue,
 )
-from onboarding.services import changes, events, follow_ups, previews
+from onboarding.services import changes, events, follow_ups, places, previews
 from onboarding.services.dropping import drop
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing.looking import registration_sets
@@ -67,6 +67,7 @@ def request(
     the repository's fleet-secret chart or the hub's registration does not know pauses, where one is
     open, and as `changes.submit`.
     """
+    require(actor, Right.REQUEST, places.place_of(cluster))
     now, said = clock.now(), reason.strip()
     if not said:
         raise Refused("Say why, so that others know.", field="reason", code="required")
@@ -118,10 +119,10 @@ def request(
 
 def end_now(*, pause_id: int, actor: User, clock: Clock, queue: WorkQueue) -> None:
     """End a pause before its time; the commit follows by itself, as at its time."""
-    require(actor, Right.REQUEST)
+    pause = ClusterPause.objects.select_related("change__fleet").get(pk=pause_id)
+    require(actor, Right.REQUEST, *places.touched_by(pause.change))
     now = clock.now()
     with transaction.atomic():
-        pause = ClusterPause.objects.select_related("change").get(pk=pause_id)
         if not ClusterPause.objects.filter(pk=pause_id, ended_at__isnull=True).update(until=now):
             raise Refused("This pause has ended already.", code="wrong_state")
         events.record(

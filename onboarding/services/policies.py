@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,11 @@ from onboarding.domain.policy import (
     judge,
     strictest,
 )
+from onboarding.domain.roles import Place
 from onboarding.models import Approval, Change, Participant, PolicyRule, WantedGroup
 from onboarding.ports import Clock
-from onboarding.services import events
-from onboarding.services.rights import require_administrator, rights_of
+from onboarding.services import events, places
+from onboarding.services.rights import Reach, reach_of, require_administrator
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -96,11 +97,13 @@ def plan_moved(change: Change, *, at: datetime) -> None:
     note_wanted(change, tally(change, rules(), at=at))
 
 
-def given(change: Change, *, digest: str) -> tuple[Given, ...]:
+def given(
+    change: Change, *, digest: str, touched: Set[Place], reach: Callable[[User], Reach] = reach_of
+) -> tuple[Given, ...]:
     """The approvals of the plan with this digest, each with whether it still counts.
 
-    Rights are asked again here, never remembered. Reads the change's approvals and participants where
-    they were not prefetched (`with_people`).
+    Rights over all places that it touches are asked again here, never remembered. Reads the change's
+    approvals and participants where they were not prefetched.
     """
     authors = {
         one.user_id for one in change.participants.all() if one.role == Participant.Role.AUTHOR
@@ -111,17 +114,16 @@ def given(change: Change, *, digest: str) -> tuple[Given, ...]:
             who=one.user.get_username(),
             at=one.created_at,
             groups=frozenset(group.name for group in one.user.groups.all()),
-            void=_void(one, authors, needed),
+            void=_void(one, authors, needed - reach(one.user).at_all(touched)),
         )
         for one in change.approvals.all()
         if one.digest == digest and one.verdict == Approval.Verdict.APPROVE
     )
 
 
-def _void(approval: Approval, authors: set[int], needed: set[Right]) -> str:
+def _void(approval: Approval, authors: set[int], lacking: Set[Right]) -> str:
     if approval.user_id in authors:
         return "they took part in writing the change"
-    lacking = needed - rights_of(approval.user)
     if not lacking:
         return ""
     return f"they have no right to {' and to '.join(sorted(right.value for right in lacking))} now"
@@ -132,21 +134,38 @@ def tally(
 ) -> Tally:
     """How far the approvals of a change's plan (or of another digest of it) meet what is demanded."""
     seen = Change.objects.prefetch_related(*_PEOPLE).only("pk", "requester", "destructive")
-    found = given(seen.get(pk=change.pk), digest=change.plan_digest if digest is None else digest)
+    found = given(
+        seen.get(pk=change.pk),
+        digest=change.plan_digest if digest is None else digest,
+        touched=places.touched_by(change),
+    )
     return judge(demand_of(change, known), found, at)
 
 
 def tallies(
     changes: Sequence[Change], *, at: datetime, digests: dict[int, str] | None = None
 ) -> dict[int, Tally]:
-    """`tally` for many changes, by number, with as many queries as for one."""
+    """`tally` for many changes, by number, with as many queries as for one, and one for each approver."""
     known = rules()
+    touched = places.touched_by_all(changes)
+    reaches: dict[int, Reach] = {}
+
+    def reach(person: User) -> Reach:
+        if person.pk not in reaches:
+            reaches[person.pk] = reach_of(person)
+        return reaches[person.pk]
+
     people = Change.objects.prefetch_related(*_PEOPLE).only("pk", "requester", "destructive")
     found = people.in_bulk([one.pk for one in changes])
     return {
         one.pk: judge(
             demand_of(one, known),
-            given(found[one.pk], digest=(digests or {}).get(one.pk, one.plan_digest)),
+            given(
+                found[one.pk],
+                digest=(digests or {}).get(one.pk, one.plan_digest),
+                touched=touched[one.pk],
+                reach=reach,
+            ),
             at,
         )
         for one in changes

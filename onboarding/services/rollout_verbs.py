@@ -12,7 +12,7 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.rollout import next_step
 from onboarding.models import Rollout, RolloutRow, RolloutWave
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import events, rollouts
+from onboarding.services import events, places, rollouts
 from onboarding.services.dropping import drop
 from onboarding.services.rights import require
 from onboarding.services.rollout_facts import gather
@@ -101,12 +101,12 @@ def stop(*, rollout_id: int, actor: User, reason: str, clock: Clock) -> None:
 
 
 def _locked(rollout_id: int, actor: User, *states: Rollout.State) -> Rollout:
-    require(actor, Right.REQUEST)
     rollout = (
         Rollout.objects.select_for_update(of=("self",))
         .select_related("fleet", "requester")
         .get(pk=rollout_id)
     )
+    require(actor, Right.REQUEST, *places.of_rollout(rollout))
     if rollout.state not in states:
         raise Refused(
             f"This rollout is {rollout.get_state_display().lower()}, so this cannot be done now. "

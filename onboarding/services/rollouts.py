@@ -28,11 +28,12 @@ from onboarding.services import (
     member_forms,
     policies,
     previews,
+    scope,
 )
 from onboarding.services.approvals import Decided
 from onboarding.services.dropping import DROPPED, drop
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import require
+from onboarding.services.rights import reach_of, require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -81,17 +82,21 @@ def propose(
     *,
     fleet: Fleet,
     asked: Asked,
+    actor: User,
     repository: FleetRepository,
     renderer: ChartRenderer | None = None,
 ) -> Proposal:
-    """Sort the fleet's clusters into waves and plan the move of each; nothing is written.
+    """Sort the clusters for which the actor may ask into waves and plan the move of each; nothing is written.
 
     Raises `Refused` where the channels are not two of one group, or the waves cannot be read.
     """
+    require(actor, Right.REQUEST)
     _check_channels(asked)
     clusters = {
         (row.hub_name, row.name): row
-        for row in Cluster.objects.filter(fleet=fleet, problem="").select_related("fleet")
+        for row in scope.clusters(reach_of(actor), Right.REQUEST)
+        .filter(fleet=fleet, problem="")
+        .select_related("fleet")
     }
     found = sort_into_waves(
         [_candidate(row, asked.label) for row in clusters.values()],
@@ -192,7 +197,7 @@ def request(
     """
     require(actor, Right.REQUEST)
     indexing.index(fleet=fleet, repository=repository, clock=clock)
-    found = propose(fleet=fleet, asked=asked, repository=repository, renderer=renderer)
+    found = propose(fleet=fleet, asked=asked, actor=actor, repository=repository, renderer=renderer)
     refused = [
         [row.candidate.name, row.problem]
         for _, rows in found.waves

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.roles import Role
 from onboarding.domain.tokens import (
     MOST_DAYS,
     PREFIX_LENGTH,
@@ -21,7 +22,7 @@ from onboarding.domain.tokens import (
     is_token,
     write,
 )
-from onboarding.models import Fleet, ServiceAccount, ServiceToken
+from onboarding.models import Fleet, Grant, ServiceAccount, ServiceToken
 from onboarding.ports import Clock
 from onboarding.services import events
 from onboarding.services.rights import require_administrator
@@ -146,6 +147,8 @@ def _account(name: str, clock: Clock) -> ServiceAccount:
     try:
         with transaction.atomic():
             user = User.objects.create_user(name)  # without a password: nobody signs in as it
+            # Its tokens say which fleets; an administrator narrows it to tenants by other grants.
+            Grant.objects.create(user=user, role=Role.REQUESTER.value, granted_at=clock.now())
             return ServiceAccount.objects.create(user=user, created_at=clock.now())
     except IntegrityError as error:
         raise Refused(

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from onboarding.domain.component_values import ValuesLayer, lay_catalogue
 from onboarding.domain.components import Component, catalogue_from_wrapper
 from onboarding.domain.errors import Refused
@@ -98,18 +100,20 @@ def search(
     return Found(tuple(found), looked, len(scopes) if wanted else 0, tuple(problems))
 
 
-def reaches(*, fleet: Fleet, settings: Sequence[Setting], shown: Sequence[Setting]) -> list[Reach]:
-    """The reach of each shown setting, against all that were found."""
-    clusters = _Clusters(fleet)
+def reaches(
+    *, clusters: QuerySet[Cluster], settings: Sequence[Setting], shown: Sequence[Setting]
+) -> list[Reach]:
+    """The reach of each shown setting among these clusters, against all that were found."""
+    among = _Clusters(clusters)
     rivals: dict[tuple[str, tuple[str, ...]], list[Setting]] = defaultdict(list)
     for one in settings:
         rivals[one.component, one.leaf.keys].append(one)
     answers = []
     for one in shown:
-        meant = clusters.reached_by(one)
+        meant = among.reached_by(one)
         left, covering = set(meant), []
         for other in rivals[one.component, one.leaf.keys]:
-            if other.rank > one.rank and (taken := clusters.reached_by(other) & meant):
+            if other.rank > one.rank and (taken := among.reached_by(other) & meant):
                 left -= taken
                 covering.append(other.leaf.origin)
         answers.append(Reach(len(meant), len(left), tuple(covering)))
@@ -117,11 +121,11 @@ def reaches(*, fleet: Fleet, settings: Sequence[Setting], shown: Sequence[Settin
 
 
 class _Clusters:
-    """The fleet's clusters, for asking which of them a setting reaches."""
+    """Clusters of a fleet, for asking which of them a setting reaches."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, clusters: QuerySet[Cluster]) -> None:
         columns = [f"{group}_release" for group in RELEASE_LABELS]
-        rows = Cluster.objects.filter(fleet=fleet, problem="").values_list(
+        rows = clusters.filter(problem="").values_list(
             "pk", "tenant", "environment", "name", *columns
         )
         self._by: dict[tuple[str, str], set[int]] = defaultdict(set)

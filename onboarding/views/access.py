@@ -5,25 +5,46 @@ What somebody may not see is answered like what does not exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 
-from onboarding.domain.lifecycle import DecisionState, Right
-from onboarding.models import Change, Cluster, Fleet, Hub
-from onboarding.services.rights import rights_of
+from onboarding.domain.lifecycle import Right
+from onboarding.domain.roles import EVERYWHERE, Place
+from onboarding.models import Bulk, Change, Cluster, Event, Fleet, Hub, Rollout
+from onboarding.services import places, rights, scope
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    from django.contrib.auth.models import AnonymousUser, User
 
+Row = TypeVar("Row", bound=Model)
 SESSION_FLEET = "fleet"
 
 
-def user_with(request: HttpRequest, right: Right) -> User:
-    """The signed-in person, if they have this right; 403 with the reason otherwise."""
-    if right not in rights_of(request.user):
+def reach_of(user: User | AnonymousUser) -> rights.Reach:
+    """What this person may, where: read once for each request, for page and frame alike.
+
+    What is decided asks `services.rights` anew.
+    """
+    found: rights.Reach | None = getattr(user, "reach", None)
+    if found is None:
+        found = rights.reach_of(user)
+        user.reach = found  # type: ignore[union-attr]
+    return found
+
+
+def rights_of(user: User | AnonymousUser, *touched: Place) -> frozenset[Right]:
+    """What this person may at all of these places; without one, at one place or another."""
+    reach = reach_of(user)
+    return reach.at_all(touched) if touched else reach.anywhere
+
+
+def user_with(request: HttpRequest, right: Right, place: Place | None = None) -> User:
+    """The signed-in person, if they have this right (at a place, or anywhere); else 403 with the reason."""
+    if right not in rights_of(request.user, *([place] if place else [])):
         raise PermissionDenied(
             f"Your account may not do this: it needs the right to {right.value}. Ask an administrator."
         )
@@ -35,13 +56,13 @@ def fleets_for(request: HttpRequest) -> list[Fleet]:
     user_with(request, Right.VIEW)
     found: list[Fleet] | None = getattr(request, "fleets", None)
     if found is None:
-        found = list(Fleet.objects.all())
+        found = list(scope.fleets(reach_of(request.user)))
         request.fleets = found  # type: ignore[attr-defined]
     return found
 
 
 def fleet_for(request: HttpRequest) -> Fleet | None:
-    """The fleet that this person looks at now (?fleet= chooses another); None where none is configured yet."""
+    """The fleet that this person looks at now (?fleet= chooses another); None where there is none for them."""
     fleets = fleets_for(request)
     asked = next((fleet for fleet in fleets if fleet.name == request.GET.get("fleet")), None)
     if asked is not None:
@@ -59,36 +80,98 @@ def configured_fleet_for(request: HttpRequest) -> Fleet:
     return fleet
 
 
+def whole_fleet_for(request: HttpRequest) -> Fleet:
+    """The fleet that this person looks at, if they see all of it; 404 otherwise, as where there is none."""
+    fleet = configured_fleet_for(request)
+    if not sees_whole_fleet(request):
+        raise Http404("This page shows whole fleets.")
+    return fleet
+
+
+def whole_installation_for(request: HttpRequest) -> User:
+    """The signed-in person, if they see everything; 404 otherwise."""
+    user = user_with(request, Right.VIEW)
+    if Right.VIEW not in reach_of(user).at(EVERYWHERE):
+        raise Http404("This page shows the whole installation.")
+    return user
+
+
+def sees_whole_fleet(request: HttpRequest) -> bool:
+    """Whether this person sees all of the fleet that they look at."""
+    fleet = fleet_for(request)
+    return fleet is not None and scope.sees_all(reach_of(request.user), fleet)
+
+
 def setup_url_for(request: HttpRequest) -> str:
     """Where this person can connect a first fleet; "" for who may not."""
     return reverse("fleet-add") if Right.ADMINISTER in rights_of(request.user) else ""
 
 
-def change_for(request: HttpRequest, pk: int) -> Change:
-    """A change that this person may see; a draft is seen by its author alone."""
+def change_for(request: HttpRequest, pk: int, right: Right = Right.VIEW) -> Change:
+    """A change that this person may see, if they have a right over all that it touches.
+
+    404 for what they may not see, 403 with the reason where they see it and lack the right.
+    """
     user = user_with(request, Right.VIEW)
-    change = Change.objects.select_related("fleet", "hub", "requester").filter(pk=pk).first()
-    if change is None or (
-        change.state == DecisionState.DRAFT.value and change.requester_id != user.pk
-    ):
-        raise Http404("There is no such change.")
+    rows = scope.changes(reach_of(user), user)
+    change = first(rows.select_related("fleet", "hub", "requester").filter(pk=pk), "change")
+    if right not in rights_of(user, *places.touched_by(change)):
+        user_with(request, right, places.place_of(change))
+        raise PermissionDenied(f"This needs the right to {right.value} for all that it touches.")
     return change
 
 
-def cluster_for(request: HttpRequest, hub: str, name: str) -> Cluster:
-    """A cluster of the fleet's repository that this person may see."""
-    user_with(request, Right.VIEW)
-    cluster = (
-        Cluster.objects.select_related("fleet")
-        .filter(hub_name=hub, name=name)
-        .order_by("problem", "path")
-        .first()
-    )
-    if cluster is None:
-        raise Http404("There is no such cluster in the fleet's repository.")
+def changes_for(request: HttpRequest, right: Right = Right.VIEW) -> QuerySet[Change]:
+    """The changes over which this person has a right; drafts are their authors' alone."""
+    user = user_with(request, Right.VIEW)
+    return scope.changes(reach_of(user), user, right)
+
+
+def sees_change(request: HttpRequest, pk: int) -> bool:
+    """Whether this person may see a change: then also what became of the cluster by it."""
+    return changes_for(request).filter(pk=pk).exists()
+
+
+def rollouts_for(request: HttpRequest) -> QuerySet[Rollout]:
+    """The rollouts of which this person may see every cluster."""
+    user = user_with(request, Right.VIEW)
+    return scope.rollouts(reach_of(user), user)
+
+
+def bulks_for(request: HttpRequest) -> QuerySet[Bulk]:
+    """The bulks of which this person may see every row."""
+    user = user_with(request, Right.VIEW)
+    return scope.bulks(reach_of(user), user)
+
+
+def events_for(request: HttpRequest) -> QuerySet[Event]:
+    """What happened, as far as this person may see it."""
+    user = user_with(request, Right.VIEW)
+    return scope.events(reach_of(user), user)
+
+
+def approves_everywhere(user: User | AnonymousUser) -> bool:
+    """Whether somebody may approve all over the installation, so that no row has to be asked for it."""
+    return Right.APPROVE in reach_of(user).at(EVERYWHERE)
+
+
+def cluster_for(request: HttpRequest, hub: str, name: str, right: Right = Right.VIEW) -> Cluster:
+    """A cluster of the fleet's repository that this person may see, if they have a right there."""
+    user = user_with(request, Right.VIEW)
+    rows = scope.clusters(reach_of(user)).select_related("fleet")
+    cluster = first(rows.filter(hub_name=hub, name=name).order_by("problem", "path"), "cluster")
+    user_with(request, right, places.place_of(cluster))
     return cluster
 
 
 def hub_named(name: str) -> Hub | None:
     """The configured hub of this name, if there is one."""
     return Hub.objects.select_related("fleet").filter(name=name).first()
+
+
+def first(rows: QuerySet[Row], noun: str) -> Row:
+    """The first of these rows; 404 in the same words for what is absent and what is not to be seen."""
+    found = rows.first()
+    if found is None:
+        raise Http404(f"There is no such {noun}.")
+    return found

@@ -17,7 +17,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from onboarding.domain.sync import VerdictState
-from onboarding.models import ApplicationStatus, Cluster, Fleet, SavedFilter
+from onboarding.models import ApplicationStatus, Fleet, SavedFilter
+from onboarding.services import scope
+from onboarding.services.rights import Reach
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.application_rows import (
     HUB_SILENT,
@@ -94,7 +96,7 @@ def application_list_page(
     request: HttpRequest, fleet: Fleet | None, *, now: datetime
 ) -> ApplicationListPage:
     """The page for the filters, sort and page number that the URL names."""
-    hubs = freshness.hub_rows(fleet, now)
+    hubs = freshness.hub_rows(access.reach_of(request.user), fleet, now)
     found = filtered(request, hubs, now)
     counts = found.counts("state")
     sort = request.GET.get("sort", "state")
@@ -103,7 +105,7 @@ def application_list_page(
     start = max(0, page.start_index() - 1)
     rows = _slice(found, counts, sort, start, start + listing.PAGE_SIZE)
     quiet = silent(hubs, now)
-    in_git = _clusters_in_git(rows)
+    in_git = _clusters_in_git(access.reach_of(request.user), rows)
     return ApplicationListPage(
         rows=tuple(
             _row(
@@ -145,7 +147,7 @@ def filtered(request: HttpRequest, hubs: Sequence[HubRow], now: datetime) -> Fou
     silent_ones = silent(hubs, now)
     quiet = frozenset(hub.pk for hub in hubs if hub.name in silent_ones)
     names = {hub.pk: hub.name for hub in hubs}
-    rows: Rows = ApplicationStatus.objects.filter(hub__in=list(names))
+    rows: Rows = scope.applications(access.reach_of(request.user)).filter(hub__in=list(names))
     if cluster := request.GET.get("cluster", "").replace(listing.NUL, ""):
         rows = rows.filter(cluster_name=cluster)
     for word in listing.query_of(request).split()[:5]:
@@ -234,10 +236,10 @@ def _rows(keys: Sequence[int]) -> list[ApplicationStatus]:
     return [found[key] for key in keys if key in found]
 
 
-def _clusters_in_git(rows: Sequence[ApplicationStatus]) -> frozenset[tuple[str, str]]:
+def _clusters_in_git(reach: Reach, rows: Sequence[ApplicationStatus]) -> frozenset[tuple[str, str]]:
     """Which of the rows' clusters have a page, by hub and name: the hub may know others, too."""
     hubs, names = {row.hub.name for row in rows}, {row.cluster_name for row in rows}
-    found = Cluster.objects.filter(hub_name__in=hubs, name__in=names)
+    found = scope.clusters(reach).filter(hub_name__in=hubs, name__in=names)
     return frozenset(found.values_list("hub_name", "name"))
 
 

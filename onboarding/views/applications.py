@@ -58,13 +58,13 @@ def application_json(request: HttpRequest) -> StreamingHttpResponse:
     """The same as JSON."""
     access.user_with(request, Right.VIEW)
     fleet, now = access.fleet_for(request), wiring.clock().now()
-    as_of = freshness.oldest(freshness.hub_rows(fleet, now))
+    as_of = freshness.oldest(freshness.hub_rows(access.reach_of(request.user), fleet, now))
     return exports.as_json(request, "applications", COLUMNS, _rows(request), as_of=as_of)
 
 
 def _rows(request: HttpRequest) -> Iterator[dict[str, Any]]:
     fleet, now = access.fleet_for(request), wiring.clock().now()
-    hubs = freshness.hub_rows(fleet, now)
+    hubs = freshness.hub_rows(access.reach_of(request.user), fleet, now)
     quiet = silent(hubs, now)
     rows = ordered(filtered(request, hubs, now))
     return (_row(row, is_silent=row.hub.name in quiet) for row in rows)

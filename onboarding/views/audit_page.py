@@ -11,8 +11,7 @@ from django.urls import reverse
 from onboarding.domain.lifecycle import Right
 from onboarding.models import Event, EventHead
 from onboarding.services import auditing
-from onboarding.services.rights import rights_of
-from onboarding.views import exports, listing
+from onboarding.views import access, exports, listing
 from onboarding.views.pages import AuditField, AuditPage, AuditRow, Exports
 
 NOUNS = (
@@ -23,6 +22,7 @@ NOUNS = (
     ("outcome", "outcomes on the hub"),
     ("hub", "hubs"),
     ("fleet", "fleets"),
+    ("role", "roles"),
     ("token", "tokens"),
 )
 FIELDS = (
@@ -60,7 +60,9 @@ def audit_page(request: HttpRequest) -> AuditPage:
             exports.with_query(reverse("audit-csv"), query),
             exports.with_query(reverse("audit-json"), query),
         ),
-        verify_url=reverse("audit-verify") if Right.ADMINISTER in rights_of(request.user) else "",
+        verify_url=reverse("audit-verify")
+        if Right.ADMINISTER in access.rights_of(request.user)
+        else "",
     )
 
 
@@ -74,6 +76,7 @@ def filtered(request: HttpRequest) -> QuerySet[Event]:
         change=_number(request, "change"),
         since=_day(request, "since"),
         until=until + timedelta(days=1) if until else None,
+        among=access.events_for(request),
     )
 
 

@@ -18,8 +18,7 @@ from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.bulk import CsvForm, SameForm
 from onboarding.forms.registration import OPTIONS
 from onboarding.models import Bulk, Fleet, Standing
-from onboarding.services import bulks
-from onboarding.services.rights import rights_of
+from onboarding.services import bulks, places
 from onboarding.views import access, listing
 from onboarding.views.pages import (
     BulkCluster,
@@ -73,7 +72,8 @@ def bulk_list_page(request: HttpRequest, fleet: Fleet | None) -> BulkListPage:
         rows__change__state__in=(DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
     )
     rows = (
-        Bulk.objects.filter(fleet=fleet)
+        access.bulks_for(request)
+        .filter(fleet=fleet)
         .select_related("requester")
         .annotate(
             total=CountOf("rows", distinct=True),
@@ -87,7 +87,7 @@ def bulk_list_page(request: HttpRequest, fleet: Fleet | None) -> BulkListPage:
         .order_by("-pk")
     )
     pages, found = listing.paginate(request, rows)
-    may_ask = fleet is not None and Right.REQUEST in rights_of(request.user)
+    may_ask = fleet is not None and Right.REQUEST in access.rights_of(request.user)
     return BulkListPage(
         rows=tuple(_list_row(row) for row in found),
         pages=pages,
@@ -268,7 +268,7 @@ def _decision(bulk: Bulk, user: User, counted: Counter[str]) -> Decision:
             else "",
             denied="Somebody else approves what you asked for.",
         )
-    may = rights_of(user)
+    may = access.rights_of(user, *places.of_bulk(bulk))
     if Right.APPROVE not in may:
         return Decision(
             denied="Your account may not approve changes. Somebody with the right to approve has to look at it."
@@ -341,4 +341,9 @@ def _sentence(bulk: Bulk, counted: Counter[str], total: int) -> str:
 def bulk_for(request: HttpRequest, pk: int) -> Bulk | None:
     """A bulk that this person may see."""
     fleets = access.fleets_for(request)
-    return Bulk.objects.filter(pk=pk, fleet__in=fleets).select_related("fleet", "requester").first()
+    return (
+        access.bulks_for(request)
+        .filter(pk=pk, fleet__in=fleets)
+        .select_related("fleet", "requester")
+        .first()
+    )

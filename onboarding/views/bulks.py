@@ -81,7 +81,9 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
     user = access.user_with(request, Right.REQUEST)
     fleet = access.configured_fleet_for(request)
     offer, problem = _offer(fleet)
-    rows, _ = filtered(request, standings(fleet, wiring.clock().now()))
+    rows, _ = filtered(
+        request, standings(access.reach_of(request.user), fleet, wiring.clock().now())
+    )
     found = rows.filter(cluster__isnull=False).order_by("name", "pk")
     chosen: set[str] | None = None
     form = SameForm(offer=offer)

@@ -12,7 +12,6 @@ from django.utils.http import urlencode
 
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Delivery
-from onboarding.services.rights import rights_of
 from onboarding.views import access, listing
 from onboarding.views.change_page import row_of
 from onboarding.views.frame import waits_for
@@ -78,7 +77,7 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
         tabs=_tabs(request, visible, tab),
         as_of=now,
         register_url=reverse("cluster-register")
-        if Right.REQUEST in rights_of(request.user)
+        if Right.REQUEST in access.rights_of(request.user)
         else "",
         refresh_url=request.get_full_path(),
     )
@@ -92,19 +91,19 @@ def tally(request: HttpRequest, **chosen: Sequence[str]) -> tuple[int, str]:
 
 
 def _visible(request: HttpRequest) -> QuerySet[Change]:
-    """All changes but the drafts of others, each with its fleet and what became of its approval in Git.
+    """All changes that somebody may see, each with its fleet and what became of its approval in Git.
 
     As the rows tell it: a delivery counts while the approval that it acts out is in force.
     """
     last = Delivery.objects.filter(
         change=OuterRef("pk"), change__state=DecisionState.APPROVED.value
     ).order_by("-pk")
-    rows = (
-        Change.objects.select_related("requester", "hub")
+    return (
+        access.changes_for(request)
+        .select_related("requester", "hub")
         .defer("plan", "read_set")
         .annotate(delivery=Subquery(last.values("state")[:1]), in_fleet=F("fleet__name"))
     )
-    return rows.filter(~Q(state=DecisionState.DRAFT.value) | Q(requester_id=request.user.pk))
 
 
 def _of_tab(request: HttpRequest, visible: QuerySet[Change], tab: str) -> QuerySet[Change]:

@@ -20,9 +20,9 @@ from onboarding.domain.lifecycle import (
 from onboarding.domain.reviews import STATUS_NAME
 from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant, PullRequest
 from onboarding.models import Delivery as DeliveryRow
-from onboarding.services import rollout_guard
+from onboarding.services import places, rollout_guard
 from onboarding.services.observing import outcomes
-from onboarding.services.rights import rights_of
+from onboarding.views import access
 from onboarding.views.hub_move_page import note_of_change
 from onboarding.views.leaving_part import leaving_plan
 from onboarding.views.pages import (
@@ -121,7 +121,8 @@ def change_page(
     plan = plan_from_record(change.plan, digest=change.plan_digest, moved_page=moved_page)
     comments = tuple(change.comments.select_related("author"))
     author = _is_author(change, user)
-    acts = allowed_acts(state, actor_is_author=author, actor_may=rights_of(user))
+    may = access.rights_of(user, *places.touched_by(change))
+    acts = allowed_acts(state, actor_is_author=author, actor_may=may)
     shown = "discussion" if comment else tab if tab in TABS else "plan"
     evidence, row = _evidence(change), rollout_guard.row_of(change)
     return ChangePage(
@@ -146,10 +147,8 @@ def change_page(
         plan=plan,
         values=values() if shown == "values" and plan and not plan.is_layer else None,
         plan_problem="" if change.plan_digest else change.state_note,
-        decision=_decision(
-            change, acts=acts, author=author, user=user, errors=errors, reason=reason
-        ),
-        delivery=_delivery(delivery, now, user=user) if delivery else None,
+        decision=_decision(change, acts=acts, author=author, may=may, errors=errors, reason=reason),
+        delivery=_delivery(delivery, now, may=may) if delivery else None,
         lapse=_lapse(change),
         remarks=_remarks(change),
         evidence=evidence,
@@ -225,12 +224,12 @@ def _decision(
     *,
     acts: frozenset[Act],
     author: bool,
-    user: User,
+    may: frozenset[Right],
     errors: tuple[str, ...],
     reason: str,
 ) -> Decision:
     can_decide = bool(change.plan_digest)
-    may_approve = not change.destructive or Right.APPROVE_DESTRUCTIVE in rights_of(user)
+    may_approve = not change.destructive or Right.APPROVE_DESTRUCTIVE in may
     return Decision(
         digest=change.plan_digest,
         revision=change.revision,
@@ -247,21 +246,21 @@ def _decision(
         submit_url=reverse("change-resubmit", args=[change.pk])
         if Act.SUBMIT in acts and change.state == DecisionState.LAPSED.value
         else "",
-        denied=_denied(change, author=author, user=user),
+        denied=_denied(change, author=author, may=may),
         reason=reason,
         errors=errors,
     )
 
 
-def _denied(change: Change, *, author: bool, user: User) -> str:
+def _denied(change: Change, *, author: bool, may: frozenset[Right]) -> str:
     """Why this reader cannot approve a change that waits for approval."""
     if change.state != DecisionState.SUBMITTED.value:
         return ""
     if author:
         return "You asked for this change or edited it, so somebody else has to approve it."
-    if Right.APPROVE not in rights_of(user):
+    if Right.APPROVE not in may:
         return "Your account may not approve changes. Somebody with the right to approve has to look at it."
-    if change.destructive and Right.APPROVE_DESTRUCTIVE not in rights_of(user):
+    if change.destructive and Right.APPROVE_DESTRUCTIVE not in may:
         return (
             "Something that runs goes away with this change, which your account may not approve. "
             "Somebody with the right to approve destructive changes has to."
@@ -273,11 +272,9 @@ def _denied(change: Change, *, author: bool, user: User) -> str:
     )
 
 
-def _delivery(row: DeliveryRow, now: datetime, *, user: User) -> Delivery:
+def _delivery(row: DeliveryRow, now: datetime, *, may: frozenset[Right]) -> Delivery:
     state = DeliveryState(row.state)
-    may_retry = state is DeliveryState.FAILED and bool(
-        rights_of(user) & {Right.REQUEST, Right.ADMINISTER}
-    )
+    may_retry = state is DeliveryState.FAILED and bool(may & {Right.REQUEST, Right.ADMINISTER})
     return Delivery(
         state=state.word,
         reason=row.reason,

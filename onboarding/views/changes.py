@@ -52,7 +52,7 @@ def change_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve exactly the plan whose digest the page carried."""
-    change = access.change_for(request, pk)
+    change = access.change_for(request, pk, Right.APPROVE)
     user = access.user_with(request, Right.APPROVE)
     return _decided(
         request,
@@ -73,7 +73,7 @@ def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
     """Reject the plan whose digest the page carried, with a reason."""
-    change = access.change_for(request, pk)
+    change = access.change_for(request, pk, Right.APPROVE)
     user = access.user_with(request, Right.APPROVE)
     return _decided(
         request,
@@ -105,7 +105,7 @@ def change_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change_resubmit(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask again for approval of a change whose approval lapsed."""
-    change = access.change_for(request, pk)
+    change = access.change_for(request, pk, Right.REQUEST)
     user = access.user_with(request, Right.REQUEST)
     return _decided(
         request,

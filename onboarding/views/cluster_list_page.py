@@ -11,8 +11,9 @@ from django.urls import reverse
 from onboarding.domain.credential_clock import CredentialState
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.progress import ClusterState, Stage
-from onboarding.models import Cluster, Fleet, SavedFilter
-from onboarding.services.rights import rights_of
+from onboarding.models import Fleet, SavedFilter
+from onboarding.services import scope
+from onboarding.services.rights import Reach
 from onboarding.services.shown import StandingRows
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.pages import ClusterListPage, Exports, Facet
@@ -65,14 +66,15 @@ def cluster_list_page(
     request: HttpRequest, fleet: Fleet | None, *, now: datetime
 ) -> ClusterListPage:
     """The page for the filters, sort and page number that the URL names."""
-    everyone = standings(fleet, now)
+    reach = access.reach_of(request.user)
+    everyone = standings(reach, fleet, now)
     rows, chosen = filtered(request, everyone)
     sort = request.GET.get("sort", "cluster")
     ordered = rows.order_by(*_order(sort)).select_related("change")
     pages, found = listing.paginate(request, ordered, size=_ON_A_PAGE)
-    may_ask = Right.REQUEST in rights_of(request.user)
+    may_ask = Right.REQUEST in access.rights_of(request.user)
     query = listing.query_of(request)
-    hubs = freshness.hub_rows(fleet, now)
+    hubs = freshness.hub_rows(reach, fleet, now)
     return ClusterListPage(
         rows=tuple(row_of(standing, now) for standing in found),
         listing=listing.listing(
@@ -95,7 +97,7 @@ def cluster_list_page(
         register_url=reverse("cluster-register") if fleet and may_ask else "",
         register_denied="" if may_ask else "Your account may not request changes.",
         refresh_url=request.get_full_path(),
-        problems=_problems(fleet) if fleet else (),
+        problems=_problems(reach, fleet) if fleet else (),
         has_fleet=fleet is not None,
         setup_url=access.setup_url_for(request),
     )
@@ -176,14 +178,14 @@ def _order(sort: str) -> tuple[str, ...]:
     return (f"-{column}" if descending else column, "name", "pk")
 
 
-def _problems(fleet: Fleet) -> tuple[str, ...]:
+def _problems(reach: Reach, fleet: Fleet) -> tuple[str, ...]:
     """What keeps this list from being the whole truth."""
     found = []
     if fleet.index_problem:
         found.append(
             f"The repository cannot be read, so this list may be old. {fleet.index_problem}"
         )
-    broken = Cluster.objects.filter(fleet=fleet).exclude(problem="").order_by("path")
+    broken = scope.clusters(reach).filter(fleet=fleet).exclude(problem="").order_by("path")
     found += broken.values_list("problem", flat=True)[:_PROBLEMS_NAMED]
     if (more := broken.count() - _PROBLEMS_NAMED) > 0:
         found.append(

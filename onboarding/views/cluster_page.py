@@ -17,7 +17,6 @@ from onboarding.domain.progress import ClusterState, Step, StepState
 from onboarding.domain.sync import Rollup
 from onboarding.models import (
     ApplicationStatus,
-    Change,
     Cluster,
     ClusterStatus,
     Delivery,
@@ -25,11 +24,10 @@ from onboarding.models import (
     Hub,
 )
 from onboarding.ports import Clock, FleetRepository
-from onboarding.services import values
+from onboarding.services import places, scope, values
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing import outcomes, own_argo, stories
-from onboarding.services.rights import rights_of
-from onboarding.views import cluster_links, freshness
+from onboarding.views import access, cluster_links, freshness
 from onboarding.views.application_rows import (
     HUB_SILENT,
     ORDER,
@@ -96,7 +94,7 @@ def cluster_page(
     here = reverse("cluster-detail", args=[cluster.hub_name, cluster.name])
     live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None
     applications = _applications(cluster, hub)
-    may_edit = Right.REQUEST in rights_of(user)
+    may_edit = Right.REQUEST in access.rights_of(user, places.place_of(cluster))
     leaves = story.timeline.state is ClusterState.LEAVING
     is_paused = story.timeline.state is ClusterState.PAUSED
     total = story.applications
@@ -131,7 +129,7 @@ def cluster_page(
         pause=cluster_links.pause(cluster, story.timeline.state, may_edit=may_edit),
         offboard=cluster_links.offboard(cluster, may_edit=may_edit, leaves=leaves),
         argocd_url=argocd_url(hub, f"/applications?search={quote(cluster.name)}"),
-        open_changes=_open_changes(cluster),
+        open_changes=_open_changes(cluster, user),
         own_argo=_own_argo(cluster, clock),
         applications=tuple(
             _application_row(
@@ -154,7 +152,7 @@ def cluster_page(
         if shown == "drift"
         else None,
         values=_values(cluster, component, repository) if shown == "values" else None,
-        history=_history(cluster, repository) if shown == "history" else (),
+        history=_history(cluster, user, repository) if shown == "history" else (),
         files=_files(cluster, repository) if shown == "files" else (),
         outcome=outcome_note(
             outcomes.unforeseen(
@@ -272,11 +270,10 @@ def _channels(cluster: Cluster) -> tuple[Channel, ...]:
     )
 
 
-def _open_changes(cluster: Cluster) -> tuple[ChangeRow, ...]:
+def _open_changes(cluster: Cluster, user: User) -> tuple[ChangeRow, ...]:
     rows = list(
-        Change.objects.filter(
-            fleet=cluster.fleet_id, cluster_name=cluster.name, settled_at__isnull=True
-        )
+        scope.changes(access.reach_of(user), user)
+        .filter(fleet=cluster.fleet_id, cluster_name=cluster.name, settled_at__isnull=True)
         .exclude(state="draft")
         .select_related("requester")
         .order_by("-pk")[:5]
@@ -331,7 +328,7 @@ def _values(
 
 
 def _history(
-    cluster: Cluster, repository: Callable[[], FleetRepository]
+    cluster: Cluster, user: User, repository: Callable[[], FleetRepository]
 ) -> tuple[HistoryEntry, ...]:
     """The commits that touched the cluster's own files, newest first."""
     placement = _placement(cluster)
@@ -347,7 +344,10 @@ def _history(
             ),
         )
     changes = {
-        str(row.uid): row.pk for row in Change.objects.filter(cluster_name=cluster.name).only("uid")
+        str(row.uid): row.pk
+        for row in scope.changes(access.reach_of(user), user)
+        .filter(cluster_name=cluster.name)
+        .only("uid")
     }
     return tuple(
         HistoryEntry(

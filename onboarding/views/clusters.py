@@ -64,13 +64,15 @@ def cluster_json(request: HttpRequest) -> StreamingHttpResponse:
     """The same as JSON."""
     access.user_with(request, Right.VIEW)
     fleet, now = access.fleet_for(request), wiring.clock().now()
-    as_of = freshness.oldest(freshness.hub_rows(fleet, now))
+    as_of = freshness.oldest(freshness.hub_rows(access.reach_of(request.user), fleet, now))
     return exports.as_json(request, "clusters", COLUMNS, _rows(request), as_of=as_of)
 
 
 def _rows(request: HttpRequest) -> Iterator[dict[str, Any]]:
     now = wiring.clock().now()
-    found, _ = filtered(request, standings(access.fleet_for(request), now))
+    found, _ = filtered(
+        request, standings(access.reach_of(request.user), access.fleet_for(request), now)
+    )
     rows = found.order_by("name", "pk").iterator(chunk_size=exports.ROWS_AT_ONCE)
     return (_exported(row, now) for row in rows)
 

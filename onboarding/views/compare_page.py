@@ -9,6 +9,8 @@ from django.urls import reverse
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.models import Cluster, Fleet
 from onboarding.ports import FleetRepository
+from onboarding.services import scope
+from onboarding.services.rights import Reach
 from onboarding.services.values import values_of_cluster
 from onboarding.views.pages import ComparePage, Comparison, Hidden, Link
 from onboarding.views.values_page import comparison
@@ -19,6 +21,7 @@ _MOST_NAMES = 2000
 def compare_page(
     fleet: Fleet,
     *,
+    reach: Reach,
     left: str,
     right: str,
     component: str,
@@ -30,10 +33,10 @@ def compare_page(
     found = None
     if left and right:
         try:
-            found = _comparison(fleet, left, right, component, show_all, repository)
+            found = _comparison(reach, fleet, left, right, component, show_all, repository)
         except FleetError as error:
             errors.append(str(error))
-    names = Cluster.objects.filter(fleet=fleet, problem="").order_by("name")
+    names = scope.clusters(reach).filter(fleet=fleet, problem="").order_by("name")
     return ComparePage(
         left=left,
         right=right,
@@ -47,6 +50,7 @@ def compare_page(
 
 
 def _comparison(
+    reach: Reach,
     fleet: Fleet,
     left: str,
     right: str,
@@ -54,7 +58,7 @@ def _comparison(
     show_all: bool,
     repository: Callable[[], FleetRepository],
 ) -> Comparison:
-    clusters = [_cluster(fleet, address) for address in (left, right)]
+    clusters = [_cluster(reach, fleet, address) for address in (left, right)]
     snapshot = repository().snapshot()
     sides = [values_of_cluster(cluster=cluster, snapshot=snapshot) for cluster in clusters]
     return comparison(
@@ -67,9 +71,9 @@ def _comparison(
     )
 
 
-def _cluster(fleet: Fleet, address: str) -> Cluster:
+def _cluster(reach: Reach, fleet: Fleet, address: str) -> Cluster:
     hub, _, name = address.rpartition("/")
-    rows = Cluster.objects.select_related("fleet").filter(fleet=fleet, name=name)
+    rows = scope.clusters(reach).select_related("fleet").filter(fleet=fleet, name=name)
     found = (rows.filter(hub_name=hub) if hub else rows).order_by("problem", "path").first()
     if found is None:
         raise Refused(f"There is no cluster {address!r:.140}. Write it as hub/name.")

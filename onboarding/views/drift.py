@@ -20,7 +20,7 @@ from onboarding.views import access
 def drift_adopt(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Ask for approval of a change that writes live labels into Git."""
     user = access.user_with(request, Right.REQUEST)
-    cluster = access.cluster_for(request, hub, name)
+    cluster = access.cluster_for(request, hub, name, Right.REQUEST)
     configured = access.hub_named(hub)
     try:
         if configured is None:
@@ -44,7 +44,7 @@ def drift_adopt(request: HttpRequest, hub: str, name: str) -> HttpResponse:
 def drift_reassert(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Ask the hub to read Git for this cluster again."""
     user = access.user_with(request, Right.REQUEST)
-    cluster = access.cluster_for(request, hub, name)
+    cluster = access.cluster_for(request, hub, name, Right.REQUEST)
     try:
         asked = drifting.reassert(
             cluster=cluster,

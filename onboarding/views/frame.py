@@ -4,37 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
 
 from onboarding.domain.lifecycle import DecisionState, Right
-from onboarding.models import Change, HubWatch, Participant
-from onboarding.services.rights import rights_of
+from onboarding.domain.roles import EVERYWHERE
+from onboarding.models import HubWatch, Participant
 from onboarding.views import access
 from onboarding.views.pages import FleetChoice, Frame
 
 
 def waits_for(request: HttpRequest) -> Any:
     """The changes that wait for this person: to approve, or to look at again after a lapse."""
-    may = rights_of(request.user)
     mine = Participant.objects.filter(
         change=OuterRef("pk"), user_id=request.user.pk or 0, role=Participant.Role.AUTHOR
     )
-    open_changes = Change.objects.annotate(is_mine=Exists(mine))
-    lapsed = open_changes.filter(state=DecisionState.LAPSED.value, is_mine=True)
-    if Right.APPROVE not in may:
-        return lapsed
-    return open_changes.filter(state=DecisionState.SUBMITTED.value, is_mine=False) | lapsed
+    seen = access.changes_for(request).annotate(is_mine=Exists(mine))
+    lapsed = Q(state=DecisionState.LAPSED.value, is_mine=True)
+    if Right.APPROVE not in access.rights_of(request.user):
+        return seen.filter(lapsed)
+    asked = Q(state=DecisionState.SUBMITTED.value, is_mine=False)
+    if not access.approves_everywhere(request.user):
+        asked &= Q(pk__in=access.changes_for(request, Right.APPROVE).order_by().values("pk"))
+    return seen.filter(asked | lapsed)
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `frame` for signed-in people, nothing for others."""
+    """Context processor: `frame` for signed-in people who have a role, nothing for others."""
     if not getattr(request, "user", None) or not request.user.is_authenticated or request.htmx:  # type: ignore[attr-defined]
+        return {}
+    if Right.VIEW not in access.rights_of(request.user):
         return {}
     fleets = access.fleets_for(request)
     current = access.fleet_for(request)
-    may = rights_of(request.user)
+    may = access.rights_of(request.user)
     return {
         "frame": Frame(
             fleet_name=current.name if current else "",
@@ -50,6 +54,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             search_query=request.GET.get("q", "") if request.path == reverse("search") else "",
             role=_role(may),
             may_administer=Right.ADMINISTER in may,
+            sees_fleet=current is None or access.sees_whole_fleet(request),
+            sees_all=Right.VIEW in access.rights_of(request.user, EVERYWHERE),
             is_demo=HubWatch.objects.filter(demo=True).exists(),
         )
     }

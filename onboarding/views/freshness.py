@@ -9,20 +9,22 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Count
 from django.urls import reverse
 
-from onboarding.models import Fleet, Hub, HubWatch, Standing
+from onboarding.models import Fleet, Hub, HubWatch
+from onboarding.services import scope
+from onboarding.services.rights import Reach
 from onboarding.views.pages import HubRow
 
 STALE_AFTER = timedelta(minutes=2)
 
 
 def hub_rows(
-    fleet: Fleet | None, now: datetime, *, with_clusters: bool = False
+    reach: Reach, fleet: Fleet | None, now: datetime, *, with_clusters: bool = False
 ) -> tuple[HubRow, ...]:
-    """All hubs of a fleet, by one query however many there are; by another one with their clusters counted."""
-    hubs = Hub.objects.filter(fleet=fleet).select_related("watch")
+    """The hubs of a fleet that somebody may see, by one query; by another one with their clusters counted."""
+    hubs = scope.hubs(reach).filter(fleet=fleet).select_related("watch")
     clusters: dict[str, int] = {}
     if with_clusters:
-        counted = Standing.objects.filter(fleet=fleet).order_by().values_list("hub_name")
+        counted = scope.standings(reach).filter(fleet=fleet).order_by().values_list("hub_name")
         clusters = dict(counted.annotate(Count("pk")))
     return tuple(hub_row(hub, now, clusters.get(hub.name, 0)) for hub in hubs)
 

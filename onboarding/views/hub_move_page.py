@@ -14,8 +14,8 @@ from onboarding.domain.hub_move import MoveState
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Cluster, Delivery, HubMove
 from onboarding.ports import ChartRenderer, FleetRepository
-from onboarding.services import hub_moves, plan_records
-from onboarding.services.rights import rights_of
+from onboarding.services import hub_moves, places, plan_records
+from onboarding.views import access
 from onboarding.views.leaving_part import leaving_plan
 from onboarding.views.pages import Link, MoveNote, MovePage, MoveStep, WorkloadChoice
 from onboarding.views.plan_page import plan_from_record
@@ -80,7 +80,7 @@ def move_page(
         )
     except FleetError as refused:
         return replace(page, problem=page.problem or str(refused))
-    may_ask = Right.REQUEST in rights_of(user)
+    may_ask = Right.REQUEST in access.rights_of(user, places.place_of(cluster))
     return replace(
         page,
         leave=leaving_plan(plan_records.record(leave), name),

@@ -26,6 +26,8 @@ def cluster_move(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     posts = request.method == "POST"
     user = access.user_with(request, Right.REQUEST if posts else Right.VIEW)
     move = hub_moves.newest(hub_name=hub, cluster=name)
+    if move and not access.sees_change(request, move.leave_id):
+        move = None
     cluster = _cluster(request, hub, name, move)
     to_hub = request.POST.get("to", "") if posts else request.GET.get("to", "")
     error = ""

@@ -18,6 +18,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
+from onboarding.domain.lifecycle import Right
+from onboarding.views import access
 from onboarding.views.partials import is_partial
 
 KEPT = "kept"
@@ -60,7 +62,28 @@ class SignIn(LoginView):
 
 
 class InterruptionMiddleware(LoginRequiredMiddleware):
-    """Sends strangers to sign in with what they typed, and gives an address of the wrong verb a page."""
+    """Sends strangers to sign in with what they typed, tells people without a role whom to ask, and gives
+    an address of the wrong verb a page.
+    """
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        """Nobody who has no role sees anything but that, wherever they ask."""
+        barred = super().process_view(request, view_func, view_args, view_kwargs)
+        if barred is not None or not getattr(view_func, "login_required", True):
+            return barred
+        if not request.user.is_authenticated or Right.VIEW in access.rights_of(request.user):
+            return None
+        if request.resolver_match and request.resolver_match.url_name == "logout":
+            return None
+        if is_partial(request):
+            return HttpResponse(status=HTTPStatus.FORBIDDEN)
+        return render(request, "no_role.html", status=HTTPStatus.FORBIDDEN)
 
     def handle_no_permission(  # type: ignore[override]  # Django's own knows only redirects
         self, request: HttpRequest, view_func: Callable[..., Any]

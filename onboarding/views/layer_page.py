@@ -12,10 +12,13 @@ from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.intents import EditLayer
 from onboarding.domain.labels import LABELS_KEYS
 from onboarding.domain.layout import LayerScope
+from onboarding.domain.lifecycle import Right
 from onboarding.domain.plans import Plan
+from onboarding.domain.roles import Place
 from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.layers import TYPES, TypedRow, shown_key, type_of
-from onboarding.models import Change, Fleet, Standing
+from onboarding.models import Change, Fleet
+from onboarding.services import scope
 from onboarding.services.layer_forms import (
     Choice,
     LayerForm,
@@ -23,6 +26,7 @@ from onboarding.services.layer_forms import (
     layer_choices,
 )
 from onboarding.services.plan_records import record
+from onboarding.services.rights import Reach
 from onboarding.views.pages import (
     Hidden,
     LayerOption,
@@ -39,11 +43,19 @@ _NOTHING_YET = "Change a key, or add one: every cluster that it moves appears he
 
 
 def choosing_page(
-    fleet: Fleet, tenant: str, snapshot: Snapshot, *, layer: str, component: str, error: str = ""
+    reach: Reach,
+    fleet: Fleet,
+    tenant: str,
+    snapshot: Snapshot,
+    *,
+    layer: str,
+    component: str,
+    error: str = "",
 ) -> LayerPage:
     """Which layer, and which component of it."""
     environments = set(
-        Standing.objects.filter(fleet=fleet, tenant=tenant)
+        scope.standings(reach)
+        .filter(fleet=fleet, tenant=tenant)
         .exclude(environment="")
         .order_by()
         .values_list("environment", flat=True)
@@ -52,7 +64,17 @@ def choosing_page(
     return LayerPage(
         title="Edit a layer",
         crumbs=crumbs(tenant),
-        layers=_options(layer_choices(fleet=fleet, environments=environments), layer),
+        layers=_options(
+            layer_choices(
+                fleet=fleet,
+                environments=environments,
+                may=lambda of_tenant, environment: (
+                    Right.REQUEST
+                    in reach.at(Place.of(fleet.name, tenant if of_tenant else "", environment))
+                ),
+            ),
+            layer,
+        ),
         components=_options(component_choices(fleet=fleet, snapshot=snapshot), component),
         tenant=tenant,
         errors=(error,) if error else (),

@@ -15,11 +15,13 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.intents import EditLayer
 from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.roles import Place
 from onboarding.forms.layers import TypedRow, intent_of, typed_rows
 from onboarding.models import Change, Fleet
 from onboarding.ports import FleetRepository
 from onboarding.services import changes, layer_forms, layer_previews, repeats
 from onboarding.services.layer_forms import LayerForm
+from onboarding.services.layouts import layout_of
 from onboarding.views import access, interruptions, layer_page
 from onboarding.views.pages import LayerPreview
 from onboarding.views.partials import is_partial
@@ -90,12 +92,28 @@ def _asked(request: HttpRequest, given: Mapping[str, str]) -> _Asked:
         if change.kind != Change.Kind.LAYER:
             raise Http404("This change is not about a layer.")
     tenant = given.get("tenant", "") or (change.tenant if change else "")
+    fleet = change.fleet if change else access.configured_fleet_for(request)
+    path = str(change.intent.get("path", "")) if change else given.get("file", "")[:500]
+    if path:
+        _check_place(request, fleet, path)
     return _Asked(
-        fleet=change.fleet if change else access.configured_fleet_for(request),
-        path=str(change.intent.get("path", "")) if change else given.get("file", "")[:500],
+        fleet=fleet,
+        path=path,
         tenant=tenant[:63] if tenant.replace("-", "").replace("_", "").isalnum() else "",
         change=change,
     )
+
+
+def _check_place(request: HttpRequest, fleet: Fleet, path: str) -> None:
+    """404 for a file of a layer that this person may not see, 403 for one that they may not edit.
+
+    What is no layer at all may be anybody's, and is told to who sees the whole fleet.
+    """
+    found = layout_of(fleet).parse_layer_path(path)
+    place = Place.of(fleet.name, *((found.tenant, found.environment) if found else ()))
+    if Right.VIEW not in access.rights_of(request.user, place):
+        raise Http404("There is no such layer.")
+    access.user_with(request, Right.REQUEST, place)
 
 
 def _choose(request: HttpRequest, asked: _Asked) -> HttpResponse:
@@ -106,6 +124,7 @@ def _choose(request: HttpRequest, asked: _Asked) -> HttpResponse:
             path = layer_forms.path_of(
                 fleet=asked.fleet, tenant=asked.tenant, layer=layer, component=component
             )
+            _check_place(request, asked.fleet, path)
             return redirect(layer_page.edit_url(path, asked.tenant))
         except Refused as refused:
             error = str(refused)
@@ -115,7 +134,13 @@ def _choose(request: HttpRequest, asked: _Asked) -> HttpResponse:
         page = layer_page.unreadable_page("", asked.tenant, failed)
         return render(request, PAGE, {"page": page})
     page = layer_page.choosing_page(
-        asked.fleet, asked.tenant, snapshot, layer=layer, component=component, error=error
+        access.reach_of(request.user),
+        asked.fleet,
+        asked.tenant,
+        snapshot,
+        layer=layer,
+        component=component,
+        error=error,
     )
     return render(request, PAGE, {"page": page}, status=422 if error else 200)
 

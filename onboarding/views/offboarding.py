@@ -28,7 +28,7 @@ def cluster_offboard(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Whether workloads stay, all that goes away, and where the offboarding stands."""
     right = Right.REQUEST if request.method == "POST" else Right.VIEW
     user = access.user_with(request, right)
-    run = offboarding.newest(hub_name=hub, cluster=name)
+    run = _newest(request, hub, name)
     cluster = _cluster(request, hub, name, run)
     error = ""
     if request.method == "POST" and cluster is not None:
@@ -48,6 +48,12 @@ def cluster_offboard(request: HttpRequest, hub: str, name: str) -> HttpResponse:
         error=error,
     )
     return page_or_part(request, PAGE, PART, {"page": page}, status=422 if error else 200)
+
+
+def _newest(request: HttpRequest, hub: str, name: str) -> Offboarding | None:
+    """The cluster's newest offboarding, where this person may see it."""
+    run = offboarding.newest(hub_name=hub, cluster=name)
+    return run if run and access.sees_change(request, run.change_id) else None
 
 
 def _cluster(request: HttpRequest, hub: str, name: str, run: Offboarding | None) -> Cluster | None:
@@ -112,7 +118,7 @@ def offboarding_give_up(request: HttpRequest, hub: str, name: str) -> HttpRespon
 
 def _moved(request: HttpRequest, hub: str, name: str, move: Callable[..., None]) -> HttpResponse:
     """Do it to the cluster's newest offboarding, and say what was refused."""
-    run = offboarding.newest(hub_name=hub, cluster=name)
+    run = _newest(request, hub, name)
     if run is None:
         raise Http404("This cluster has no offboarding.")
     try:

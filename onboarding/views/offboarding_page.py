@@ -14,8 +14,8 @@ from onboarding.domain.leaving import LeaveStep
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.models import Change, Cluster, HubWatch, Offboarding, OffboardingStep, Participant
 from onboarding.ports import ChartRenderer, FleetRepository
-from onboarding.services import offboarding, plan_records, previews
-from onboarding.services.rights import rights_of
+from onboarding.services import offboarding, places, plan_records, previews
+from onboarding.views import access
 from onboarding.views.leaving_part import leaving_plan
 from onboarding.views.pages import (
     LeavingRun,
@@ -70,7 +70,9 @@ def offboard_page(
         crumbs.append(Link(name, reverse("cluster-detail", args=[hub, name])))
     is_open = run is not None and run.ended_at is None and run.change.state not in _ENDED
     state, sentence = _state(name, cluster, run, is_open=is_open)
-    may_ask = Right.REQUEST in rights_of(user)
+    may_ask = Right.REQUEST in access.rights_of(
+        user, *([places.place_of(cluster)] if cluster else [])
+    )
     page = OffboardPage(
         name=name,
         hub=hub,
@@ -157,7 +159,7 @@ def _asking(
 
 
 def _run(run: Offboarding, user: User, *, is_open: bool) -> LeavingRun:
-    rights = rights_of(user)
+    rights = access.rights_of(user, *places.touched_by(run.change))
     here = [run.hub.name, run.cluster_name]
     moves = is_open and run.change.state == DecisionState.APPROVED.value
     may_ask = moves and Right.REQUEST in rights
@@ -187,7 +189,7 @@ def _run(run: Offboarding, user: User, *, is_open: bool) -> LeavingRun:
 
 
 def _no_giving_up(change: Change, user: User) -> str:
-    if Right.APPROVE_DESTRUCTIVE not in rights_of(user):
+    if Right.APPROVE_DESTRUCTIVE not in access.rights_of(user, *places.touched_by(change)):
         return "Giving the spoke up needs the right to approve destructive changes."
     authors = Participant.objects.filter(change=change, role=Participant.Role.AUTHOR, user=user)
     return (

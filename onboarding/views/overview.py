@@ -16,8 +16,7 @@ from django.views.decorators.http import require_GET
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
-from onboarding.models import Change, Delivery, Fleet
-from onboarding.services.rights import rights_of
+from onboarding.models import Delivery, Fleet
 from onboarding.services.shown import StandingRows
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import ON_THE_WAY, tally
@@ -69,12 +68,13 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewPage:
-    rows = standings(fleet, now)
+    reach = access.reach_of(request.user)
+    rows = standings(reach, fleet, now)
     numbers = numbers_by_state(rows)
     by_value = counts_by(rows, *(column for _, column in BREAKDOWNS))
-    may = rights_of(request.user)
+    may = access.rights_of(request.user)
     state, sentence = _verdict(fleet, numbers)
-    hubs = freshness.hub_rows(fleet, now, with_clusters=True)
+    hubs = freshness.hub_rows(reach, fleet, now, with_clusters=True)
     return OverviewPage(
         state=state,
         sentence=sentence,
@@ -137,7 +137,7 @@ def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows, total: int) -
     return (
         Stat("Clusters", total, reverse("cluster-list"), note=_in_git(rows, total)),
         Stat("Waits for me", mine, f"{mine_url}?{urlencode({'inbox': 'me', **here}, doseq=True)}"),
-        Stat("Waits for approval", asked, asked_url, since=_first_asked(fleet)),
+        Stat("Waits for approval", asked, asked_url, since=_first_asked(request, fleet)),
         Stat("On the way to Git", moving, moving_url),
         Stat("Failed deliveries", failed, failed_url, word="Failed" if failed else ""),
         *_merged_differently(request, here),
@@ -157,8 +157,8 @@ def _in_git(rows: StandingRows, total: int) -> str:
     return f"{total - asked} in Git, {asked} asked for" if asked else "all of them in Git"
 
 
-def _first_asked(fleet: Fleet) -> datetime | None:
-    waiting = Change.objects.filter(fleet=fleet, state=DecisionState.SUBMITTED.value)
+def _first_asked(request: HttpRequest, fleet: Fleet) -> datetime | None:
+    waiting = access.changes_for(request).filter(fleet=fleet, state=DecisionState.SUBMITTED.value)
     found: datetime | None = waiting.aggregate(first=Min("submitted_at"))["first"]
     return found
 
@@ -221,7 +221,8 @@ def _breakdown(title: str, column: str, found: Mapping[str, tuple[Count, ...]]) 
 
 def _recent(fleet: Fleet | None, request: HttpRequest) -> tuple[ChangeRow, ...]:
     rows = list(
-        Change.objects.filter(fleet=fleet)
+        access.changes_for(request)
+        .filter(fleet=fleet)
         .exclude(state=DecisionState.DRAFT.value)
         .select_related("requester")
         .order_by("-updated_at")[:6]

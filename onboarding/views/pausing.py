@@ -14,8 +14,7 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
 from onboarding.models import Cluster
-from onboarding.services import pausing
-from onboarding.services.rights import rights_of
+from onboarding.services import pausing, places
 from onboarding.views import access
 from onboarding.views.pages import Link, PausePage
 
@@ -65,7 +64,7 @@ def pause_end(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """End it before its time."""
     user = access.user_with(request, Right.REQUEST)
     pause = pausing.open_pause(hub_name=hub, cluster=name)
-    if pause is None:
+    if pause is None or not access.sees_change(request, pause.change_id):
         raise Http404("This cluster is not paused.")
     try:
         pausing.end_now(pause_id=pause.pk, actor=user, clock=wiring.clock(), queue=wiring.queue())
@@ -76,7 +75,7 @@ def pause_end(request: HttpRequest, hub: str, name: str) -> HttpResponse:
 
 def _page(request: HttpRequest, cluster: Cluster, error: str) -> PausePage:
     pause = pausing.open_pause(hub_name=cluster.hub_name, cluster=cluster.name)
-    may_ask = Right.REQUEST in rights_of(request.user)
+    may_ask = Right.REQUEST in access.rights_of(request.user, places.place_of(cluster))
     place = [cluster.hub_name, cluster.name]
     change = (pause.end_change or pause.change) if pause else None
     return PausePage(

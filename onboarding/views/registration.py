@@ -12,7 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.roles import Place
 from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.registration import PIN, RegistrationForm, typed_pins, typed_placement
 from onboarding.models import Change, Cluster
@@ -44,6 +46,11 @@ ELSEWHERE = (
     "here is below: send it again to replace what was saved there, or open it anew under Changes."
 )
 
+NOT_THERE = (
+    "Your account may not ask for changes of this tenant and environment. Choose another place, or "
+    "ask an administrator."
+)
+
 
 @require_http_methods(["GET", "POST"])
 def cluster_register(request: HttpRequest) -> HttpResponse:
@@ -63,7 +70,7 @@ def cluster_register(request: HttpRequest) -> HttpResponse:
 def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Edit a registered cluster: channels, flags, model; its place in the fleet is fixed."""
     access.user_with(request, Right.REQUEST)
-    cluster = access.cluster_for(request, hub, name)
+    cluster = access.cluster_for(request, hub, name, Right.REQUEST)
     return _form_view(request, subject_of_cluster(cluster, max_age=age_of_branch(request)))
 
 
@@ -72,7 +79,7 @@ def cluster_edit(request: HttpRequest, hub: str, name: str) -> HttpResponse:
 def change_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with a draft, or edit a change that waits for approval."""
     access.user_with(request, Right.REQUEST)
-    change = access.change_for(request, pk)
+    change = access.change_for(request, pk, Right.REQUEST)
     if change.kind == Change.Kind.LAYER:
         return redirect(f"{reverse('layer-edit')}?change={change.pk}")
     return _form_view(request, subject_of_change(change, max_age=age_of_branch(request)))
@@ -134,7 +141,7 @@ def _form_view(request: HttpRequest, subject: Subject) -> HttpResponse:
     if request.method == "GET":
         if typed := interruptions.kept(request):
             subject = resumed(subject, typed)
-        form, shown = _unbound(subject)
+        form, shown = _unbound(request, subject)
         return render(request, FORM_PAGE, {"page": _page(subject, form, shown)})
     if twice := _asked_already(request, subject):
         return twice
@@ -209,8 +216,8 @@ def _place_of(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def _unbound(subject: Subject) -> tuple[RegistrationForm, Preview]:
-    offer, problem, _ = _offer(subject, subject.initial)
+def _unbound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Preview]:
+    offer, problem, _ = _offer(request, subject, subject.initial)
     form = RegistrationForm(initial=subject.initial, offer=offer, editing=subject.editing)
     waits = (
         problem or "Fill in the form: what will be written and what follows from it appears here."
@@ -222,7 +229,7 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
     """The form with what was posted, and the plan of it or the reasons why there is none."""
     typed = brought_up(subject, plain(request.POST))
     posted = {**subject.initial, **typed} if subject.editing else typed
-    offer, problem, snapshot = _offer(subject, posted)
+    offer, problem, snapshot = _offer(request, subject, posted)
     form = RegistrationForm(typed, initial=subject.initial, offer=offer, editing=subject.editing)
     if snapshot is None:
         form.add_error(None, problem)
@@ -231,6 +238,9 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
         return form, preview_page(
             plan=None, waits_for="Some answers are missing or need another look."
         )
+    if not _may_ask(request, subject, form.intent().placement):
+        form.add_error("tenant" if "tenant" in form.fields else None, NOT_THERE)
+        return form, preview_page(plan=None, waits_for=NOT_THERE)
     try:
         plan = previews.preview(
             fleet=subject.fleet,
@@ -247,24 +257,32 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
     return form, preview_page(plan=shown, as_of=wiring.clock().now())
 
 
-def _offer(subject: Subject, data: dict[str, Any]) -> tuple[offers.Offer, str, Snapshot | None]:
+def _offer(
+    request: HttpRequest, subject: Subject, data: dict[str, Any]
+) -> tuple[offers.Offer, str, Snapshot | None]:
     """What the form offers for the place typed so far; an empty offer and the reason where Git is away."""
     try:
         snapshot = wiring.current_repository(subject.fleet).snapshot()
         placement = subject.editing or typed_placement(data)
-        return (
-            offers.offer(
-                fleet=subject.fleet,
-                snapshot=snapshot,
-                placement=placement,
-                pins=typed_pins(data),
-                renderer=wiring.renderer(),
-            ),
-            "",
-            snapshot,
+        found = offers.offer(
+            fleet=subject.fleet,
+            snapshot=snapshot,
+            placement=placement if _may_ask(request, subject, placement) else None,
+            pins=typed_pins(data),
+            renderer=wiring.renderer(),
         )
+        reach = access.reach_of(request.user)
+        return offers.narrowed(found, fleet=subject.fleet, reach=reach), "", snapshot
     except FleetError as error:
         return offers.empty(fleet=subject.fleet), str(error), None
+
+
+def _may_ask(request: HttpRequest, subject: Subject, placement: Placement | None) -> bool:
+    """Whether this person may ask for a cluster at a place; what its layers say is shown to nobody else."""
+    if placement is None:
+        return True
+    place = Place.of(subject.fleet.name, placement.tenant, placement.environment)
+    return Right.REQUEST in access.rights_of(request.user, place)
 
 
 def _page(subject: Subject, form: RegistrationForm, shown: Preview) -> FormPage:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import Placement
-from onboarding.domain.lifecycle import DecisionState
+from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.models import Change, Cluster, Fleet
 from onboarding.services import leaving_guard, member_forms
 from onboarding.services.layouts import layout_of
@@ -90,10 +90,13 @@ def posted_about(request: HttpRequest) -> tuple[Change | None, Cluster | None]:
     """The change and the cluster that the form's hidden values name; neither for something new."""
     change = cluster = None
     if request.POST.get("change", "").isdigit():
-        change = access.change_for(request, int(request.POST["change"]))
+        change = access.change_for(request, int(request.POST["change"]), Right.REQUEST)
     if request.POST.get("editing_hub"):
         cluster = access.cluster_for(
-            request, request.POST["editing_hub"], request.POST.get("editing_name", "")
+            request,
+            request.POST["editing_hub"],
+            request.POST.get("editing_name", ""),
+            Right.REQUEST,
         )
     return change, cluster
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from onboarding.domain.releases import Releases
 from onboarding.models import Fleet, Standing
 from onboarding.services.shown import StandingRows, state_of
-from onboarding.views import listing
+from onboarding.views import access, listing
 from onboarding.views.pages import MatrixCell, MatrixRow, Origin, ReleaseMatrix
 from onboarding.views.standing_rows import CHANNEL_COLUMNS, list_url, standings, url_of
 
@@ -27,7 +27,11 @@ def release_matrix(
 ) -> ReleaseMatrix:
     """One page of the fleet's clusters with their channels, as the URL searches and narrows them."""
     query = listing.query_of(request)
-    rows: StandingRows = standings(fleet, now).select_related("cluster").order_by("name", "pk")
+    rows: StandingRows = (
+        standings(access.reach_of(request.user), fleet, now)
+        .select_related("cluster")
+        .order_by("name", "pk")
+    )
     for word in query.split()[:5]:
         rows = rows.filter(name__icontains=word) | rows.filter(tenant__icontains=word)
     if request.GET.get("show") == "pinned":

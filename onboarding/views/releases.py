@@ -52,11 +52,12 @@ def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
         known = parse_releases(snapshot.read(path), path=path)
     except FleetError as error:
         return ReleaseListPage(groups=(), path=path, problem=str(error))
-    on = counts_by(standings(fleet, now), *CHANNEL_COLUMNS.values())
+    reach = access.reach_of(request.user)
+    on = counts_by(standings(reach, fleet, now), *CHANNEL_COLUMNS.values())
     groups = tuple(_group(group, known, path, on[f"{group}_release"]) for group in RELEASE_LABELS)
     return ReleaseListPage(
         groups=tuple(group for group in groups if group.rows),
-        as_of=freshness.oldest(freshness.hub_rows(fleet, now)),
+        as_of=freshness.oldest(freshness.hub_rows(reach, fleet, now)),
         commit=snapshot.commit,
         matrix=release_matrix(request, fleet, known, now=now),
         refresh_url=request.get_full_path(),

@@ -14,8 +14,7 @@ from django.urls import reverse
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.rollout import Health, RowFacts, RowState
 from onboarding.models import Change, Fleet, Rollout, RolloutRow, RolloutWave
-from onboarding.services import rollouts
-from onboarding.services.rights import rights_of
+from onboarding.services import places, rollouts, scope
 from onboarding.services.rollout_facts import gather
 from onboarding.services.rollouts import PlannedRow, Proposal
 from onboarding.views import access, listing
@@ -61,7 +60,8 @@ _RUNS = (Rollout.State.RUNNING, Rollout.State.PAUSED)
 def rollout_list_page(request: HttpRequest, fleet: Fleet | None) -> RolloutListPage:
     """All rollouts of the fleet, newest first, each with how far it is."""
     rows = (
-        Rollout.objects.filter(fleet=fleet)
+        access.rollouts_for(request)
+        .filter(fleet=fleet)
         .select_related("requester")
         .annotate(
             clusters=CountOf("waves__rows", distinct=True),
@@ -75,7 +75,7 @@ def rollout_list_page(request: HttpRequest, fleet: Fleet | None) -> RolloutListP
         .order_by("-pk")
     )
     pages, found = listing.paginate(request, rows)
-    may_ask = Right.REQUEST in rights_of(request.user)
+    may_ask = Right.REQUEST in access.rights_of(request.user)
     return RolloutListPage(
         rows=tuple(_line(row) for row in found),
         pages=pages,
@@ -127,7 +127,8 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
         )
         for one in seen.waves
     )
-    may_ask = Right.REQUEST in rights_of(user)
+    touched = places.of_rollout(rollout)
+    may_ask = Right.REQUEST in access.rights_of(user, *touched)
     is_open = rollout.ended_at is None
     here = reverse("rollout-detail", args=[rollout.pk])
     destructive = any(row.change.destructive for row in seen.rows.values())
@@ -146,7 +147,7 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
         approved_at=rollout.approved_at,
         ended_at=rollout.ended_at,
         checked_at=rollout.checked_at,
-        left_out=tuple((name, why) for name, why in rollout.left_out),
+        left_out=_left_out(rollout, user),
         verbs=_verbs(rollout) if may_ask and is_open else (),
         needs_reason=_reasoned(rollout) if may_ask and is_open else (),
         verbs_denied="" if may_ask or not is_open or proposed else "Your account may not lead it.",
@@ -159,10 +160,26 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
     )
 
 
+def _left_out(rollout: Rollout, user: User) -> tuple[tuple[str, str], ...]:
+    """The clusters that were not taken in, with the reason; of those that this reader may not see, how many."""
+    reach = access.reach_of(user)
+    found = [(name, why) for name, why in rollout.left_out]
+    if scope.sees_all(reach, rollout.fleet):
+        return tuple(found)
+    names = [name for name, _ in found]
+    rows = scope.clusters(reach).filter(fleet=rollout.fleet, name__in=names)
+    seen = set(rows.values_list("name", flat=True))
+    shown = [one for one in found if one[0] in seen]
+    if unseen := len(found) - len(shown):
+        noun = "cluster" if unseen == 1 else "clusters"
+        shown.append((f"{unseen} {noun} that you may not see", ""))
+    return tuple(shown)
+
+
 def _decide_denied(rollout: Rollout, user: User) -> str:
     if rollout.requester_id == user.pk:
         return "You asked for it, so somebody else has to decide on it."
-    if Right.APPROVE not in rights_of(user):
+    if Right.APPROVE not in access.rights_of(user, *places.of_rollout(rollout)):
         return "Your account may not approve changes."
     return ""
 

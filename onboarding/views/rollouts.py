@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -16,12 +16,15 @@ from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.rollout import RolloutForm
-from onboarding.models import Cluster, Fleet, Rollout
-from onboarding.services import rollout_verbs, rollouts
+from onboarding.models import Fleet, Rollout
+from onboarding.services import rollout_verbs, rollouts, scope
 from onboarding.services.rollouts import Proposal
 from onboarding.views import access
 from onboarding.views.partials import page_or_part
 from onboarding.views.rollout_page import rollout_form_page, rollout_list_page, rollout_page
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 @require_GET
@@ -43,7 +46,7 @@ def rollout_new(request: HttpRequest) -> HttpResponse:
     user = access.user_with(request, Right.REQUEST)
     fleet = access.configured_fleet_for(request)
     typed = request.POST if request.method == "POST" else request.GET
-    form = RolloutForm(typed if "waves" in typed else None, channels=_channels(fleet))
+    form = RolloutForm(typed if "waves" in typed else None, channels=_channels(user, fleet))
     proposal, problem = None, ""
     if form.is_bound and form.is_valid():
         try:
@@ -59,7 +62,7 @@ def rollout_new(request: HttpRequest) -> HttpResponse:
                 )
                 messages.success(request, "The rollout waits for approval, as a whole.")
                 return redirect("rollout-detail", rollout.pk)
-            proposal = _proposal(fleet, form)
+            proposal = _proposal(fleet, form, user)
         except Refused as refused:
             form.refuse(refused)
         except FleetError as error:
@@ -71,19 +74,21 @@ def rollout_new(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _proposal(fleet: Fleet, form: RolloutForm) -> Proposal:
+def _proposal(fleet: Fleet, form: RolloutForm, user: User) -> Proposal:
     return rollouts.propose(
         fleet=fleet,
         asked=form.asked(),
+        actor=user,
         repository=wiring.current_repository(fleet),
         renderer=wiring.renderer(),
     )
 
 
-def _channels(fleet: Fleet) -> tuple[str, ...]:
+def _channels(user: User, fleet: Fleet) -> tuple[str, ...]:
     """The channels that clusters of the fleet are on; any other may be typed."""
     columns = [f"{group}_release" for group in RELEASE_LABELS]
-    rows = Cluster.objects.filter(fleet=fleet).order_by().values_list(*columns).distinct()
+    seen = scope.clusters(access.reach_of(user)).filter(fleet=fleet)
+    rows = seen.order_by().values_list(*columns).distinct()
     return tuple(sorted({one for row in rows for one in row if one}))
 
 
@@ -91,7 +96,7 @@ def _channels(fleet: Fleet) -> tuple[str, ...]:
 def rollout_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One rollout with every wave and cluster."""
     user = access.user_with(request, Right.VIEW)
-    page = rollout_page(_rollout(pk), user=user, now=wiring.clock().now())
+    page = rollout_page(_rollout(request, pk), user=user, now=wiring.clock().now())
     return page_or_part(
         request,
         "onboarding/rollouts/detail.html",
@@ -169,16 +174,14 @@ def rollout_stop(request: HttpRequest, pk: int) -> HttpResponse:
     return _moved(request, pk, partial(rollout_verbs.stop, actor=user, reason=reason))
 
 
-def _rollout(pk: int) -> Rollout:
-    found = Rollout.objects.select_related("fleet", "requester").filter(pk=pk).first()
-    if found is None:
-        raise Http404("There is no such rollout.")
-    return found
+def _rollout(request: HttpRequest, pk: int) -> Rollout:
+    rows = access.rollouts_for(request).select_related("fleet", "requester")
+    return access.first(rows.filter(pk=pk), "rollout")
 
 
 def _moved(request: HttpRequest, pk: int, move: Callable[..., Any]) -> HttpResponse:
     """Do it to the rollout, and say what was refused."""
-    rollout = _rollout(pk)
+    rollout = _rollout(request, pk)
     try:
         move(rollout_id=rollout.pk, clock=wiring.clock())
     except FleetError as error:

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, Right
-from onboarding.models import ApplicationStatus, Change, Hub, Standing
+from onboarding.models import ApplicationStatus
+from onboarding.services import scope
 from onboarding.services.shown import state_of
 from onboarding.views import access, freshness
 from onboarding.views.application_rows import shown_state, silent
@@ -29,7 +30,7 @@ def search(request: HttpRequest) -> HttpResponse:
     access.user_with(request, Right.VIEW)
     query = query_of(request)
     kinds = (
-        (_clusters(query), _changes(request, query), _applications(query), _components(query))
+        tuple(look(request, query) for look in (_clusters, _changes, _applications, _components))
         if query
         else ()
     )
@@ -43,9 +44,9 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "onboarding/search.html", {"page": page})
 
 
-def _clusters(query: str) -> list[Hit]:
+def _clusters(request: HttpRequest, query: str) -> list[Hit]:
     now = wiring.clock().now()
-    rows = Standing.objects.filter(
+    rows = scope.standings(access.reach_of(request.user)).filter(
         Q(name__icontains=query) | Q(tenant__icontains=query) | Q(hub_name__icontains=query)
     )
     return [
@@ -63,9 +64,7 @@ def _clusters(query: str) -> list[Hit]:
 def _changes(request: HttpRequest, query: str) -> list[Hit]:
     number = query.removeprefix("#")
     by_number = Q(pk=int(number)) if number.isdigit() and len(number) < 10 else Q()
-    rows = Change.objects.filter(Q(cluster_name__icontains=query) | by_number).exclude(
-        ~Q(requester_id=request.user.pk), state=DecisionState.DRAFT.value
-    )
+    rows = access.changes_for(request).filter(Q(cluster_name__icontains=query) | by_number)
     return [
         Hit(
             kind="Change",
@@ -78,14 +77,14 @@ def _changes(request: HttpRequest, query: str) -> list[Hit]:
     ]
 
 
-def _applications(query: str) -> list[Hit]:
+def _applications(request: HttpRequest, query: str) -> list[Hit]:
     now = wiring.clock().now()
-    hubs = Hub.objects.select_related("watch")
+    hubs = scope.hubs(access.reach_of(request.user)).select_related("watch")
     quiet = silent([freshness.hub_row(hub, now) for hub in hubs], now)
     # Kubernetes has names in small letters only. Which ones bear the word is read in an index alone;
     # looking for any case, in the rows, takes ten times as long.
-    bearing = ApplicationStatus.objects.filter(name__contains=query.lower()).order_by("name", "pk")
-    found = list(bearing.values_list("pk", flat=True)[: MOST + 1])
+    bearing = scope.applications(access.reach_of(request.user)).filter(name__contains=query.lower())
+    found = list(bearing.order_by("name", "pk").values_list("pk", flat=True)[: MOST + 1])
     rows = ApplicationStatus.objects.filter(pk__in=found).select_related("hub")
     return [
         Hit(
@@ -99,10 +98,14 @@ def _applications(query: str) -> list[Hit]:
     ]
 
 
-def _components(query: str) -> list[Hit]:
+def _components(request: HttpRequest, query: str) -> list[Hit]:
     """Components that Applications are made of, each with the list of its Applications."""
     # All of them are counted, in an index alone, and there are few: the word is looked for afterwards.
-    counted = ApplicationStatus.objects.order_by("component").values_list("component")
+    counted = (
+        scope.applications(access.reach_of(request.user))
+        .order_by("component")
+        .values_list("component")
+    )
     rows = [
         (component, count)
         for component, count in counted.annotate(count=Count("*"))

@@ -15,6 +15,8 @@ from onboarding.domain.credential_clock import CredentialState
 from onboarding.domain.progress import ClusterState
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.models import Fleet, Standing
+from onboarding.services import scope
+from onboarding.services.rights import Reach
 from onboarding.services.shown import NOBODY_LOOKED, StandingRows, state_of, too_old, with_shown
 from onboarding.views.pages import Channel, ClusterRow, Count, Link
 
@@ -25,8 +27,8 @@ CHANNEL_COLUMNS = {label: f"{group}_release" for group, label in RELEASE_LABELS.
 ORDER = {state.value: number for number, state in enumerate(ClusterState)}
 
 
-def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
-    """The fleet's standings, each with `shown`: its state, or stale where it is too old to be believed.
+def standings(reach: Reach, fleet: Fleet | None, now: datetime) -> StandingRows:
+    """The fleet's standings that somebody may see, each with `shown`: its state, or stale where it is too old.
 
     `drifted` is "labels" where the live cluster secret is not as Git says, else ""; `why` the key of
     the cause, "" where it is too old; `credential` where its credentials are, unknown where it is too
@@ -36,7 +38,7 @@ def standings(fleet: Fleet | None, now: datetime) -> StandingRows:
     why = Case(When(too_old(now), then=Value("")), default=F("cause"))
     unknown = Value(CredentialState.UNKNOWN.value)
     credential = Case(When(too_old(now), then=unknown), default=F("credentials"))
-    rows: StandingRows = with_shown(Standing.objects.filter(fleet=fleet), now)
+    rows: StandingRows = with_shown(scope.standings(reach).filter(fleet=fleet), now)
     annotated: StandingRows = rows.annotate(drifted=drifted, why=why, credential=credential)
     return annotated
 

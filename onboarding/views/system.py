@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.alarms import Alarm
-from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
+from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import tally
@@ -25,7 +25,7 @@ LATE = timedelta(minutes=1)
 @require_GET
 def system(request: HttpRequest) -> HttpResponse:
     """Queue age, writer, watchers, index: each with its last success."""
-    access.user_with(request, Right.VIEW)
+    access.whole_installation_for(request)
     now = wiring.clock().now()
     parts = (*_alarms(), *_writers(now), *_indexes(now), *_watchers(now), *_loops(now))
     bad = [part for part in parts if part.state not in ("Works", "Idle")]

@@ -16,8 +16,10 @@ from django.utils.http import urlencode
 from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import LayerName
 from onboarding.domain.lifecycle import Right
+from onboarding.domain.roles import Place
 from onboarding.models import Fleet, Standing
 from onboarding.ports import FleetRepository
+from onboarding.services import scope
 from onboarding.services.layers import (
     MOST_KEYS,
     Setting,
@@ -27,9 +29,9 @@ from onboarding.services.layers import (
     tenants_with_files,
 )
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import Reach
 from onboarding.services.shown import state_of
-from onboarding.views import freshness, listing
+from onboarding.views import access, freshness, listing
 from onboarding.views.layer_page import edit_url
 from onboarding.views.pages import (
     LayerFile,
@@ -58,22 +60,26 @@ _TITLES = {
 
 
 def tenant_list_page(
-    fleet: Fleet | None, *, now: datetime, repository: Repository
+    reach: Reach, fleet: Fleet | None, *, now: datetime, repository: Repository
 ) -> TenantListPage:
-    """All tenants: those of clusters, and those that have only a folder of values yet."""
+    """All tenants that somebody may see: those of clusters, and those that have only a folder of values yet."""
     if fleet is None:
         return TenantListPage(rows=())
-    rows = standings(fleet, now).exclude(tenant="").order_by()
+    rows = standings(reach, fleet, now).exclude(tenant="").order_by()
     environments: dict[str, set[str]] = defaultdict(set)
     for tenant, environment in rows.values_list("tenant", "environment").distinct():
         environments[tenant].add(environment)
     counts = counts_by(rows, "tenant")["tenant"]
+
+    def sees(tenant: str) -> bool:
+        return Right.VIEW in reach.at(Place.of(fleet.name, tenant))
+
     try:
         snapshot = repository(fleet).snapshot()
         named = tenants_with_files(fleet=fleet, snapshot=snapshot)
     except FleetError:
         named = frozenset()
-    tenants = sorted({*environments, *(name for name in named if _is_slug(name))})
+    tenants = sorted({*environments, *(name for name in named if _is_slug(name) and sees(name))})
     return TenantListPage(
         rows=tuple(
             TenantRow(
@@ -85,7 +91,7 @@ def tenant_list_page(
             )
             for tenant in tenants
         ),
-        as_of=freshness.oldest(freshness.hub_rows(fleet, now)),
+        as_of=freshness.oldest(freshness.hub_rows(reach, fleet, now)),
         refresh_url=reverse("tenant-list"),
     )
 
@@ -101,7 +107,8 @@ def tenant_page(
 
     ?environment= opens one environment, ?page= its clusters.
     """
-    rows = standings(fleet, now).filter(tenant=name)
+    reach = access.reach_of(request.user)
+    rows = standings(reach, fleet, now).filter(tenant=name)
     numbers: dict[str, int] = dict(
         rows.order_by().values_list("environment").annotate(CountOf("pk"))
     )
@@ -117,10 +124,16 @@ def tenant_page(
         )
     except FleetError as error:
         problem = str(error)
+    if Right.VIEW not in reach.at(Place.of(fleet.name, name)):
+        if not numbers:
+            return None
+        layers = layers and layers.only(set(numbers))
     if not numbers and (layers is None or not _has_own(layers)):
         return None
-    may_ask = Right.REQUEST in rights_of(request.user)
-    tree = _Tree(fleet, name, layers, numbers, now, may_edit=may_ask)
+    may_ask = any(
+        Right.REQUEST in reach.at(Place.of(fleet.name, name, one)) for one in ("", *numbers)
+    )
+    tree = _Tree(fleet, name, layers, numbers, now, reach=reach)
     return TenantPage(
         name=name,
         layers=(*tree.shared(), *tree.environments(chosen, found, pages)),
@@ -151,9 +164,9 @@ class _Tree:
         numbers: dict[str, int],
         now: datetime,
         *,
-        may_edit: bool,
+        reach: Reach,
     ) -> None:
-        self._may_edit = may_edit
+        self._reach = reach
         self._fleet = fleet
         self._tenant = tenant
         self._layers = layers
@@ -220,7 +233,7 @@ class _Tree:
         if layer is LayerName.TENANT:
             count = sum(self._numbers.values())
             return Link(_clusters(count), list_url(tenant=self._tenant))
-        count = Standing.objects.filter(fleet=self._fleet).count()
+        count = scope.standings(self._reach).filter(fleet=self._fleet).count()
         return Link(f"{_clusters(count)} of the fleet", reverse("cluster-list"))
 
     def _who(self, environment: str) -> Link:
@@ -246,9 +259,13 @@ class _Tree:
             problem=file.problem,
             others="" if file.scope.cluster else self._unseen(file),
             edit_url=edit_url(file.path, self._tenant)
-            if self._may_edit and not file.scope.cluster and not file.problem
+            if not file.scope.cluster and not file.problem and self._may_edit(file)
             else "",
         )
+
+    def _may_edit(self, file: ValuesFile) -> bool:
+        place = Place.of(self._fleet.name, file.scope.tenant, file.scope.environment)
+        return Right.REQUEST in self._reach.at(place)
 
     def _unseen(self, file: ValuesFile) -> str:
         """How many clusters have a file of this component that is not on the page and may cover it."""
@@ -262,7 +279,7 @@ class _Tree:
             for one in files
         )
         count = own - here
-        if not count:
+        if count <= 0:
             return ""
         have = "cluster that is not shown has" if count == 1 else "clusters not shown have"
         return f"{count} {have} a file of their own for it and may say otherwise."

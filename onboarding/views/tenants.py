@@ -18,7 +18,12 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     """All tenants with their environments and clusters."""
     access.user_with(request, Right.VIEW)
     fleet = access.fleet_for(request)
-    page = tenant_list_page(fleet, now=wiring.clock().now(), repository=wiring.current_repository)
+    page = tenant_list_page(
+        access.reach_of(request.user),
+        fleet,
+        now=wiring.clock().now(),
+        repository=wiring.current_repository,
+    )
     return page_or_part(
         request,
         "onboarding/tenants/list.html",

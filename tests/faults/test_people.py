@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 
 from onboarding.adapters.celery_queue import CeleryQueue
 from onboarding.domain.errors import Transient
@@ -20,6 +20,7 @@ from tests.engines import redis_server
 from tests.faults.browser import Browser
 from tests.faults.installation import Installation, wait_until
 from tests.faults.processes import Site
+from tests.people import give
 from tests.stage import COMMITTED, LAPSED, member, state_of
 
 PATIENCE = 120.0
@@ -70,7 +71,7 @@ def is_up(browser: Browser, change: Change) -> bool:
 def test_every_change_has_one_outcome_however_many_decide_and_press_twice(
     site: Site, installation: Installation
 ) -> None:
-    others = [site.person(name, "approve_change") for name in ("anna", "axel")]
+    others = [site.person(name, "approver") for name in ("anna", "axel")]
     here, there = Browser(installation, site.approver), Browser(installation, others[0])
     axel = Browser(installation, others[1], beside=here)
     rita = Browser(installation, site.requester, beside=there)
@@ -122,8 +123,7 @@ def test_every_change_has_one_outcome_however_many_decide_and_press_twice(
 
 @real_engines
 def test_nobody_decides_what_they_took_part_in(site: Site, installation: Installation) -> None:
-    both = Permission.objects.filter(codename__in=["request_change", "approve_change"])
-    site.requester.user_permissions.set(both)
+    give(site.requester, "approver")
     site.requester = User.objects.get(pk=site.requester.pk)
     change = site.submitted("spoke-a")
     rita = Browser(installation, site.requester)
@@ -139,8 +139,8 @@ def test_nobody_decides_what_they_took_part_in(site: Site, installation: Install
 
 def test_a_worker_asks_again_whether_who_approved_still_may(site: Site) -> None:
     change, other = site.approved("spoke-a"), site.approved("spoke-b")
-    Approval.objects.filter(change=other).update(user=site.person("anna", "approve_change"))
-    site.approver.user_permissions.clear()
+    Approval.objects.filter(change=other).update(user=site.person("anna", "approver"))
+    site.approver.grants.all().delete()
     site.work()
 
     assert (state_of(change), state_of(other)) == (LAPSED, COMMITTED)

@@ -131,6 +131,7 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("admin/list", pages.AdminListPage, {}),
     ("admin/list", pages.AdminListPage, {"rows": ()}),
     ("admin/form", pages.AdminFormPage, {}),
+    ("admin/roles", pages.RolesPage, {}),
     ("admin/token", pages.TokenPage, {}),
 ]
 NAMES = [f"{name}-{'-'.join(f'{k}={v}' for k, v in given.items())}" for name, _, given in CASES]

@@ -35,7 +35,7 @@ def stage(db: None, tmp_path: Path) -> ReviewStage:
 
 @pytest.fixture
 def ada(stage: ReviewStage) -> Client:
-    return signed_in(stage.person("ada", "administer_fleet"))
+    return signed_in(stage.person("ada", "administrator"))
 
 
 def signed_in(person: User) -> Client:

@@ -25,7 +25,7 @@ PEOPLE = {
     "requester": "Requesters",
     "approver": "Approvers",
     "administrator": "Administrators",
-    "viewer": "",
+    "viewer": "Viewers",
 }
 # The layers of the other profile, lowest first, as its hub is told them.
 ENVIRONMENTS_LAYERS = [
@@ -119,7 +119,7 @@ class Place:
 
 
 def people() -> list[User]:
-    """One person of each role; the viewer is in no group."""
+    """One person of each role."""
     found = []
     for name, group in PEOPLE.items():
         person = User.objects.create_user(name, f"{name}@example.com", "x")

@@ -42,6 +42,8 @@ def test_it_gives_exactly_what_is_named_and_leaves_the_password(password: Path) 
     assert rights_of(ada) == {Right.VIEW, Right.ADMINISTER}
     assert ada.check_password("orbit-lantern-71")
     call_command("grant", "ada")
+    assert rights_of(User.objects.get()) == frozenset()
+    call_command("grant", "ada", "Viewers")
     assert rights_of(User.objects.get()) == {Right.VIEW}
 
 

@@ -29,7 +29,7 @@ class Place:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.remote = MemoryRemote(FLEET)
-        self.administrator = stage.person("ada", "administer_fleet")
+        self.administrator = stage.person("ada", "administrator")
         self.visited: list[str] = []
 
     @contextmanager

@@ -82,7 +82,7 @@ def test_it_keeps_a_draft_right_or_wrong_and_asks_nobody(stage: Stage) -> None:
 
 def test_it_continues_only_an_own_draft_that_is_still_one(stage: Stage) -> None:
     kept = draft(stage)
-    other = stage.person("otto", "request_change")
+    other = stage.person("otto", "requester")
     assert code_of(lambda: draft(stage, other, kept.pk)) == "not_a_draft"
     assert code_of(lambda: changes.discard_draft(change_id=kept.pk, actor=other)) == "not_a_draft"
     assert code_of(lambda: submit(stage, actor=other, draft_id=kept.pk)) == "not_a_draft"
@@ -160,7 +160,7 @@ def test_it_asks_for_the_right_to_request(stage: Stage) -> None:
 
 def test_it_makes_whoever_revises_an_author_and_the_plan_another(stage: Stage) -> None:
     change = submit(stage)
-    editor = stage.person("ed", "request_change")
+    editor = stage.person("ed", "requester")
     after = revise(stage, change, editor, "spoke-b")
     assert (after.pk, after.revision, after.cluster_name) == (change.pk, 2, "spoke-b")
     assert after.plan_digest != change.plan_digest
@@ -193,7 +193,7 @@ def test_it_lets_the_second_of_two_editors_look_again(
 def test_it_withdraws_what_is_open_for_its_author(stage: Stage) -> None:
     change = submit(stage)
     withdraw = lambda who: changes.withdraw(change_id=change.pk, actor=who, clock=stage.clock)  # noqa: E731
-    assert code_of(lambda: withdraw(stage.person("otto", "request_change"))) == "not_allowed"
+    assert code_of(lambda: withdraw(stage.person("otto", "requester"))) == "not_allowed"
     assert Change.objects.get().state == "submitted"
     after = withdraw(stage.requester)
     assert (after.state, after.settled_at) == ("withdrawn", stage.clock.now())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 
 from onboarding.domain.errors import Refused, Transient
 from onboarding.models import Event, Fleet, Hub
 from onboarding.services import configuration
 from onboarding.services.configuration import CheckResult
 from tests.fakes import START, FakeClock
+from tests.people import give
 
 pytestmark = pytest.mark.django_db
 
@@ -21,13 +22,12 @@ CLOCK = FakeClock()
 
 def person(*rights: str) -> User:
     user = User.objects.create_user("ada")
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    return user
+    return give(user, *rights)
 
 
 @pytest.fixture
 def administrator() -> User:
-    return person("administer_fleet")
+    return person("administrator")
 
 
 def save(actor: User, fleet: Fleet | None = None, **values: Any) -> Fleet:
@@ -72,7 +72,7 @@ def test_it_saves_a_hub(administrator: User) -> None:
     assert Event.objects.filter(verb="hub.configured", fleet=fleet).count() == 2
 
 
-@pytest.mark.parametrize("rights", [(), ("request_change", "approve_change")])
+@pytest.mark.parametrize("rights", [(), ("requester", "approver")])
 def test_it_lets_nobody_else(rights: tuple[str, ...]) -> None:
     actor = person(*rights)
     asked: list[str] = []

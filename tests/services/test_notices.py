@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.notices import MOST_TRIES, Topic
@@ -172,8 +172,8 @@ def test_nobody_gets_mail_who_has_not_asked_for_it(stage: Stage, posts: Posts) -
 
 
 def test_people_get_mail_of_what_concerns_them(stage: Stage, posts: Posts) -> None:
-    other = stage.person("olga", "request_change")
-    gone = stage.person("gwen", "approve_change")
+    other = stage.person("olga", "requester")
+    gone = stage.person("gwen", "approver")
     for person in (stage.requester, stage.approver, other, gone):
         notices.choose_mail(user=person, topics=list(Topic))
     User.objects.filter(pk=gone.pk).update(is_active=False)
@@ -195,7 +195,7 @@ def _number() -> str:
 
 def test_a_right_that_was_lost_is_lost_for_mail_too(stage: Stage, posts: Posts) -> None:
     notices.choose_mail(user=stage.approver, topics=[Topic.SUBMITTED])
-    stage.approver.user_permissions.remove(Permission.objects.get(codename="approve_change"))
+    stage.approver.grants.filter(role="approver").update(role="viewer")
     stage.submitted("spoke-a")
     assert tell(posts, stage.clock) == 0
 
@@ -221,7 +221,7 @@ def test_only_an_administrator_configures_webhooks(stage: Stage) -> None:
     values = {"name": "chat", "url": URL, "topics": ["approved"]}
     with pytest.raises(Refused, match="administrator"):
         notices.save_webhook(values=values, actor=stage.requester, clock=stage.clock)
-    admin = stage.person("adam", "administer_fleet")
+    admin = stage.person("adam", "administrator")
     saved = notices.save_webhook(values=values, actor=admin, clock=stage.clock)
     event = Event.objects.get(verb="webhook.configured")
     # What follows the host may be as good as a password.

@@ -221,7 +221,7 @@ def test_what_is_settled_stays_so_whatever_a_slower_one_saw(
 def test_it_lets_nothing_go_without_a_reason_and_the_name(
     stage: Stage, reason: str, confirmed: str, fields: list[str]
 ) -> None:
-    stage.approver = stage.person("dora", "approve_change", "approve_destructive_change")
+    stage.approver = stage.person("dora", "removal_approver")
     change = stage.submitted("spoke-1")
     Change.objects.filter(pk=change.pk).update(destructive=True)
     with pytest.raises(Refused) as refused:
@@ -237,7 +237,7 @@ def test_it_lets_something_go_by_who_may(stage: Stage) -> None:
     with pytest.raises(Refused, match="right to approve destructive changes"):
         approve(stage, change, "It is not used.", "spoke-1")
     assert not Delivery.objects.exists()
-    stage.approver = stage.person("dora", "approve_change", "approve_destructive_change")
+    stage.approver = stage.person("dora", "removal_approver")
     approve(stage, change, "It is not used.", "spoke-1")
     assert Delivery.objects.get().change_id == change.pk
 

@@ -15,6 +15,7 @@ from onboarding.domain.policy import Rule
 from onboarding.models import Approval, Change, Delivery, Event, Fleet, PolicyRule, StopSwitch
 from onboarding.services import approvals, changes, events, follow_ups, policies, stopping
 from tests import repositories
+from tests.people import give
 from tests.stage import COMMITTED, FAILED, LAPSED, QUEUED, Stage, member, outcomes, state_of
 
 pytestmark = pytest.mark.django_db
@@ -27,9 +28,9 @@ class Ruled(Stage):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.admin = self.person("ada", "administer_fleet")
-        self.second = self.person("berta", "approve_change")
-        self.lead = self.person("lea", "approve_change")
+        self.admin = self.person("ada", "administrator")
+        self.second = self.person("berta", "approver")
+        self.lead = self.person("lea", "approver")
         self.lead.groups.add(Group.objects.create(name="sre-leads"))
 
     def rule(self, name: str = "dev", **demands: Any) -> PolicyRule:
@@ -108,7 +109,7 @@ def test_an_edit_drops_the_approvals_so_far(stage: Ruled) -> None:
     stage.rule(approvers=2)
     change = stage.submitted("spoke-a")
     stage.approves(change, stage.approver)
-    other = stage.person("rolf", "request_change")
+    other = stage.person("rolf", "requester")
     changes.revise(
         change_id=change.pk,
         intent=stage.intent("spoke-a"),
@@ -171,11 +172,11 @@ def test_it_is_complete_once_an_approver_joins_the_group(stage: Ruled) -> None:
     stage.rule("more", approvers=2)
     stage.approves(other, stage.lead)
     # A right that comes back makes an approval count again.
-    stage.lead.user_permissions.clear()
+    stage.lead.grants.all().delete()
     stage.approves(other, stage.second)
     other.refresh_from_db()
     assert other.state == "submitted"
-    stage.lead.user_permissions.set(stage.second.user_permissions.all())
+    give(stage.lead, "approver")
     assert approvals.complete(clock=stage.clock, queue=stage.queue) == 1
     assert state_of(other) == QUEUED
     assert approvals.complete(clock=stage.clock, queue=stage.queue) == 0
@@ -228,7 +229,7 @@ def test_a_right_that_one_of_two_lost_lets_it_wait_again(stage: Ruled) -> None:
     change = stage.submitted("spoke-a")
     stage.approves(change, stage.approver)
     stage.approves(change, stage.second)
-    stage.approver.user_permissions.clear()
+    stage.approver.grants.all().delete()
 
     assert stage.deliver().recalled == (change.pk,)
 
@@ -284,7 +285,7 @@ def test_an_approval_that_expired_while_it_waits_can_be_given_again(stage: Ruled
 
 def test_somebody_else_can_approve_after_every_approval_became_void(stage: Ruled) -> None:
     change = stage.approved("spoke-a")
-    stage.approver.user_permissions.clear()
+    stage.approver.grants.all().delete()
     assert stage.deliver().lapsed == (change.pk,)
     changes.resubmit(
         change_id=change.pk,

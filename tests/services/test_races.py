@@ -70,7 +70,7 @@ def withdraw(stage: Stage, change: Change) -> Callable[[], Change]:
 
 
 def test_it_lets_one_of_many_approvers_decide(stage: Stage) -> None:
-    people = [stage.person(f"approver-{number}", "approve_change") for number in range(4)]
+    people = [stage.person(f"approver-{number}", "approver") for number in range(4)]
     change = stage.submitted("spoke-a")
 
     found = at_once(*(approve(stage, change, who) for who in people))
@@ -81,7 +81,7 @@ def test_it_lets_one_of_many_approvers_decide(stage: Stage) -> None:
 
 
 def test_it_lets_an_approval_and_a_rejection_have_one_outcome(stage: Stage) -> None:
-    other = stage.person("other", "approve_change")
+    other = stage.person("other", "approver")
     for number in range(4):
         change = stage.submitted(f"spoke-{number}")
         found = at_once(
@@ -114,7 +114,7 @@ def test_it_lets_an_approval_and_a_withdrawal_have_one_outcome(stage: Stage) -> 
 
 
 def test_it_lets_one_of_many_register_a_name(stage: Stage) -> None:
-    people = [stage.person(f"requester-{number}", "request_change") for number in range(4)]
+    people = [stage.person(f"requester-{number}", "requester") for number in range(4)]
     intent = stage.intent("spoke-a")
 
     def submit(who: Any) -> Callable[[], Change]:

@@ -204,7 +204,7 @@ def test_it_waits_until_the_branch_holds_what_the_forge_says(stage: ReviewStage)
 
 def test_it_believes_a_merge_that_was_faster_than_the_lapse(stage: ReviewStage) -> None:
     change, _ = stage.in_review()
-    stage.approver.user_permissions.clear()  # the approval does not count any more
+    stage.approver.grants.all().delete()  # the approval does not count any more
     close = stage.forge.close
 
     def merged_first(number: int, *, why: str) -> None:
@@ -218,7 +218,7 @@ def test_it_believes_a_merge_that_was_faster_than_the_lapse(stage: ReviewStage) 
 
 def test_an_approval_that_is_void_closes_the_request(stage: ReviewStage) -> None:
     change, request = stage.in_review()
-    stage.approver.user_permissions.clear()
+    stage.approver.grants.all().delete()
     assert stage.look().lapsed == (change.pk,)
     assert state_of(change) == LAPSED
     assert stage.forge.statuses[-1] == (request.head_commit, False)

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     ("groups", "rights"),
     [
-        ([], {Right.VIEW}),
+        ([], set()),
+        (["Viewers"], {Right.VIEW}),
         (["Requesters"], {Right.VIEW, Right.REQUEST}),
         (["Approvers"], {Right.VIEW, Right.APPROVE, Right.APPROVE_DESTRUCTIVE}),
         (["Administrators"], {Right.VIEW, Right.ADMINISTER}),

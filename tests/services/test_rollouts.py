@@ -505,7 +505,7 @@ def test_it_is_not_approved_by_who_asked_nor_as_another_plan(fleet: Waves) -> No
 
     for actor, seen in (
         (fleet.stage.requester, digest),
-        (fleet.stage.person("both", "request_change"), digest),
+        (fleet.stage.person("both", "requester"), digest),
         (fleet.stage.approver, f"{digest}0"),
     ):
         with pytest.raises(Refused):

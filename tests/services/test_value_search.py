@@ -93,7 +93,9 @@ def test_it_counts_for_how_many_clusters_a_setting_decides_and_what_covers_the_o
     told = {
         one.leaf.value: (reach.meant, reach.decides, [str(where) for where in reach.covered_by])
         for one, reach in zip(
-            shown, reaches(fleet=fleet, settings=settings, shown=shown), strict=True
+            shown,
+            reaches(clusters=Cluster.objects.filter(fleet=fleet), settings=settings, shown=shown),
+            strict=True,
         )
     }
     own, prod, tenant = f"{OWN}:2", f"{PROD}:1", f"{TENANT}:1"
@@ -113,7 +115,9 @@ def test_it_reaches_no_cluster_whose_member_file_cannot_be_read(fleet: Fleet) ->
         ("info", f"{CHART}:3", "chart"),
         ("info", f"{WRAPPER}:7", "catalogue"),
     ]
-    chart, catalogue = reaches(fleet=fleet, settings=settings, shown=settings)
+    chart, catalogue = reaches(
+        clusters=Cluster.objects.filter(fleet=fleet), settings=settings, shown=settings
+    )
     assert (chart.meant, chart.decides) == (1, 0)
     assert (catalogue.meant, catalogue.decides, catalogue.covered_by) == (1, 1, ())
 

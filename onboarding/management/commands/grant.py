@@ -19,12 +19,16 @@ from onboarding.services.rights import is_service
 class Command(BaseCommand):
     """Puts a person into exactly these groups, and creates the person where they are new."""
 
-    help = "Give a person exactly these groups (none: may only view). A new person gets a password."
+    help = (
+        "Give a person exactly these groups (none: may see nothing). A new person gets a password."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Whom, which groups, and where a password comes from."""
         parser.add_argument("name", help="what the person signs in with")
-        parser.add_argument("groups", nargs="*", metavar="GROUP", help="Requesters, Approvers, …")
+        parser.add_argument(
+            "groups", nargs="*", metavar="GROUP", help="Viewers, Requesters, Approvers, …"
+        )
         parser.add_argument("--email", default="", help="for the author of commits")
         parser.add_argument("--password-file", type=Path, help="else it is asked for")
 
@@ -48,7 +52,7 @@ class Command(BaseCommand):
                 person.set_password(_password(person, options["password_file"]))
             person.save()
             person.groups.set(groups)
-        rights = ", ".join(sorted(group.name for group in groups)) or "no group: may only view"
+        rights = ", ".join(sorted(group.name for group in groups)) or "no group"
         self.stdout.write(f"{'New: ' if is_new else ''}{person.username} ({rights}).")
 
 

@@ -22,11 +22,11 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right, may_stop_delivery
 from onboarding.models import Change, Delivery, Fleet, Heartbeat
 from onboarding.ports import Clock, FleetRepository, Forge, WorkQueue
-from onboarding.services import events
+from onboarding.services import events, places
 from onboarding.services.delivery import settling, writer_lease
 from onboarding.services.delivery.pull_requests import Reviewer
 from onboarding.services.delivery.writing import Writer
-from onboarding.services.rights import rights_of
+from onboarding.services.rights import reach_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -204,7 +204,9 @@ def try_again(*, delivery_id: int, actor: User, clock: Clock, queue: WorkQueue) 
     Needs the right to request or to administer. Raises `Refused` where the delivery has not failed,
     or its change is not approved (any more).
     """
-    if not rights_of(actor) & {Right.REQUEST, Right.ADMINISTER}:
+    failed = Delivery.objects.select_related("change__fleet").get(pk=delivery_id)
+    may = reach_of(actor).at_all(places.touched_by(failed.change))
+    if not may & {Right.REQUEST, Right.ADMINISTER}:
         raise Refused(
             "You may not try this again. Ask an administrator for the right to request.",
             code="forbidden",

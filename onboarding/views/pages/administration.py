@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.forms import BaseForm
 
-from onboarding.views.pages.common import Exports, Fact, HistoryEntry, Link, Stat
+from onboarding.views.pages.common import Exports, Fact, HistoryEntry, Link, Pagination, Stat
 from onboarding.views.pages.registration import FormField, FormSection
 
 
@@ -152,6 +152,60 @@ class AdminFormPage:
     crumbs: tuple[Link, ...] = ()
     submit_label: str = "Save"
     cancel_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """One role that was given; the three places are a name, a pattern, or words for all."""
+
+    name: str
+    is_group: bool
+    role: str
+    fleet: str
+    tenant: str
+    environment: str
+    given_by: str
+    given_at: datetime
+    remove_url: str
+    until: datetime | None = None
+    is_over: bool = False
+    sight_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SightRow:
+    """What one right reaches; `more` tenants are not named."""
+
+    may: str
+    clusters: int
+    tenants: tuple[str, ...]
+    fleets: tuple[str, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What somebody sees by all their roles; `problem` says why it is nothing."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    rows: tuple[SightRow, ...] = ()
+    is_superuser: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RolesPage:
+    """Who may what, where; `roles` say of each role what it gives."""
+
+    rows: tuple[RoleRow, ...]
+    pages: Pagination
+    add_url: str
+    list_url: str
+    roles: tuple[Fact, ...]
+    query: str = ""
+    who: str = ""
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)

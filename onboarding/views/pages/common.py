@@ -181,6 +181,8 @@ class Frame:
     search_query: str = ""
     role: str = ""
     may_administer: bool = False
+    sees_fleet: bool = True
+    sees_all: bool = True
     is_demo: bool = False
 
 
