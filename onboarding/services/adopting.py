@@ -50,8 +50,10 @@ def ask(*, values: Mapping[str, Any], actor: User, clock: Clock, queue: WorkQueu
 def confirm(*, adoption: Adoption, actor: User, clock: Clock, queue: WorkQueue) -> Fleet:
     """Adopt what was found: configure the fleet, and have its members indexed.
 
-    Raises `Refused` where nothing was found yet, it was adopted before, or the name is taken.
+    Raises `Refused` for who is not an administrator, where nothing was found yet, it was adopted
+    before, or the name is taken.
     """
+    require_administrator(actor)
     with transaction.atomic():
         if Fleet.objects.filter(name=adoption.name).exists():
             raise Refused(

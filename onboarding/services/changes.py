@@ -29,7 +29,7 @@ from onboarding.services import (
 )
 from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import reach_of, require, rights_of
+from onboarding.services.rights import reach_of, require
 from onboarding.services.tips import tip_after
 
 if TYPE_CHECKING:
@@ -252,12 +252,13 @@ def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
     """
     now = clock.now()
     with transaction.atomic():
-        change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+        rows = Change.objects.select_for_update(of=("self",)).select_related("fleet")
+        change = rows.get(pk=change_id)
         state = decide(
             DecisionState(change.state),
             Act.WITHDRAW,
             actor_is_author=_is_author(change, actor),
-            actor_may=rights_of(actor),
+            actor_may=reach_of(actor).at_all(places.touched_by(change)),
         )
         deliveries.stop_before_push(change=change, at=now)
         Change.objects.filter(pk=change.pk).update(

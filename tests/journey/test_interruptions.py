@@ -11,7 +11,7 @@ from django.test import Client
 from onboarding.models import Approval, Change, Comment, Delivery
 from tests.journey import reading
 from tests.journey.conftest import Place
-from tests.journey.test_access import TABLE
+from tests.journey.test_access import ADDRESSES
 
 REGISTER = "/clusters/register/"
 
@@ -157,7 +157,7 @@ WRONG = (
 WRONG_POSTS = (
     *(
         path.format(change=change)
-        for name, (path, _) in TABLE.items()
+        for name, path in ADDRESSES.items()
         if "{change}" in path and name not in ("change-detail", "change-edit", "change-evidence")
         for change in (999999, 99999999999999999999999)
     ),
