@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from onboarding.domain.components import Component
+from onboarding.domain.labels import SKIP_RECONCILE
 from onboarding.domain.releases import RELEASE_LABELS
+
+_PAUSED = '{{ index .metadata.annotations "' + SKIP_RECONCILE + '" | default "false" }}'
 
 
 def component_set(component: Component, without: Sequence[str]) -> dict[str, Any]:
@@ -42,7 +45,10 @@ def application_set(
             "syncPolicy": {"preserveResourcesOnDeletion": True},
             "generators": generators,
             "template": {
-                "metadata": {"name": component + "-{{ .name }}"},
+                "metadata": {
+                    "name": component + "-{{ .name }}",
+                    "annotations": {SKIP_RECONCILE: _PAUSED},
+                },
                 "spec": {"destination": {"name": "{{ .name }}"}},
             },
         },

@@ -52,9 +52,10 @@ OPTION_ANNOTATIONS = ("addons_repo_basepath", "resources_repo_basepath")
 """Options of the member file that are annotations of the same name where the file has them."""
 
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
-"""The annotation with which Argo CD leaves all Applications of a cluster alone; `paused` of a member.
+"""The annotation with which Argo CD leaves an Application alone; `paused` of a member.
 
-Source: Argo CD 3.2, controller/sharding: a cluster whose secret says so is managed by no shard.
+Argo CD 3.2 knows it on Applications alone (`canProcessApp` of its controller), so the fleet's ApplicationSets
+hand it on from the cluster secret to all that they make for the cluster.
 """
 
 GITHUB_ANNOTATION = "fleet_github_secret"

@@ -17,8 +17,18 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.member import parse_member
 from onboarding.domain.names import HubName
 from onboarding.domain.plans import Plan
+from onboarding.domain.selectors import Match, application_set_match
 from onboarding.domain.snapshot import Snapshot
-from onboarding.models import Change, Cluster, ClusterPause, Delivery, Fleet, Hub, HubObject
+from onboarding.models import (
+    Change,
+    Cluster,
+    ClusterPause,
+    ClusterStatus,
+    Delivery,
+    Fleet,
+    Hub,
+    HubObject,
+)
 from onboarding.ports import (
     ChartRenderer,
     Clock,
@@ -64,7 +74,7 @@ def request(
     """Ask for approval of a pause until a time; the approval covers its end too.
 
     Raises `Refused` without a reason, for a time that has passed or is more than 30 days away, where
-    the repository's fleet-secret chart or the hub's registration does not know pauses, where one is
+    the repository's fleet-secret chart or the hub's ApplicationSets do not know pauses, where one is
     open, and as `changes.submit`.
     """
     require(actor, Right.REQUEST, places.place_of(cluster))
@@ -78,7 +88,7 @@ def request(
         raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")
     snapshot = repository.snapshot()
     _check_chart(snapshot)
-    _check_registration(hub)
+    _check_hub(hub, cluster.name)
     intent = _intent(cluster, snapshot, paused=True)
     try:
         with transaction.atomic():
@@ -270,19 +280,34 @@ def _check_chart(snapshot: Snapshot) -> None:
     )
 
 
-def _check_registration(hub: Hub) -> None:
-    """A registration that hands the member's keys to the chart one by one has to hand this one, too."""
-    names = registration_sets(hub, layout_of(hub.fleet))
-    sets = HubObject.objects.filter(
-        hub=hub, kind=HubKind.APPLICATION_SETS.value, name__in=names
-    ).only("name", "facts")
-    for row in sets:
+def _check_hub(hub: Hub, cluster: str) -> None:
+    """What the hub has must hand a pause on, from the member file to the last Application.
+
+    A registration that hands the member's keys to the chart one by one has to hand this one, too, and each
+    ApplicationSet that selects the cluster has to mark its Applications.
+    """
+    registrations = registration_sets(hub, layout_of(hub.fleet))
+    live = ClusterStatus.objects.filter(hub=hub, name=cluster).first()
+    sets = HubObject.objects.filter(hub=hub, kind=HubKind.APPLICATION_SETS.value)
+    for row in sets.order_by("name").only("name", "facts"):
         text = json.dumps(row.facts.get("spec", {}))
-        if "enable_remote_addons" in text and "paused" not in text:
+        if row.name in registrations:
+            if "enable_remote_addons" in text and "paused" not in text:
+                raise Refused(
+                    f"ApplicationSet {row.name} on {hub.name} does not hand the key paused to the chart, "
+                    "so nothing would be paused. Add it to the list of keys in that set's "
+                    "templatePatch, as the shipped one has it (init_fleet writes it).",
+                    code="chart",
+                )
+        elif (
+            live is not None
+            and SKIP_RECONCILE not in text
+            and application_set_match(row.facts, live.labels) is Match.YES
+        ):
             raise Refused(
-                f"ApplicationSet {row.name} on {hub.name} does not hand the key paused to the chart, so "
-                "nothing would be paused. Add it to the list of keys in that set's templatePatch, as "
-                "the shipped one has it (init_fleet writes it).",
+                f"ApplicationSet {row.name} on {hub.name} does not hand {SKIP_RECONCILE} on from the "
+                "cluster secret to its Applications, so Argo CD would not leave them alone. Take the "
+                "shipped charts/release-channels over (init_fleet writes it).",
                 code="chart",
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -285,4 +286,28 @@ def test_it_refuses_where_the_hubs_registration_does_not_hand_the_key_on(fleet: 
 
     spec["templatePatch"] = patch.replace('"tenant"', '"tenant" "paused"')
     HubObject.objects.filter(pk=row.pk).update(facts={"spec": spec})
+    asked(fleet)
+
+
+def test_it_refuses_where_a_set_does_not_mark_its_applications(fleet: Place) -> None:
+    hub, now = Hub.objects.get(), wiring.clock().now()
+    live({})
+    selector = {"matchLabels": {"tenant": Cluster.objects.get().labels["tenant"]["value"]}}
+    facts: dict[str, Any] = {
+        "metadata": {"name": "web", "labels": {}},
+        "spec": {"goTemplate": True},
+    }
+    facts["spec"]["generators"] = [{"clusters": {"selector": selector}}]
+    row = HubObject.objects.create(
+        hub=hub, uid="web", kind="applicationsets", name="web", facts=facts, seen_at=now
+    )
+
+    answer = fleet.post("requester", PAUSE, {"hours": "4", "reason": "A migration."})
+
+    assert answer.status_code == 422
+    assert f"web on hub-cluster does not hand {SKIP_RECONCILE} on" in reading.words(answer)
+    assert ClusterPause.objects.count() == 0
+
+    facts["spec"]["template"] = {"metadata": {"annotations": {SKIP_RECONCILE: "{{ x }}"}}}
+    HubObject.objects.filter(pk=row.pk).update(facts=facts)
     asked(fleet)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from onboarding.domain.labels import SKIP_RECONCILE
 from onboarding.domain.layout import ENVIRONMENTS_LAYOUT
 from onboarding.domain.selectors import parse_selector
 from tests.template.helm import FleetCopy, RenderFailed, applications
@@ -253,6 +254,21 @@ def test_it_deletes_with_the_application_unless_the_cluster_is_handed_over(
         assert "finalizers" not in handed["metadata"]
         assert "automated" not in handed["spec"]["syncPolicy"]
         assert handed["spec"]["sources"] == plain["spec"]["sources"]
+
+
+@pytest.mark.parametrize("group", ["addons", "monitoring"])
+def test_it_hands_a_pause_on_to_every_application(shipped: FleetCopy, group: str) -> None:
+    """Argo CD 3.2 leaves alone what is marked itself; a mark on the cluster secret alone does nothing."""
+    for found in shipped.application_sets(group).values():
+        labels = {**switched_on(found), f"{group}Release": "release1"}
+        for given, expected in (
+            ({SKIP_RECONCILE: "true"}, "true"),
+            ({SKIP_RECONCILE: "false"}, "false"),
+            ({"other": "x"}, "false"),
+            (None, "false"),
+        ):
+            marked = made(shipped, found, given, **labels)["metadata"]["annotations"]
+            assert marked == {SKIP_RECONCILE: expected}
 
 
 @pytest.mark.parametrize("group", ["monitoring", "fleet"])

@@ -17,7 +17,7 @@ PART = "controller"
 PATIENCE = timedelta(seconds=90)
 """How long it may note nothing of any cluster; several times what it takes."""
 
-PROBLEM = "It has noted of no cluster since whether it reaches it."
+PROBLEM = "The application controller has tried no cluster since."
 
 
 def hear(row: HubWatch, found: Sequence[RegisteredCluster], now: datetime) -> None:
