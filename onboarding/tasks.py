@@ -23,6 +23,7 @@ from onboarding.services import (
     offboarding_steps,
     pausing,
     refreshing,
+    repeated,
     rollout_steps,
 )
 from onboarding.services.delivery import deliveries
@@ -193,7 +194,8 @@ def check_bulks(**_: Any) -> None:
 
 @shared_task(name="onboarding.sweep")
 def sweep(**_: Any) -> None:
-    """Wake a worker for every fleet with work that is due: what the broker lost comes back here."""
+    """Wake a worker for every fleet with work that is due, as the broker may have lost it; forget old keys."""
     approvals.complete(clock=wiring.clock(), queue=wiring.queue())
     deliveries.sweep(queue=wiring.queue(), clock=wiring.clock())
     adopting.sweep(queue=wiring.queue(), clock=wiring.clock())
+    repeated.forget(clock=wiring.clock())

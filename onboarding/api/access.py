@@ -132,6 +132,29 @@ def cluster_for(caller: Caller, hub: str, name: str) -> Cluster:
     return cluster
 
 
+_VERBS = {
+    Change.Kind.REGISTER: Verb.REGISTER,
+    Change.Kind.EDIT: Verb.EDIT,
+    Change.Kind.OFFBOARD: Verb.OFFBOARD,
+}
+
+
+def own_change(request: HttpRequest, number: int) -> tuple[Caller, Change]:
+    """A change that the caller's service itself asked for, if its token may ask for such a one.
+
+    404 where it is not reached; raises `Refused` (403) for somebody else's, which people revise.
+    """
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    change = change_for(caller, number)
+    if change.requester_id != caller.user.pk or Change.Kind(change.kind) not in _VERBS:
+        raise Refused(
+            f"Change #{number} was asked for by somebody else: a program changes its own alone.",
+            code="not_yours",
+        )
+    caller_with(request, _VERBS[Change.Kind(change.kind)])
+    return caller, change
+
+
 def change_for(caller: Caller, number: int) -> Change:
     """A change of the fleets that the token reaches; 404 otherwise, and for people's drafts."""
     change = (

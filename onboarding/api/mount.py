@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
 
-from onboarding.api import operations, problems
+from onboarding.api import problems, reading, requesting
 from onboarding.api.access import Bearer, TokenThrottle
 from onboarding.api.docs import docs_page
 from onboarding.api.problems import CONTENT_TYPE, problem
@@ -29,7 +29,7 @@ _ERRORS = {
     401: "No token that counts",
     403: "The token lacks the verb",
     404: "Absent, or not reached by the token",
-    409: "The key was used for another request",
+    409: "The key was used for another request, or the change is not as you saw it",
     411: "The body's length is not said",
     413: "The body is too large",
     422: "Refused, with every reason at its field",
@@ -49,7 +49,8 @@ api = NinjaAPI(
     auth=Bearer(),
     throttle=TokenThrottle(),
 )
-api.add_router("", operations.router)
+api.add_router("", requesting.router)
+api.add_router("", reading.router)
 problems.handle(api)
 
 
@@ -98,6 +99,8 @@ def _oversized(request: HttpRequest) -> HttpResponse | None:
     if request.method != "POST":
         return None
     length = request.META.get("CONTENT_LENGTH") or ""
+    if not length and "HTTP_TRANSFER_ENCODING" not in request.META:
+        return None  # no body at all (RFC 9112, 6.3)
     if not length.isdigit():
         return problem(411, "Send the body's length (Content-Length).")
     if int(length) > LARGEST_BODY:
@@ -168,7 +171,7 @@ def _addresses() -> list[URLPattern]:
     for one in api.urls[0]:
         if isinstance(one, URLPattern) and one.name != "api-root":
             route = f"{ROOT}{one.pattern}"
-            operation_id = str(one.name).removeprefix("api-")
+            operation_id = str(one.name).removeprefix("api-").replace("-", "_")
             found.append(path(route, _guarded(one.callback, operation_id), name=one.name))
     return found
 

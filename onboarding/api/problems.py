@@ -16,8 +16,8 @@ from onboarding.domain.errors import FleetError, Refusal, Refused, Transient
 
 CONTENT_TYPE = "application/problem+json"
 ABSENT = "There is no such thing, or this token does not reach it."
-_FORBIDDEN = {"forbidden", "not_allowed", "service", "verb"}
-_CONFLICT = {"key_reused"}
+_FORBIDDEN = {"forbidden", "not_allowed", "not_yours", "service", "verb"}
+_CONFLICT = {"key_reused", "raced", "wrong_state"}
 _MOST_ERRORS = 50
 
 
@@ -40,7 +40,7 @@ def problem(
 
 
 def of_refused(refused: Refused) -> HttpResponse:
-    """What was refused, each reason at its field: 403 without the right, 409 for a used key, else 422."""
+    """What was refused, each reason at its field: 403 without the right, 409 where it came too late, else 422."""
     errors = [Refusal(one.message, said_at(one.field), one.code) for one in refused.refusals]
     codes = {one.code for one in errors}
     status = 403 if codes & _FORBIDDEN else 409 if codes & _CONFLICT else 422

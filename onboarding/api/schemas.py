@@ -34,6 +34,10 @@ class _Choices(_Asked):
         description="Release channels and enable flags by label, as addonsRelease or "
         "enable_metrics_server; null inherits.",
     )
+    labels: Answers = Field(
+        default_factory=dict,
+        description="Other labels of the cluster secret; null takes a pinned one away, and it inherits.",
+    )
 
 
 class Registration(_Choices):
@@ -53,10 +57,29 @@ class Edit(_Choices):
     """What shall change of a registered cluster; what is not said stays."""
 
 
-class Leaving(_Asked):
-    """A cluster that shall leave the fleet."""
+class Revision(_Choices):
+    """What shall change of a request that waits for approval; what is not said stays."""
+
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
+        description="The revision that you have seen; another one is refused (409)."
+    )
+    hub: Name | None = Field(None, description="This and the next five: of a registration alone.")
+    cluster: Name | None = None
+    tenant: Name | None = None
+    environment: Name | None = None
+    secret_name: Secret | None = None
+    server: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+
+class LeavingPlanned(_Asked):
+    """A cluster whose way out is planned."""
 
     workloads: Name = Field(description="keep or remove: what becomes of what was deployed.")
+
+
+class Leaving(LeavingPlanned):
+    """A cluster that shall leave the fleet."""
+
     confirm: Name = Field(description="The cluster's name once more.")
 
 
@@ -177,10 +200,14 @@ class Moved(Schema):
 
 
 class Plan(Schema):
-    """The plan of a change: what is written, and what follows from it."""
+    """The plan of a change, or of a dry run: what is written, and what follows from it."""
 
-    change: int
-    digest: str
+    change: int | None = Field(description="null of a dry run")
+    digest: str = Field(description="What an approval holds for; empty of a dry run.")
+    content: str = Field(
+        description="The digest of what is written and what follows, whoever asks: a dry run and the "
+        "change that it became have the same, as long as they come to the same."
+    )
     commit: str
     destructive: bool
     patch: str

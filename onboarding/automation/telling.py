@@ -8,9 +8,11 @@ from typing import Any
 
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, who_acts_next
+from onboarding.domain.plans import Plan
 from onboarding.domain.progress import ClusterState
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.models import Change, Cluster, Delivery, Offboarding, Standing
+from onboarding.services import plan_records
 from onboarding.services.observing import outcomes
 from onboarding.services.shown import NOBODY_LOOKED, state_of
 
@@ -57,13 +59,32 @@ def change_told(change: Change) -> Told:
 
 def plan_told(change: Change) -> Told:
     """The plan that is shown and approved: files, labels, Applications, warnings."""
-    plan: Mapping[str, Any] = change.plan
-    impact = plan.get("impact", {})
     return {
         "change": change.pk,
         "digest": change.plan_digest,
         "commit": change.base_commit,
         "destructive": change.destructive,
+        "problem": "" if change.plan_digest else change.state_note,
+        **_content(change.plan),
+    }
+
+
+def dry_run_told(plan: Plan) -> Told:
+    """A plan that nobody asked for, in the same words; its digest, which has who asks, is not there yet."""
+    return {
+        "change": None,
+        "digest": "",
+        "commit": plan.commit,
+        "destructive": plan.destructive,
+        "problem": "",
+        **_content(plan_records.record(plan)),
+    }
+
+
+def _content(plan: Mapping[str, Any]) -> Told:
+    impact = plan.get("impact", {})
+    return {
+        "content": plan.get("content", ""),
         "patch": plan.get("patch", ""),
         "files": [_file(edit) for edit in plan.get("edits", ())],
         "labels": [
@@ -85,7 +106,6 @@ def plan_told(change: Change) -> Told:
         ],
         "moves": [{"hub": one["hub"], "cluster": one["cluster"]} for one in plan.get("moved", ())],
         "steps": [one["step"] for one in plan.get("way", ())],
-        "problem": "" if change.plan_digest else change.state_note,
     }
 
 

@@ -7,21 +7,26 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from onboarding.domain.errors import Refused
 
 PLACE = ("hub", "cluster", "tenant", "environment", "secret_name")
 PROBLEM = "problem"
 """A column that our own file of refused lines has; it asks for nothing."""
+NUMBER = "line"
+"""Another one: the number of the row that a line corrects, which finds it also where its name was wrong."""
 OPTIONAL = ("server", "model", "remote_addons", "remote_resources")
 MOST_BYTES = 10_000_000
-MOST_CLUSTERS = 1_000
+MOST_CLUSTERS = 5_000
+"""As many as are asked for at once: checked in minutes, approved in seconds (`./fleet bench bulk`)."""
 _MOST_COLUMNS = 120
 _LONGEST_CELL = 1_000
 _DELIMITERS = (",", ";", "\t")
 _COLUMN = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,198}[A-Za-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0", ""})
 
@@ -31,12 +36,14 @@ class Line:
     """One cluster: its line in the file (the head is line 1), what it says by column, and what is wrong.
 
     Values are texts without spaces around them; an empty one is not there. `problems` are pairs of a
-    column ("" for the line as a whole) and a sentence.
+    column ("" for the line as a whole) and a sentence. `corrects` is the row of a bulk that it is for,
+    where the file says one.
     """
 
     number: int
     values: Mapping[str, str]
     problems: tuple[tuple[str, str], ...] = ()
+    corrects: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +73,19 @@ def read(data: bytes, *, options: Sequence[str] = (), needed: Sequence[str] = PL
         if head is None:
             raise _refused("The file is empty.")
         columns = _columns(head, needed)
-        lines = tuple(_lines(reader, columns, options))
+        found = _lines(reader, columns, options)
+        lines = tuple(islice(found, MOST_CLUSTERS))
+        more = sum(1 for _ in found)
     except csv.Error as error:
         raise _refused(
             f"Line {reader.line_num} cannot be read as CSV ({error}). Look at its quotes."
         ) from error
     if not lines:
         raise _refused("There is no cluster below the head.")
-    if len(lines) > MOST_CLUSTERS:
+    if more:
         raise _refused(
-            f"The file has {len(lines)} clusters; at most {MOST_CLUSTERS} are taken at once. Split it."
+            f"The file has {len(lines) + more:,} clusters; at most {MOST_CLUSTERS:,} are taken at once. "
+            "Split it: nothing of it was taken."
         )
     return Table(columns, _with_twins(lines))
 
@@ -138,9 +148,13 @@ def _lines(
         problems: list[tuple[str, str]] = []
         if any(found[len(columns) :]):
             problems.append(("", f"It has {len(found)} cells, and the head {len(columns)}."))
-        values = {}
+        values: dict[str, str] = {}
+        corrects = None
         for name, cell in zip(columns, found, strict=False):
             if not cell or name == PROBLEM:
+                continue
+            if name == NUMBER:
+                corrects = int(cell) if _NUMBER.fullmatch(cell) else None
                 continue
             if len(cell) > _LONGEST_CELL:
                 problems.append((name, f"It is longer than {_LONGEST_CELL} characters."))
@@ -153,7 +167,7 @@ def _lines(
                     problems.append((name, "Write true or false."))
                 cell = "true" if cell.lower() in _TRUE else "false"
             values[name] = cell
-        yield Line(number, values, tuple(problems))
+        yield Line(number, values, tuple(problems), corrects)
 
 
 def _with_twins(lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -169,5 +183,5 @@ def _with_twins(lines: Sequence[Line]) -> tuple[Line, ...]:
             first = seen.setdefault((name, value), line.number)
             if first != line.number:
                 problems.append((name, f"Line {first} has it already."))
-        found.append(Line(line.number, line.values, tuple(problems)))
+        found.append(replace(line, problems=tuple(problems)))
     return tuple(found)

@@ -181,6 +181,15 @@ def substance(plan: Plan) -> str:
     return sha256(_content(plan))
 
 
+def content_digest(plan: Plan) -> str:
+    """What is written and what follows, whoever asks for it and as which change: `sha256:<hex>`.
+
+    It is the same for a dry run and for the change that it became, as long as they come to the same;
+    an approval is bound to `digest`, which has this and who asked.
+    """
+    return sha256({**_content(plan), **_leaving(plan), **_layer(plan)})
+
+
 def _content(plan: Plan) -> dict[str, object]:
     return {
         "edits": [

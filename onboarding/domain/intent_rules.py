@@ -31,6 +31,19 @@ def check_values(intent: Intent, member: FleetMember) -> Iterator[Refusal]:
         yield from _check_pin(key, pinned)
 
 
+def is_plain_label(key: str) -> bool:
+    """Whether a label is neither a release channel nor an enable flag, which are chosen of what is on offer."""
+    return not key.startswith("enable_") and key not in RELEASE_LABELS.values()
+
+
+def check_label(key: str, value: str | None) -> Iterator[Refusal]:
+    """A label of the cluster secret that a program or a person names freely; None inherits it."""
+    if not is_plain_label(key):
+        yield Refusal(f"{key:.80} is chosen among the channels and flags.", key, "not_plain")
+        return
+    yield from _check_pin(key, value)
+
+
 def _check_pin(key: str, value: str | None) -> Iterator[Refusal]:
     found = _refusals(lambda: LabelKey(key))
     if found or value is None:

@@ -20,6 +20,7 @@ def plan_text(plan: Plan, *, digest: str = "") -> str:
     told = basis(plan.impact.live_sets, plan.impact.rendered_by)
     lines += ["", diff.unified(plan).rstrip("\n"), "", told, f"Planned on commit {plan.commit}."]
     lines += _later(plan)
+    lines.append(f"Content {diff.content_digest(plan)}")
     if digest:
         lines.append(f"An approval holds for exactly this plan: {digest}")
     return "\n".join(lines) + "\n"

@@ -142,14 +142,17 @@ class Next:
     troubles: tuple[Trouble, ...] = ()
 
 
-def next_step(waves: tuple[WaveFacts, ...], *, patience: timedelta, now: datetime) -> Next:
+def next_step(
+    waves: tuple[WaveFacts, ...], *, patience: timedelta, now: datetime, leads_back: bool = False
+) -> Next:
     """What a running rollout does next. `patience` is how long a cluster may take to become well.
 
     A trouble anywhere in what was released stops it, also in a wave whose gate has passed. A gate
     passes when all its clusters were well for the whole soak, and their hubs were heard after it:
-    time in which nobody looked counts for nothing.
+    time in which nobody looked counts for nothing. One that `leads_back` begins although clusters are
+    not well, for that is why somebody goes back, and gives them all of the patience.
     """
-    troubles = tuple(_troubles(waves, patience, now))
+    troubles = tuple(_troubles(waves, patience, now, leads_back=leads_back))
     passed = tuple(wave.number for wave in waves if _has_passed(wave))
     if troubles:
         return Next(Move.PAUSE, _named(troubles), troubles=troubles, passed=passed)
@@ -158,11 +161,11 @@ def next_step(waves: tuple[WaveFacts, ...], *, patience: timedelta, now: datetim
             continue
         if wave.released_at is not None:
             return Next(Move.WAIT, _gate(wave), passed=passed)
-        return _before(wave, passed)
+        return _before(wave, passed, leads_back=leads_back)
     return Next(Move.FINISH, "Every wave has passed its gate.", passed=passed)
 
 
-def _before(wave: WaveFacts, passed: tuple[int, ...]) -> Next:
+def _before(wave: WaveFacts, passed: tuple[int, ...], *, leads_back: bool) -> Next:
     """What a wave needs before it is released: approval of each row, and clusters that are not ill."""
     rows = [row for row in wave.rows if row.counts]
     ill = tuple(
@@ -170,7 +173,7 @@ def _before(wave: WaveFacts, passed: tuple[int, ...]) -> Next:
             row.name, f"it is not well before its wave begins. {row.health_says}".strip(), row.key
         )
         for row in rows
-        if row.health is Health.BAD
+        if row.health is Health.BAD and not leads_back
     )
     if ill:
         return Next(Move.PAUSE, _named(ill), troubles=ill, passed=passed)
@@ -182,23 +185,26 @@ def _before(wave: WaveFacts, passed: tuple[int, ...]) -> Next:
 
 
 def _troubles(
-    waves: tuple[WaveFacts, ...], patience: timedelta, now: datetime
+    waves: tuple[WaveFacts, ...], patience: timedelta, now: datetime, *, leads_back: bool
 ) -> Iterator[Trouble]:
     for wave in waves:
         if wave.released_at is None or wave.skipped:
             continue
         for row in wave.rows:
-            if row.counts and (why := _trouble(row, wave.released_at, patience, now)):
+            began = wave.released_at
+            if row.counts and (why := _trouble(row, began, patience, now, leads_back=leads_back)):
                 yield Trouble(row.name, why, row.key)
 
 
-def _trouble(row: RowFacts, released_at: datetime, patience: timedelta, now: datetime) -> str:
+def _trouble(
+    row: RowFacts, released_at: datetime, patience: timedelta, now: datetime, *, leads_back: bool
+) -> str:
     match row.state:
         case RowState.FAILED:
             return f"its change did not come to Git. {row.says}".strip()
         case RowState.OPEN:
             return f"its change needs an approval again. {row.says}".strip()
-        case RowState.IN_GIT if row.health is Health.BAD:
+        case RowState.IN_GIT if row.health is Health.BAD and not leads_back:
             return row.health_says or "it is not well."
         case RowState.IN_GIT if row.differs:
             return f"the hub did something else than was foreseen. {row.differs}"

@@ -9,10 +9,13 @@ from django import forms
 
 from onboarding.domain.bulk_csv import MOST_BYTES, Table, read
 from onboarding.domain.errors import Refused
+from onboarding.domain.intent_rules import check_label
 from onboarding.forms.registration import OPTIONS, PIN
 from onboarding.services.offers import Offer
 
 INHERIT = "inherit"
+MOST_TICKED = 1_000
+"""As many clusters as one form lists with a box for each."""
 
 
 class CsvForm(forms.Form):
@@ -60,11 +63,35 @@ class SameForm(forms.Form):
             self.fields[PIN + channel.label] = _answer(channel.label, channel.types)
         for flag in offer.flags:
             self.fields[PIN + flag.label] = _answer(flag.component, ("true", "false"))
+        self.fields["labels"] = forms.CharField(
+            label="Other labels",
+            required=False,
+            strip=False,
+            max_length=20_000,
+            help_text="One a line, as team=payments; team= alone takes the pin away, and it inherits.",
+            widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        )
+
+    def clean_labels(self) -> dict[str, str | None]:
+        """Label key -> the value to pin, or None to inherit."""
+        found: dict[str, str | None] = {}
+        for number, line in enumerate(str(self.cleaned_data["labels"]).splitlines(), start=1):
+            if not line.strip():
+                continue
+            key, equals, value = (part.strip() for part in line.partition("="))
+            if not equals:
+                self.add_error("labels", f"Line {number} is not of the form key=value.")
+            elif key in found:
+                self.add_error("labels", f"Line {number}: {key:.80} is there twice.")
+            for wrong in check_label(key, value or None) if equals else ():
+                self.add_error("labels", f"Line {number}: {wrong.message}")
+            found[key] = value or None
+        return found
 
     def clean(self) -> dict[str, Any]:
         """At least one answer."""
         values: dict[str, Any] = super().clean() or {}
-        if not self.errors and not self.pins():
+        if not self.errors and not self.pins() and not values.get("labels"):
             raise forms.ValidationError("Choose at least one thing that shall change.")
         return values
 

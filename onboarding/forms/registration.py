@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from onboarding.domain.errors import Refusal, Refused
+from onboarding.domain.intent_rules import is_plain_label
 from onboarding.domain.layout import Placement
 from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
@@ -175,8 +176,12 @@ class RegistrationForm(forms.Form):
                 return name
         return None
 
-    def intent(self) -> Intent:
-        """The validated intent; only after `is_valid()`."""
+    def intent(self, *, beside: Mapping[str, str | None] | None = None) -> Intent:
+        """The validated intent; only after `is_valid()`.
+
+        `beside` are pins of which plain labels are asked for, too: the form shows none of them.
+        """
+        labels = {key: value for key, value in (beside or {}).items() if is_plain_label(key)}
         data = self.cleaned_data
         make = EditCluster if self.editing else RegisterCluster
         distributed = data["model"] == DeploymentModel.DISTRIBUTED.value
@@ -192,7 +197,7 @@ class RegistrationForm(forms.Form):
             remote_addons=data["remote_addons"],
             remote_resources=data["remote_resources"],
             options={name: data[name] for name in OPTIONS if data.get(name)},
-            pins=self.pins(),
+            pins=labels | self.pins(),
         )
 
     def pins(self) -> dict[str, str | None]:

@@ -22,11 +22,13 @@ from onboarding.automation import telling, waiting
 from onboarding.automation.asking import MODEL, PLACE, Answers, said_at
 from onboarding.automation.waiting import Until
 from onboarding.domain.errors import FleetError, Refusal, Refused, Transient
+from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.yaml.yamlread import load
-from onboarding.models import Change, Fleet
+from onboarding.models import Change, Cluster, Fleet, Hub
 from onboarding.services.rights import is_service
 
 LOOKS_EVERY = 1.0
+_MAPS = ("options", "pins", "labels")
 
 
 class Exit(IntEnum):
@@ -130,6 +132,32 @@ def person_of(options: dict[str, Any]) -> User:
     return person
 
 
+def change_numbered(number: int) -> Change:
+    """The change of this number, but for people's drafts; raises `Refused` where there is none."""
+    found = Change.objects.exclude(state=DecisionState.DRAFT.value).filter(pk=number)
+    change = found.select_related("fleet", "hub", "requester").first()
+    if change is None:
+        raise Refused(f"There is no change #{number}.", code="absent")
+    return change
+
+
+def cluster_called(hub: str, name: str) -> Cluster:
+    """The cluster of Git of this name on a hub; raises `Refused` where there is none."""
+    found = Cluster.objects.filter(hub_name=hub, name=name).select_related("fleet")
+    cluster = found.order_by("problem", "path").first()
+    if cluster is None:
+        raise Refused(f"There is no cluster {name} on {hub}.", field="cluster", code="absent")
+    return cluster
+
+
+def fleet_of_hub(name: str) -> Fleet:
+    """The fleet whose hub this is; raises `Refused` at its field where there is none."""
+    hub = Hub.objects.select_related("fleet").filter(name=name).first()
+    if hub is None:
+        raise Refused(f"There is no hub {name!r:.80}.", field="hub", code="no_hub")
+    return hub.fleet
+
+
 def fleet_called(name: str) -> Fleet:
     """The fleet of this name, or the only one there is."""
     fleets = Fleet.objects.filter(name=name) if name else Fleet.objects.all()
@@ -150,14 +178,22 @@ def read_map(name: str) -> dict[str, Any]:
     return {str(key): value for key, value in data.items()}
 
 
+def revision_of(data: dict[str, Any]) -> int | None:
+    """Take the revision out of what a file says; None where it says none, `Refused` where it is no number."""
+    said = data.pop("revision", None)
+    if said is None or (isinstance(said, int) and not isinstance(said, bool)):
+        return said
+    raise Refused("revision must be a number.", field="revision", code="no_number")
+
+
 def answers_of(data: Mapping[str, Any]) -> Answers:
     """What a file says of a cluster, as the body of the API does; raises `Refused` for what is unknown."""
     parts: dict[str, dict[str, str | None]] = {}
     wrong = [
         Refusal(f"Nobody asks for {key!r:.80}.", key[:80], "unknown")
-        for key in sorted(set(data) - {*PLACE, *MODEL, "options", "pins"})
+        for key in sorted(set(data) - {*PLACE, *MODEL, *_MAPS})
     ]
-    for name in ("options", "pins"):
+    for name in _MAPS:
         said = data.get(name) or {}
         if not isinstance(said, dict):
             wrong.append(Refusal(f"{name} must be a map.", name, "no_map"))

@@ -16,7 +16,8 @@ class Rollout(models.Model):
     `label` is the cluster label that chooses the channel, which moves from `source` to `target`.
     `patience` is how many seconds a cluster may take to become well. `note` says why it stands as it
     does, `left_out` which clusters were not taken in, each with the reason. `looked_commit` is the
-    commit at which the plans that wait were last compared.
+    commit at which the plans that wait were last compared. `undoes` is the ended rollout that it leads
+    back from, if it does.
     """
 
     class State(models.TextChoices):
@@ -40,6 +41,9 @@ class Rollout(models.Model):
     note = models.TextField(blank=True, default="")
     left_out = models.JSONField(default=list, blank=True)
     looked_commit = models.CharField(max_length=64, blank=True, default="")
+    undoes = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="ways_back"
+    )
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )

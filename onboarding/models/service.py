@@ -85,6 +85,7 @@ class IdempotencyKey(models.Model):
                 | Q(change__isnull=False, answer__isnull=False),
             ),
         ]
+        indexes = [models.Index(fields=["begun_at"], name="keys_by_age")]
 
     def __str__(self) -> str:
         return f"{self.account_id}: {self.key[:40]}"

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Case, CharField, F, Max, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, F, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
+from onboarding.domain import bulk_corrections
+from onboarding.domain.bulk_corrections import Kept
 from onboarding.domain.bulk_csv import Line, Table
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
@@ -35,10 +37,14 @@ _OPEN = (Bulk.State.CHECKING, Bulk.State.PROPOSED, Bulk.State.APPROVED)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of lines that were sent: how many are new, and how many were done already."""
+    """What became of lines that were sent: how many are checked, how many had a change already.
+
+    Of those that are checked, `corrected` took the place of a row that had none.
+    """
 
     added: int
     skipped: int
+    corrected: int = 0
 
 
 def register(
@@ -87,7 +93,9 @@ def edit(
 
 
 def correct(*, bulk_id: int, table: Table, actor: User, clock: Clock, queue: WorkQueue) -> Taken:
-    """Take corrected lines: they take the place of what was refused; what has a change is skipped.
+    """Take corrected lines: they take the place of what was refused (`domain.bulk_corrections`).
+
+    What has a change is skipped.
 
     New changes ask for approval again, also where the rest was approved. Raises `Refused` where the
     bulk is another's, has ended, or is no registration.
@@ -97,22 +105,17 @@ def correct(*, bulk_id: int, table: Table, actor: User, clock: Clock, queue: Wor
         _own(bulk, actor)
         if bulk.kind != Bulk.Kind.REGISTER or bulk.state not in _OPEN:
             raise Refused("This bulk takes no lines any more.", code="wrong_state")
-        rows = list(bulk.rows.all())
-        done = {row.cluster_name for row in rows if row.change_id}
-        lines = [one for one in table.lines if one.values.get("cluster", "") not in done]
-        names = {one.values.get("cluster", "") for one in lines}
-        # A line whose name itself was wrong is known by its number.
-        numbers = {one.number for one in lines}
-        bulk.rows.filter(change=None).filter(cluster_name__in=names - {""}).delete()
-        bulk.rows.filter(change=None, cluster_name="", number__in=numbers).delete()
-        taken = set(bulk.rows.values_list("number", flat=True))
-        following = (bulk.rows.aggregate(last=Max("number"))["last"] or 0) + 1
+        rows = [
+            Kept(row.number, {**row.said, "cluster": row.cluster_name}, row.change_id is not None)
+            for row in bulk.rows.only("number", "said", "cluster_name", "change_id")
+        ]
+        found = bulk_corrections.place(table.lines, rows)
+        bulk.rows.filter(change=None, number__in=found.replaced).delete()
+        last = max((row.number for row in rows), default=0)
         fresh = []
-        for line in lines:
-            number = line.number
-            if number in taken:
-                number, following = max(following, line.number), max(following, line.number) + 1
-            taken.add(number)
+        for line, number in found.lines:
+            if number is None:
+                number = last = last + 1
             fresh.append(_of_line(bulk, line, number, clock))
         BulkRow.objects.bulk_create(fresh)
         if fresh:
@@ -126,7 +129,9 @@ def correct(*, bulk_id: int, table: Table, actor: User, clock: Clock, queue: Wor
                 detail={"bulk": bulk.pk},
             )
     queue.wake(TASK)
-    return Taken(added=len(lines), skipped=len(table.lines) - len(lines))
+    return Taken(
+        added=len(fresh), skipped=len(table.lines) - len(fresh), corrected=len(found.replaced)
+    )
 
 
 def bind(row: BulkRow, change: Change) -> None:

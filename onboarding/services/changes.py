@@ -163,28 +163,20 @@ def revise(
     clock: Clock,
     credentials: SpokeCredentials | None = None,
     renderer: ChartRenderer | None = None,
+    seen: int | None = None,
+    also: Callable[[Change], None] | None = None,
 ) -> Change:
     """Edit a change that waits for approval (or whose approval lapsed): a new revision, a new plan.
 
-    Whoever edits becomes an author and can never approve this change. Raises `Refused` where the
-    change is decided, the actor has already decided on it, or the intent is about another cluster.
+    Whoever edits becomes an author and can never approve this change. `seen` is the revision that the
+    edit is of, if its author said so. `also` is done in the transaction, at its end. Raises `Refused`
+    where the change is decided or has another revision, the actor has already decided on it, or the
+    intent is about another cluster.
     """
     change = Change.objects.select_related("fleet", "requester").get(pk=change_id)
     touched = places.touched_by_intent(fleet=change.fleet, intent=intent)
     require(actor, Right.REQUEST, *touched, *places.touched_by(change))
-    if change.kind == Change.Kind.OFFBOARD:
-        raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
-    rollout_guard.refuse_edit(change=change)
-    if isinstance(intent, EditLayer) != (change.kind == Change.Kind.LAYER):
-        raise Refused("A change stays of one kind. Withdraw it, and ask anew.", code="other_kind")
-    if isinstance(intent, EditLayer):
-        if intent.path != change.intent.get("path"):
-            raise Refused("A change stays with its file. Withdraw it, and ask anew.", field="path")
-    elif intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
-        raise Refused(
-            "A change cannot be moved to another cluster. Withdraw it and ask anew.",
-            field="cluster",
-        )
+    _check_revision(change, intent, seen)
     server = _server(intent, form_data, credentials)
     plan = _plan(
         fleet=change.fleet,
@@ -206,6 +198,47 @@ def revise(
         act=Act.EDIT,
         verb="change.revised",
         expected_revision=expected,
+        also=also,
+    )
+
+
+def dry_run(
+    *,
+    fleet: Fleet,
+    intent: AnyIntent,
+    form_data: Mapping[str, Any],
+    actor: User | None,
+    repository: FleetRepository,
+    clock: Clock,
+    credentials: SpokeCredentials | None = None,
+    renderer: ChartRenderer | None = None,
+    revises: Change | None = None,
+    seen: int | None = None,
+) -> planner.Plan:
+    """The plan that `submit` would keep now, or `revise` of the change that it `revises`; nothing is asked for.
+
+    `actor` is None for who runs the installation and reads it in a terminal. Raises `Refused` as they do.
+    """
+    if actor:
+        touched = places.touched_by_intent(fleet=fleet, intent=intent)
+        there = places.touched_by(revises) if revises else ()
+        require(actor, Right.REQUEST, *touched, *there)
+    if revises:
+        _check_revision(revises, intent, seen)
+        decide(
+            DecisionState(revises.state),
+            Act.EDIT,
+            actor_is_author=True,
+            actor_may=frozenset({Right.REQUEST}),
+        )
+    return _plan(
+        fleet=fleet,
+        intent=intent,
+        repository=repository,
+        clock=clock,
+        change=revises,
+        server=_server(intent, form_data, credentials),
+        renderer=renderer,
     )
 
 
@@ -245,10 +278,16 @@ def resubmit(
     )
 
 
-def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
+def withdraw(
+    *,
+    change_id: int,
+    actor: User,
+    clock: Clock,
+    also: Callable[[Change], None] | None = None,
+) -> Change:
     """Take an open change back; only an author can, and not while its delivery is under way.
 
-    Raises `Refused` with the reason.
+    `also` is done in the transaction, at its end. Raises `Refused` with the reason.
     """
     now = clock.now()
     with transaction.atomic():
@@ -271,6 +310,9 @@ def withdraw(*, change_id: int, actor: User, clock: Clock) -> Change:
             actor=actor,
             change=change,
         )
+        if also:
+            change.refresh_from_db()
+            also(change)
     change.refresh_from_db()
     return change
 
@@ -350,6 +392,29 @@ def replan(
             )
     change.refresh_from_db()
     return change
+
+
+def _check_revision(change: Change, intent: AnyIntent, seen: int | None) -> None:
+    """Raise `Refused` where a change cannot come to ask for this, whoever edits it."""
+    if change.kind == Change.Kind.OFFBOARD:
+        raise Refused("An offboarding is not edited. Withdraw it, and ask anew.", code="no_form")
+    rollout_guard.refuse_edit(change=change)
+    if isinstance(intent, EditLayer) != (change.kind == Change.Kind.LAYER):
+        raise Refused("A change stays of one kind. Withdraw it, and ask anew.", code="other_kind")
+    if isinstance(intent, EditLayer):
+        if intent.path != change.intent.get("path"):
+            raise Refused("A change stays with its file. Withdraw it, and ask anew.", field="path")
+    elif intent.placement.cluster != change.cluster_name and change.kind != Change.Kind.REGISTER:
+        raise Refused(
+            "A change cannot be moved to another cluster. Withdraw it and ask anew.",
+            field="cluster",
+        )
+    if seen is not None and seen != change.revision:
+        raise Refused(
+            f"This change has revision {change.revision} by now. Look at it, and edit that.",
+            field="revision",
+            code="raced",
+        )
 
 
 def _plan(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from onboarding.domain.errors import Refused
+from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.member import parse_member
 from onboarding.domain.names import HubName
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster
+from onboarding.ports import FleetRepository
 
 PIN = "pin_"
+BASE = "base"
+"""Beside a form's answers: the commit that its first answers were read at."""
 
 
 def form_data_of(
@@ -45,6 +49,30 @@ def form_data_of(
         **member.options,
         **{PIN + key: _text(value) for key, value in _labels(labels).items()},
     }
+
+
+def brought_up(
+    *,
+    cluster: Cluster,
+    typed: Mapping[str, Any],
+    now: Mapping[str, Any],
+    commit: str,
+    repository: FleetRepository,
+    layout: FleetLayout,
+) -> dict[str, Any]:
+    """What was typed of a registered cluster, brought up to what others changed of it meanwhile.
+
+    `now` is what its files say at `commit`. What was typed without saying at which commit, or at one
+    that is no longer to be had, stays as it is.
+    """
+    base = str(typed.get(BASE, ""))
+    if base == commit or not re.fullmatch("[0-9a-f]{40,64}", base):
+        return dict(typed)
+    try:
+        _, then = form_data_of(cluster=cluster, snapshot=repository.snapshot(base), layout=layout)
+    except FleetError:  # somebody rewrote the branch
+        return dict(typed)
+    return carried_over(typed=typed, then=then, now=now)
 
 
 def carried_over(

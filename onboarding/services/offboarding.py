@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from onboarding.domain.leaving import LeaveStep
+    from onboarding.domain.plans import Plan
     from onboarding.domain.snapshot import Snapshot
 
 _NOT_MADE = (DecisionState.REJECTED.value, DecisionState.WITHDRAWN.value)
@@ -92,9 +93,7 @@ def request(
         raise Refused(
             f"Type {cluster.name} to confirm that it shall leave.", field="confirm", code="confirm"
         )
-    hub = Hub.objects.filter(fleet=cluster.fleet, name=cluster.hub_name).first()
-    if hub is None:
-        raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")
+    hub = _hub_of(cluster)
     _end_undecided(hub, cluster.name, clock)
     intent = intent_for(cluster=cluster, snapshot=repository.snapshot(), keep=keep, to_hub=to_hub)
     try:
@@ -121,11 +120,34 @@ def request(
             if also:
                 also(change)
     except IntegrityError as error:
-        raise Refused(
-            f"An offboarding of {cluster.name} is open already. Look at it on this page.",
-            code="already_leaving",
-        ) from error
+        raise _open_already(cluster) from error
     return change
+
+
+def dry_run(
+    *,
+    cluster: Cluster,
+    keep: bool,
+    actor: User | None,
+    repository: FleetRepository,
+    clock: Clock,
+    renderer: ChartRenderer | None = None,
+) -> Plan:
+    """The plan that `request` would keep now. Raises as it does; nothing is asked for."""
+    if actor:
+        require(actor, Right.REQUEST, places.place_of(cluster))
+    runs = Offboarding.objects.filter(hub=_hub_of(cluster), cluster_name=cluster.name)
+    if runs.filter(ended_at__isnull=True).exclude(change__state__in=_NOT_MADE).exists():
+        raise _open_already(cluster)
+    return changes.dry_run(
+        fleet=cluster.fleet,
+        intent=intent_for(cluster=cluster, snapshot=repository.snapshot(), keep=keep),
+        form_data={},
+        actor=actor,
+        repository=repository,
+        clock=clock,
+        renderer=renderer,
+    )
 
 
 def pause(*, offboarding_id: int, actor: User, reason: str, clock: Clock) -> None:
@@ -281,6 +303,20 @@ def _end_undecided(hub: Hub, cluster: str, clock: Clock) -> None:
     Offboarding.objects.filter(
         hub=hub, cluster_name=cluster, ended_at__isnull=True, change__state__in=_NOT_MADE
     ).update(state=Offboarding.State.STOPPED, ended_at=clock.now())
+
+
+def _hub_of(cluster: Cluster) -> Hub:
+    hub = Hub.objects.filter(fleet=cluster.fleet, name=cluster.hub_name).first()
+    if hub is None:
+        raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")
+    return hub
+
+
+def _open_already(cluster: Cluster) -> Refused:
+    return Refused(
+        f"An offboarding of {cluster.name} is open already. Look at it on its page.",
+        code="already_leaving",
+    )
 
 
 def _reason(reason: str) -> str:

@@ -38,6 +38,7 @@ def record(plan: Plan) -> dict[str, Any]:
     """The plan's content as plain data: edits, patch, labels before and after, impact, warnings."""
     return {
         "commit": plan.commit,
+        "content": diff.content_digest(plan),
         "patch": diff.unified(plan),
         "edits": [_edit(edit) for edit in plan.edits],
         "labels_before": _labels(plan.labels_before),

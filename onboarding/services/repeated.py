@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from onboarding.domain.errors import Refused, Transient
 from onboarding.models import Change, IdempotencyKey, ServiceAccount
@@ -26,7 +27,11 @@ LEASE = timedelta(minutes=2)
 PATIENCE = 10.0
 """How many seconds somebody waits for the answer that another one of the same key is working on."""
 
+KEPT_FOR = timedelta(days=90)
+"""So long a key is known, and while its change is open; who sends it later asks anew."""
+
 _PAUSE = 0.1
+_FORGOTTEN_AT_ONCE = 500
 
 Record = Callable[[Change], None]
 Act = Callable[[Record], Change]
@@ -80,6 +85,19 @@ def once(
         _mine(begun).delete()
         raise
     return Answer(body=told, is_repeated=False)
+
+
+def forget(*, clock: Clock) -> int:
+    """Forget keys that are older than `KEPT_FOR`, some at a time; returns how many.
+
+    The key of a change that is still open is kept: whoever sends it waits on, however long people take.
+    """
+    old = IdempotencyKey.objects.filter(begun_at__lt=clock.now() - KEPT_FOR)
+    over = old.filter(Q(change=None) | Q(change__settled_at__isnull=False))
+    some = list(over.order_by("begun_at").values_list("pk", flat=True)[:_FORGOTTEN_AT_ONCE])
+    if not some:
+        return 0
+    return over.filter(pk__in=some).delete()[0]
 
 
 @dataclass(frozen=True, slots=True)

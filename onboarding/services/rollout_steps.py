@@ -78,7 +78,12 @@ def _step(rollout: Rollout, clock: Clock, queue: WorkQueue) -> None:
         Rollout.objects.filter(pk=locked.pk).update(checked_at=now)
         if locked.state == Rollout.State.PAUSED:
             return
-        step = next_step(waves, patience=timedelta(seconds=locked.patience), now=now)
+        step = next_step(
+            waves,
+            patience=timedelta(seconds=locked.patience),
+            now=now,
+            leads_back=locked.undoes_id is not None,
+        )
         RolloutWave.objects.filter(
             rollout=locked, number__in=step.passed, passed_at__isnull=True
         ).update(passed_at=now)

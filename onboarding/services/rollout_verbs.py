@@ -37,7 +37,10 @@ def go_on(*, rollout_id: int, actor: User, clock: Clock, queue: WorkQueue) -> No
     with transaction.atomic():
         rollout = _locked(rollout_id, actor, Rollout.State.PAUSED)
         step = next_step(
-            gather(rollout, now=now).waves, patience=timedelta(seconds=rollout.patience), now=now
+            gather(rollout, now=now).waves,
+            patience=timedelta(seconds=rollout.patience),
+            now=now,
+            leads_back=rollout.undoes_id is not None,
         )
         keys = [trouble.key for trouble in step.troubles]
         RolloutRow.objects.filter(pk__in=keys).update(excused_at=now)

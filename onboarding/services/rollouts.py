@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from onboarding.services import (
 from onboarding.services.approvals import Decided
 from onboarding.services.dropping import DROPPED, drop
 from onboarding.services.layouts import layout_of
-from onboarding.services.rights import reach_of, require
+from onboarding.services.rights import Reach, reach_of, require
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -92,14 +92,9 @@ def propose(
     """
     require(actor, Right.REQUEST)
     _check_channels(asked)
-    clusters = {
-        (row.hub_name, row.name): row
-        for row in scope.clusters(reach_of(actor), Right.REQUEST)
-        .filter(fleet=fleet, problem="")
-        .select_related("fleet")
-    }
+    clusters = clusters_of(fleet, reach_of(actor))
     found = sort_into_waves(
-        [_candidate(row, asked.label) for row in clusters.values()],
+        [candidate_of(row, asked.label) for row in clusters.values()],
         asked.waves,
         by=asked.by,
         key=asked.key,
@@ -109,7 +104,14 @@ def propose(
     waves = []
     for ask, some in found.waves:
         rows = [
-            _planned(clusters[one.hub, one.name], one, asked, snapshot, renderer) for one in some
+            planned_row(
+                cluster=clusters[one.hub, one.name],
+                label=asked.label,
+                channel=asked.target,
+                snapshot=snapshot,
+                renderer=renderer,
+            )
+            for one in some
         ]
         waves.append((ask, tuple(rows)))
     return Proposal(waves=tuple(waves), left_out=found.left_out)
@@ -126,30 +128,41 @@ def _check_channels(asked: Asked) -> None:
         )
 
 
-def _candidate(row: Cluster, label: str) -> Candidate:
+def clusters_of(fleet: Fleet, reach: Reach) -> dict[tuple[str, str], Cluster]:
+    """The sound members of a fleet that somebody may ask for, by hub and name."""
+    reached = scope.clusters(reach, Right.REQUEST)
+    rows = reached.filter(fleet=fleet, problem="").select_related("fleet")
+    return {(row.hub_name, row.name): row for row in rows}
+
+
+def candidate_of(row: Cluster, label: str) -> Candidate:
+    """A cluster with the channel that its label `label` says."""
     labels = {key: str(data["value"]) for key, data in row.labels.items()}
     return Candidate(
         row.hub_name, row.name, row.tenant, row.environment, labels.get(label, ""), labels
     )
 
 
-def _planned(
+def planned_row(
+    *,
     cluster: Cluster,
-    candidate: Candidate,
-    asked: Asked,
+    label: str,
+    channel: str | None,
     snapshot: Snapshot,
     renderer: ChartRenderer | None,
 ) -> PlannedRow:
+    """What would put one cluster on a channel (None: the inherited one), or why that cannot be."""
+    candidate = candidate_of(cluster, label)
     try:
         intent, form_data = channel_intent(
-            cluster=cluster, snapshot=snapshot, label=asked.label, channel=asked.target
+            cluster=cluster, snapshot=snapshot, label=label, channel=channel
         )
         plan = previews.preview(
             fleet=cluster.fleet, intent=intent, snapshot=snapshot, renderer=renderer
         )
     except FleetError as error:
         return PlannedRow(candidate, None, str(error))
-    before = form_data.get(f"{member_forms.PIN}{asked.label}")
+    before = form_data.get(f"{member_forms.PIN}{label}")
     pinned = None if before is None else str(before)
     return PlannedRow(candidate, plan, pin_before=pinned, form_data=form_data)
 
@@ -210,40 +223,57 @@ def request(
             f"No cluster that is on {asked.source} can be moved by these waves.{why}",
             code="nothing",
         )
-    left_out = [[one.name, why] for one, why in found.left_out] + refused
+    return keep(
+        Rollout(
+            fleet=fleet,
+            title=title.strip()[:200] or f"{asked.label}: {asked.source} to {asked.target}",
+            label=asked.label,
+            source=asked.source,
+            target=asked.target,
+            patience=int(asked.patience.total_seconds()),
+            left_out=[[one.name, why] for one, why in found.left_out] + refused,
+            requester=actor,
+            created_at=clock.now(),
+        ),
+        [(", ".join(ask.values), ask.soak, rows) for ask, rows in found.waves],
+        clock=clock,
+    )
+
+
+def keep(
+    rollout: Rollout,
+    waves: Iterable[tuple[str, timedelta, Sequence[PlannedRow]]],
+    *,
+    clock: Clock,
+) -> Rollout:
+    """Write a rollout with its waves (what they are called, how long they soak) and a change for each row.
+
+    Raises `Refused` where a cluster is in a rollout that has not ended; then nothing was written.
+    """
+    fleet, actor = rollout.fleet, rollout.requester
     hubs = {hub.name: hub for hub in Hub.objects.filter(fleet=fleet)}
     try:
         with transaction.atomic():
-            rollout = Rollout.objects.create(
-                fleet=fleet,
-                title=title.strip()[:200] or f"{asked.label}: {asked.source} to {asked.target}",
-                label=asked.label,
-                source=asked.source,
-                target=asked.target,
-                patience=int(asked.patience.total_seconds()),
-                left_out=left_out,
-                requester=actor,
-                created_at=clock.now(),
-            )
-            number = 0
-            for ask, rows in found.waves:
+            rollout.save()
+            number = size = 0
+            for name, soak, rows in waves:
                 planned = [row for row in rows if row.plan is not None]
                 if not planned:
                     continue
-                number += 1
+                number, size = number + 1, size + len(planned)
                 wave = RolloutWave.objects.create(
                     rollout=rollout,
                     number=number,
-                    name=f"Wave {number}: {', '.join(ask.values)}"[:200],
-                    soak=int(ask.soak.total_seconds()),
+                    name=f"Wave {number}: {name}"[:200],
+                    soak=int(soak.total_seconds()),
                 )
                 for row in planned:
                     _row(wave, row, hubs, actor, clock)
             policies.ask_together(_submitted(rollout).select_related("fleet"))
             events.record(
                 verb="rollout.requested",
-                message=f"{actor.get_username()} asked for “{rollout.title}”: {found.size} clusters "
-                f"in {number} waves.",
+                message=f"{actor.get_username()} asked for “{rollout.title}”: {size} clusters "
+                f"in {number} wave{'' if number == 1 else 's'}.",
                 at=clock.now(),
                 actor=actor,
                 fleet=fleet,

@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from onboarding.domain.bulk_csv import MOST_CLUSTERS, OPTIONAL, PLACE, PROBLEM
+from onboarding.domain.bulk_csv import MOST_CLUSTERS, NUMBER, OPTIONAL, PLACE, PROBLEM
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.releases import RELEASE_LABELS
-from onboarding.forms.bulk import CsvForm, SameForm
+from onboarding.forms.bulk import MOST_TICKED, CsvForm, SameForm
 from onboarding.forms.registration import OPTIONS
 from onboarding.models import Bulk, Fleet, Standing
 from onboarding.services import bulks, places
@@ -156,9 +156,9 @@ def edit_page(
                 placement=f"{row.tenant}, {row.environment}",
                 is_chosen=chosen is None or str(row.cluster_id) in chosen,
             )
-            for row in standings[:MOST_CLUSTERS]
+            for row in standings[:MOST_TICKED]
         ),
-        most=MOST_CLUSTERS,
+        most=MOST_TICKED,
     )
 
 
@@ -206,7 +206,10 @@ def bulk_page(request: HttpRequest, bulk: Bulk, user: User) -> BulkPage:
         pages=pages,
         decision=_decision(bulk, user, counted),
         chosen=_word(chosen) if chosen else "",
-        impact=_impact(bulk, bulks.digest_of(bulk)) if counted[SUBMITTED] else "",
+        # While rows are checked it moves with each of them, and nobody can decide on it yet.
+        impact=_impact(bulk, bulks.digest_of(bulk))
+        if counted[SUBMITTED] and not is_checking
+        else "",
         note=bulk.note,
         all_url=here,
         correct_url=reverse("bulk-correct", args=[bulk.pk]) if may_correct else "",
@@ -224,14 +227,14 @@ def refused_columns(bulk: Bulk) -> tuple[str, ...]:
     said: dict[str, None] = dict.fromkeys(PLACE)
     for row in bulk.rows.filter(is_checked=True, change=None).only("said"):
         said |= dict.fromkeys(row.said)
-    return (*said, PROBLEM)
+    return (NUMBER, *said, PROBLEM)
 
 
 def refused_rows(bulk: Bulk, columns: tuple[str, ...]) -> Any:
     """The refused rows as they were sent, each with why."""
     for row in bulk.rows.filter(is_checked=True, change=None).order_by("number").iterator():
         why = "; ".join(f"{column}: {text}" if column else text for column, text in row.problems)
-        yield {**dict.fromkeys(columns, ""), **row.said, PROBLEM: why}
+        yield {**dict.fromkeys(columns, ""), **row.said, NUMBER: row.number, PROBLEM: why}
 
 
 def _detail_row(row: Any) -> BulkDetailRow:

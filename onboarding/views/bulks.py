@@ -11,10 +11,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding import wiring
-from onboarding.domain.bulk_csv import MOST_CLUSTERS
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
-from onboarding.forms.bulk import CsvForm, SameForm
+from onboarding.forms.bulk import MOST_TICKED, CsvForm, SameForm
 from onboarding.models import Bulk, Cluster, Fleet
 from onboarding.services import bulks, offers
 from onboarding.services.approvals import Decided
@@ -90,7 +89,7 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = SameForm(request.POST, offer=offer)
         chosen = set(request.POST.getlist("cluster"))
-        wanted = [row.cluster_id for row in found[:MOST_CLUSTERS] if str(row.cluster_id) in chosen]
+        wanted = [row.cluster_id for row in found[:MOST_TICKED] if str(row.cluster_id) in chosen]
         if form.is_valid() and not wanted:
             form.add_error(None, "Choose at least one cluster.")
         if form.is_valid():
@@ -99,7 +98,7 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
                 fleet=fleet,
                 title=form.cleaned_data["title"],
                 clusters=[by_id[one] for one in wanted if one in by_id],
-                answers={"pins": form.pins()},
+                answers={"pins": form.pins(), "labels": form.cleaned_data["labels"]},
                 actor=user,
                 clock=wiring.clock(),
                 queue=wiring.queue(),
@@ -149,7 +148,9 @@ def bulk_correct(request: HttpRequest, pk: int) -> HttpResponse:
                 messages.error(request, str(error))
                 return redirect("bulk-detail", bulk.pk)
             skipped = f" {taken.skipped} were done already." if taken.skipped else ""
-            messages.success(request, f"{taken.added} lines are checked now.{skipped}")
+            corrected = f" {taken.corrected} of them take the place of lines that were refused."
+            said = f"{taken.added} lines are checked now.{corrected if taken.corrected else ''}{skipped}"
+            messages.success(request, said)
             return redirect("bulk-detail", bulk.pk)
     page = register_page(form)
     status = 422 if request.method == "POST" else 200

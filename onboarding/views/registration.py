@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.intents import Intent
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.roles import Place
@@ -19,6 +20,7 @@ from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.registration import PIN, RegistrationForm, typed_pins, typed_placement
 from onboarding.models import Change, Cluster
 from onboarding.services import changes, offers, plan_records, previews, repeats
+from onboarding.services.member_forms import BASE
 from onboarding.views import access, interruptions
 from onboarding.views.pages import FormPage, Hidden, Link, Preview
 from onboarding.views.partials import is_partial
@@ -26,7 +28,6 @@ from onboarding.views.plan_page import plan_from_record
 from onboarding.views.registration_page import preview as preview_page
 from onboarding.views.registration_page import sections
 from onboarding.views.registration_subject import (
-    BASE,
     Subject,
     age_of_branch,
     brought_up,
@@ -184,7 +185,7 @@ def _refused(request: HttpRequest, subject: Subject, reason: str) -> HttpRespons
 
 def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> Change:
     user = access.user_with(request, Right.REQUEST)
-    intent = form.intent()
+    intent = _intent(subject, form)
     hub = access.hub_named(intent.placement.hub)
     if hub is None:
         raise Refused("This hub is not configured. Choose one of the list.", field="hub")
@@ -204,6 +205,11 @@ def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> C
         change = changes.submit(fleet=subject.fleet, draft_id=draft_id, **common)
     messages.success(request, f"Change #{change.pk} waits for approval.")
     return change
+
+
+def _intent(subject: Subject, form: RegistrationForm) -> Intent:
+    """What the form asks for, with the plain labels that its change asks for and no form shows."""
+    return form.intent(beside=subject.change.intent.get("pins") if subject.change else None)
 
 
 def _place_of(cluster: Cluster) -> dict[str, str]:
@@ -244,7 +250,7 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
     try:
         plan = previews.preview(
             fleet=subject.fleet,
-            intent=form.intent(),
+            intent=_intent(subject, form),
             snapshot=snapshot,
             change=subject.change,
             server=form.cleaned_data.get("server", ""),

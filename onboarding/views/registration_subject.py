@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,16 +10,13 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from onboarding import wiring
-from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.errors import Refused
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.models import Change, Cluster, Fleet
 from onboarding.services import leaving_guard, member_forms
 from onboarding.services.layouts import layout_of
 from onboarding.views import access
-
-BASE = "base"
-"""The form's hidden value: the commit that its first answers were read at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +105,16 @@ def resumed(subject: Subject, typed: dict[str, Any]) -> Subject:
 
 def brought_up(subject: Subject, typed: dict[str, Any]) -> dict[str, Any]:
     """What was typed of a registered cluster, brought up to what others changed of it meanwhile."""
-    base = typed.get(BASE, "")
-    if subject.cluster is None or base == subject.base or not re.fullmatch("[0-9a-f]{40,64}", base):
+    if subject.cluster is None:
         return typed
-    try:
-        then = _read(subject.cluster, base).files
-    except FleetError:  # that commit is no longer to be had: somebody rewrote the branch
-        return typed
-    return member_forms.carried_over(typed=typed, then=then, now=subject.files)
+    return member_forms.brought_up(
+        cluster=subject.cluster,
+        typed=typed,
+        now=subject.files,
+        commit=subject.base,
+        repository=wiring.repository(subject.fleet),
+        layout=layout_of(subject.fleet),
+    )
 
 
 def plain(posted: QueryDict) -> dict[str, Any]:
@@ -130,9 +128,9 @@ def age_of_branch(request: HttpRequest) -> float:
     return 0 if request.method == "POST" else wiring.PAGE_AGE
 
 
-def _read(cluster: Cluster, commit: str | None = None) -> Subject:
-    """A registered cluster as its files say at a commit, or at the last fetched tip."""
-    snapshot = wiring.repository(cluster.fleet).snapshot(commit)
+def _read(cluster: Cluster) -> Subject:
+    """A registered cluster as its files say at the last fetched tip."""
+    snapshot = wiring.repository(cluster.fleet).snapshot()
     placement, initial = member_forms.form_data_of(
         cluster=cluster, snapshot=snapshot, layout=layout_of(cluster.fleet)
     )

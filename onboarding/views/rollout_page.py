@@ -55,6 +55,7 @@ _TONES = {
 }
 _WAVE_TONES = {"Waiting": "grey", "Skipped": "grey", "Passed": "green", "Running": "blue"}
 _RUNS = (Rollout.State.RUNNING, Rollout.State.PAUSED)
+_UNDONE = (Rollout.State.DONE, Rollout.State.STOPPED)
 
 
 def rollout_list_page(request: HttpRequest, fleet: Fleet | None) -> RolloutListPage:
@@ -148,7 +149,7 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
         ended_at=rollout.ended_at,
         checked_at=rollout.checked_at,
         left_out=_left_out(rollout, user),
-        verbs=_verbs(rollout) if may_ask and is_open else (),
+        verbs=_verbs(rollout) if may_ask else (),
         needs_reason=_reasoned(rollout) if may_ask and is_open else (),
         verbs_denied="" if may_ask or not is_open or proposed else "Your account may not lead it.",
         digest=rollouts.digest_of(rollout) if proposed else "",
@@ -157,7 +158,13 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
         decide_denied=denied,
         confirm=rollout.title if destructive else "",
         refresh_url=here if is_open else "",
+        undoes=_link(rollout.undoes) if rollout.undoes else None,
+        ways_back=tuple(_link(one) for one in rollout.ways_back.order_by("pk")),
     )
+
+
+def _link(rollout: Rollout) -> Link:
+    return Link(rollout.title, reverse("rollout-detail", args=[rollout.pk]))
 
 
 def _left_out(rollout: Rollout, user: User) -> tuple[tuple[str, str], ...]:
@@ -266,6 +273,16 @@ def _wave(
 def _verbs(rollout: Rollout) -> tuple[RolloutVerb, ...]:
     """What one click does."""
     here = reverse("rollout-detail", args=[rollout.pk])
+    if rollout.state in _UNDONE:
+        return (
+            RolloutVerb(
+                "Move back",
+                f"{here}revert/",
+                "undo-2",
+                "Asks that each cluster which it moved goes back by a commit of its own; somebody else "
+                "approves that as a whole.",
+            ),
+        )
     if rollout.state not in _RUNS:
         return ()
     found = []

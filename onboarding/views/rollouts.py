@@ -17,7 +17,7 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.rollout import RolloutForm
 from onboarding.models import Fleet, Rollout
-from onboarding.services import rollout_verbs, rollouts, scope
+from onboarding.services import rollout_undo, rollout_verbs, rollouts, scope
 from onboarding.services.rollouts import Proposal
 from onboarding.views import access
 from onboarding.views.partials import page_or_part
@@ -162,9 +162,24 @@ def rollout_skip(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def rollout_revert(request: HttpRequest, pk: int) -> HttpResponse:
-    """Move back what was moved."""
+    """Move back what was moved: at once while it runs; once it has ended, by a rollout that is asked for."""
     user = access.user_with(request, Right.REQUEST)
-    return _moved(request, pk, partial(rollout_verbs.revert, actor=user, queue=wiring.queue()))
+    rollout = _rollout(request, pk)
+    if rollout.ended_at is None:
+        return _moved(request, pk, partial(rollout_verbs.revert, actor=user, queue=wiring.queue()))
+    try:
+        back = rollout_undo.request(
+            rollout_id=rollout.pk,
+            actor=user,
+            repository=wiring.current_repository(rollout.fleet, max_age=0),
+            clock=wiring.clock(),
+            renderer=wiring.renderer(),
+        )
+    except FleetError as error:
+        messages.error(request, str(error))
+        return redirect("rollout-detail", rollout.pk)
+    messages.success(request, "The way back waits for approval, as a whole.")
+    return redirect("rollout-detail", back.pk)
 
 
 @require_POST
@@ -175,7 +190,7 @@ def rollout_stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _rollout(request: HttpRequest, pk: int) -> Rollout:
-    rows = access.rollouts_for(request).select_related("fleet", "requester")
+    rows = access.rollouts_for(request).select_related("fleet", "requester", "undoes")
     return access.first(rows.filter(pk=pk), "rollout")
 
 

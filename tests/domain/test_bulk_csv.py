@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(data: bytes, said: str) 
 
 def test_it_refuses_a_hundred_thousand_lines_and_says_how_many() -> None:
     lines = "".join(f"hub-a,spoke-{i},team-a,dev,fleet/{i}\n" for i in range(100_000))
-    with pytest.raises(Refused, match=f"100000 clusters; at most {MOST_CLUSTERS}"):
+    with pytest.raises(Refused, match=f"100,000 clusters; at most {MOST_CLUSTERS:,} are"):
         read(f"{HEAD}\n{lines}".encode())
 
 

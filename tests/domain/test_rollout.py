@@ -40,6 +40,28 @@ def step(*waves: WaveFacts):  # type: ignore[no-untyped-def]
     return next_step(waves, patience=PATIENCE, now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("rows", "there", "back"),
+    [
+        # Who is ill before its wave, or right after it, is why somebody goes back.
+        ((replace(HELD, health=Health.BAD),), Move.PAUSE, Move.RELEASE),
+        ((replace(WELL, health=Health.BAD, committed_at=NOW - MINUTE),), Move.PAUSE, Move.WAIT),
+        # It has its time, and no more.
+        ((replace(WELL, health=Health.BAD, committed_at=NOW - 16 * MINUTE),), Move.PAUSE, Move.PAUSE),
+        ((replace(WELL, state=RowState.FAILED),), Move.PAUSE, Move.PAUSE),
+        ((WELL,), Move.FINISH, Move.FINISH),
+    ],
+)  # fmt: skip
+def test_a_way_back_begins_with_the_ill_and_gives_them_their_time(
+    rows: tuple[RowFacts, ...], there: Move, back: Move
+) -> None:
+    released = None if rows[0].state is RowState.HELD else NOW - 15 * MINUTE
+    wave = replace(FIRST, rows=rows, released_at=released)
+    assert step(wave).move is there
+    found = next_step((wave,), patience=PATIENCE, now=NOW, leads_back=True)
+    assert found.move is back
+
+
 def first(**values: object) -> WaveFacts:
     return replace(FIRST, rows=(replace(WELL, **values),))  # type: ignore[arg-type]
 

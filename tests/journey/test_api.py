@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from onboarding import tasks
-from onboarding.api import operations
+from onboarding.api import reading as reading_api
 from onboarding.domain.tokens import Verb
 from onboarding.models import (
     Change,
@@ -545,8 +545,11 @@ def test_it_bounds_bodies_and_asks_for_their_length(place: Place) -> None:
     caller = program()
     large = caller.post(REGISTRATIONS, json.dumps(body(place) | {"x": "y" * 70_000}))
     assert (large.status_code, errors(large)) == (413, {})
-    unknown = caller.post(REGISTRATIONS, body(place), CONTENT_LENGTH="")
-    assert unknown.status_code == 411
+    chunked = {"CONTENT_LENGTH": "", "Transfer-Encoding": "chunked"}
+    assert caller.post(REGISTRATIONS, body(place), **chunked).status_code == 411
+    nothing = caller.post(REGISTRATIONS, "", CONTENT_LENGTH="")
+    assert nothing.status_code == 422
+    assert not Change.objects.exists()
     assert caller.post(REGISTRATIONS, "{").status_code == 400
     assert caller.post(REGISTRATIONS, "[]").status_code == 422
     assert not Change.objects.exists()
@@ -594,9 +597,9 @@ def test_it_asks_the_database_as_often_for_many_as_for_few(
 def test_it_lets_a_bounded_number_wait(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     caller = program()
     number = told(caller.post(REGISTRATIONS, body(place)), 201)["number"]
-    monkeypatch.setattr(operations, "_MOST_WAITING", 1)
+    monkeypatch.setattr(reading_api, "_MOST_WAITING", 1)
     for _ in range(3):
         assert not wait(caller, number, "decided")["reached"]
-    monkeypatch.setattr(operations, "_MOST_WAITING", 0)
+    monkeypatch.setattr(reading_api, "_MOST_WAITING", 0)
     answer = caller.get(f"/api/v1/changes/{number}/wait", until="decided", timeout=0)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")

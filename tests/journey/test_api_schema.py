@@ -65,6 +65,8 @@ def with_real_things(case: Case, number: int, turn: int) -> None:
         case.path_parameters[name] = real[name]
     if isinstance(case.body, dict) and isinstance(case.body.get("hub"), str):
         case.body["hub"] = HUB
+    if isinstance(case.body, dict) and "revision" in case.body:
+        case.body["revision"] = Change.objects.get(pk=number).revision
 
 
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
@@ -110,7 +112,9 @@ def test_it_answers_as_it_is_described(
 
 def test_it_describes_every_verb_and_no_decision(description: Any) -> None:
     assert OPERATIONS == [
-        "change", "cluster", "clusters", "edit", "offboard", "plan", "register", "token", "wait",
+        "change", "cluster", "clusters", "edit", "offboard", "plan", "plan_edit",
+        "plan_offboarding", "plan_registration", "plan_revision", "register", "revise", "token",
+        "wait", "withdraw",
     ]  # fmt: skip
     raw = mount.description()
     assert raw["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"

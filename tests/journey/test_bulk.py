@@ -130,6 +130,33 @@ def test_corrected_lines_take_the_place_of_what_was_refused(
     assert set(results(asked).values()) == {"committed"}
 
 
+@pytest.mark.parametrize("by", ["the file of what was refused", "the whole file", "its secret"])
+def test_a_wrong_name_is_corrected_and_leaves_nothing_behind(place: Place, by: str) -> None:
+    right, wrong = line(place, "spoke-a"), line(place, "Spoke_B", secret="fleet/spoke-b")
+    send(place, right, wrong)
+    check()
+    bulk = Bulk.objects.get()
+    assert results(bulk) == {"spoke-a": "submitted", "Spoke_B": "refused"}
+    path = f"/bulk/{bulk.pk}/correct/"
+    mended = wrong.replace("Spoke_B", "spoke-b")
+    if by == "its secret":
+        send(place, mended, path=path)
+    elif by == "the whole file":
+        place.secrets.add("fleet/better")
+        send(place, right, mended.replace("fleet/spoke-b", "fleet/better"), path=path)
+    else:
+        answer = place.get("requester", f"/bulk/{bulk.pk}/refused.csv")
+        text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+        place.secrets.add("fleet/better")
+        text = text.replace("Spoke_B", "spoke-b").replace("fleet/spoke-b", "fleet/better")
+        place.post("requester", path, {"text": text})
+    check()
+    assert results(bulk) == {"spoke-a": "submitted", "spoke-b": "submitted"}
+    assert list(bulk.rows.values_list("number", flat=True)) == [2, 3]
+    page = place.get("requester", f"/bulk/{bulk.pk}/").content.decode()
+    assert "cannot be done" not in page
+
+
 def test_nobody_approves_their_own(place: Place, asked: Bulk) -> None:
     page = place.get("requester", f"/bulk/{asked.pk}/").context["page"]
     assert page.decision.approve_url == ""
@@ -385,6 +412,63 @@ def test_the_same_is_asked_of_all_that_a_filter_leaves(
         assert '-    enable_metrics_server: "true"' in row.change.plan["patch"]
         assert '+    enable_metrics_server: "false"' in row.change.plan["patch"]
         assert row.cluster_name in edit["path"]
+
+
+def test_other_labels_are_asked_of_many_and_survive_an_edit_of_one(
+    place: Place, asked: Bulk, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        decide(place, asked)
+    tasks.deliver(fleet_id=asked.fleet_id)
+    tasks.refresh_fleet(fleet_id=asked.fleet_id)
+    tasks.refresh_standings()
+    clusters = [str(pk) for pk in Cluster.objects.order_by("name").values_list("pk", flat=True)]
+
+    def ask(labels: str) -> HttpResponse:
+        sent = {"labels": labels, "cluster": clusters}
+        return place.clients["requester"].post("/bulk/edit/?q=spoke", sent)  # type: ignore[return-value]
+
+    for wrong, said in (
+        ("team", "Line 1 is not of the form"),
+        ("\nteam=a\nteam=b", "Line 3: team is there twice"),
+        ("enable_metrics_server=true", "chosen among the channels and flags"),
+        ("addonsRelease=x", "chosen among the channels and flags"),
+        ("fleet_member=spoke", "Line 1: "),
+        ("team={{ x }}", "Line 1: "),
+        ("", "Choose at least one thing"),
+    ):
+        answer = ask(wrong)
+        assert answer.status_code == 422, wrong
+        assert said in answer.content.decode(), wrong
+        assert wrong.strip().replace("{", "{") in answer.content.decode()
+    assert not Bulk.objects.filter(kind="edit").exists()
+    assert ask("team=payments\n\n cost-center = 42 \n").status_code == 302
+    check()
+    bulk = Bulk.objects.get(kind="edit")
+    assert results(bulk) == {"spoke-a": "submitted", "spoke-b": "submitted"}
+    first = bulk.rows.get(cluster_name="spoke-a").change
+    assert first is not None
+    assert '+    team: "payments"' in first.plan["patch"]
+    assert '+    cost-center: "42"' in first.plan["patch"]
+
+    # Who edits one of them by its form, which shows channels and flags alone, loses no label.
+    form = {"model": "centralized", "pin_addonsRelease": "default"}
+    form["pin_enable_metrics_server"] = "true"
+    answer = place.post("requester", f"/changes/{first.pk}/edit/", form)
+    assert answer.status_code == 302, answer.content.decode()[-500:]
+    first.refresh_from_db()
+    assert first.revision == 2
+    assert '+    team: "payments"' in first.plan["patch"]
+    with django_capture_on_commit_callbacks(execute=True):
+        decide(place, bulk)
+    tasks.deliver(fleet_id=bulk.fleet_id)
+    assert set(results(bulk).values()) == {"committed"}
+    assert ask("team=").status_code == 302
+    check()
+    away = Bulk.objects.filter(kind="edit").latest("pk").rows.first()
+    assert away is not None
+    assert away.change is not None
+    assert '-    team: "payments"' in away.change.plan["patch"]
 
 
 def test_pages_ask_few_questions_however_many_rows(

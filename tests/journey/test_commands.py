@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 
 from onboarding import tasks, wiring
@@ -77,6 +78,60 @@ def test_it_plans_and_registers_from_one_file(place: Place, file: Path) -> None:
     assert not Change.objects.exists()
     run("register", file, "--as", "requester")
     assert "Register spoke-a" in run("plan", Change.objects.get().pk)
+
+
+def test_a_plan_of_a_file_is_what_its_request_comes_to(
+    place: Place, file: Path, tmp_path: Path
+) -> None:
+    dry = json.loads(run("plan", "--file", file, "--json"))
+    assert not Change.objects.exists()
+    asked = json.loads(run("register", file, "--as", "requester", "--json"))
+    real = json.loads(run("plan", asked["number"], "--json"))
+    assert dry | {"digest": asked["digest"]} == real
+    assert f"Content {real['content']}" in run("plan", asked["number"])
+
+    wish = tmp_path / "wish.yaml"
+    wish.write_text(yaml.safe_dump({"revision": 1, "pins": {"addonsRelease": "release1"}}))
+    dry = json.loads(run("plan", asked["number"], "--file", wish, "--json"))
+    assert Change.objects.get().revision == 1
+    revised = json.loads(run("revise", asked["number"], wish, "--as", "requester", "--json"))
+    assert (revised["revision"], revised["state"]) == (2, "submitted")
+    assert json.loads(run("plan", asked["number"], "--json"))["content"] == dry["content"]
+    assert "has revision 2 by now" in run(
+        "revise", asked["number"], wish, "--as", "requester", status=1
+    )
+    wish.write_text("revision: x\n")
+    assert "must be a number" in run("revise", asked["number"], wish, "--as", "requester", status=1)
+
+
+def test_it_plans_edits_and_offboardings_of_a_file(place: Place, tmp_path: Path) -> None:
+    in_git(place)
+    wish = tmp_path / "wish.yaml"
+
+    def planned(status: int = 0, **said: Any) -> str:
+        wish.write_text(yaml.safe_dump({"hub": HUB, "cluster": "spoke-a", **said}))
+        return run("plan", "--file", wish, status=status)
+
+    pins = {"addonsRelease": "release1"}
+    assert planned(kind="edit", pins=pins).startswith("Edit spoke-a on ")
+    assert "tenant: A registered cluster keeps it" in planned(1, kind="edit", tenant="x", pins=pins)
+    assert planned(kind="offboard", workloads="keep").startswith("Offboard spoke-a on ")
+    assert "keep or remove" in planned(1, kind="offboard")
+    assert "Choose register" in planned(1, kind="move")
+    assert "no cluster nobody" in planned(1, kind="edit", cluster="nobody")
+    assert not Change.objects.exists()
+
+
+def test_it_withdraws_for_an_author_alone(place: Place, file: Path) -> None:
+    number = json.loads(run("register", file, "--as", "requester", "--json"))["number"]
+    editor = User.objects.create_user("editor")
+    editor.groups.add(Group.objects.get(name="Requesters"))
+    assert "Only the people who wrote" in run("withdraw", number, "--as", "editor", status=1)
+    assert "as USER" in run("withdraw", number, status=1)
+    said = json.loads(run("withdraw", number, "--as", "requester", "--json"))
+    assert (said["number"], said["state"]) == (number, "withdrawn")
+    assert "cannot be withdrawn now" in run("withdraw", number, "--as", "requester", status=1)
+    assert "no change #99" in run("withdraw", 99, "--as", "requester", status=1)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,27 @@ def test_it_says_which_cluster_stopped_it_and_goes_back_by_one_click(fleet: Plac
     assert "Every cluster is back." in page(fleet)
 
 
+def test_a_finished_one_is_moved_back_by_one_click_and_one_approval(fleet: Place) -> None:
+    rollout = approved(fleet)
+    for _ in range(6):
+        seen()
+        lead()
+    rollout.refresh_from_db()
+    assert rollout.state == "done"
+    here = f"/rollouts/{rollout.pk}/"
+    assert "Move back" not in page(fleet, "viewer")
+    assert fleet.post("viewer", f"{here}revert/", {}).status_code == 403
+    fields = reading.form(fleet.get("requester", here), f"{here}revert/")
+    answer = fleet.post("requester", f"{here}revert/", fields)
+    back = Rollout.objects.latest("pk")
+    assert (answer.headers["Location"], back.undoes) == (f"/rollouts/{back.pk}/", rollout)
+    assert "Leads back from" in fleet.get("viewer", f"/rollouts/{back.pk}/").content.decode()
+    assert f'href="/rollouts/{back.pk}/"' in fleet.get("viewer", here).content.decode()
+    again = fleet.post("requester", f"{here}revert/", fields)
+    assert again.headers["Location"] == here
+    assert Rollout.objects.count() == 2
+
+
 def test_it_says_on_a_change_that_it_waits_for_its_wave(fleet: Place) -> None:
     approved(fleet)
     lead()

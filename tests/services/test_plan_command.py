@@ -30,7 +30,9 @@ pins: {addonsRelease: default}
 def stage(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     found = Stage(tmp_path)
     found.repository.real.fetch()
+    found.secrets.add("fleet/spoke-9")
     monkeypatch.setattr(wiring, "current_repository", lambda fleet, max_age=3: found.repository)
+    monkeypatch.setattr(wiring, "credentials", lambda hub: found.secrets)
     return found
 
 

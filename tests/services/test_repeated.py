@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from onboarding import tasks, wiring
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.tokens import Verb
 from onboarding.models import Change, Event, IdempotencyKey, ServiceAccount
@@ -142,6 +143,35 @@ def test_who_was_taken_for_dead_writes_nothing_more(stage: Stage, account: Servi
     assert [answer.body["number"] for answer in answers] == [Change.objects.get().pk]
     assert Change.objects.get().cluster_name == "spoke-a"
     assert ask(stage, account).is_repeated
+
+
+def test_it_forgets_old_keys_but_never_that_of_an_open_change(
+    stage: Stage, account: ServiceAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = ask(stage, account)
+    change = Change.objects.get()
+    IdempotencyKey.objects.create(
+        account=account, key="died", fingerprint="f", begun_at=stage.clock.now()
+    )
+    stage.clock.advance(repeated.KEPT_FOR.total_seconds() - 1)
+    IdempotencyKey.objects.create(
+        account=account, key="new", fingerprint="f", begun_at=stage.clock.now()
+    )
+    assert repeated.forget(clock=stage.clock) == 0
+    stage.clock.advance(2)
+    assert repeated.forget(clock=stage.clock) == 1
+    keys = IdempotencyKey.objects.values_list("key", flat=True)
+    assert set(keys) == {"k", "new"}
+    assert ask(stage, account).body == answer.body, "people may still decide on it"
+
+    changes.withdraw(change_id=change.pk, actor=account.user, clock=stage.clock)
+    monkeypatch.setattr(wiring, "clock", lambda: stage.clock)
+    monkeypatch.setattr(wiring, "queue", lambda: stage.queue)
+    tasks.sweep()
+    assert set(keys.all()) == {"new"}
+    assert Change.objects.get().pk == change.pk, "only the key goes"
+    assert not ask(stage, account).is_repeated
+    assert Change.objects.count() == 2
 
 
 def test_the_database_keeps_no_answer_without_a_change(

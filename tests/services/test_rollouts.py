@@ -32,6 +32,7 @@ from onboarding.services import (
     refreshing,
     rollout_guard,
     rollout_steps,
+    rollout_undo,
     rollout_verbs,
     rollouts,
 )
@@ -291,6 +292,101 @@ def test_it_stops_sixty_clusters_at_the_one_that_degrades_and_takes_them_back(
     assert all(path.endswith("fleet-secret/values.yaml") for path in touched)
     untouched = Change.objects.filter(cluster_name__in=fleet.of("staging", "prod"))
     assert set(untouched.values_list("state", flat=True)) == {"withdrawn"}
+
+
+def undone(fleet: Waves, rollout: Rollout, **changed: Any) -> Rollout:
+    return rollout_undo.request(
+        **{
+            "rollout_id": rollout.pk,
+            "actor": fleet.stage.requester,
+            "repository": fleet.stage.repository,
+            "clock": fleet.stage.clock,
+            **changed,
+        }
+    )
+
+
+def finished(fleet: Waves) -> Rollout:
+    fleet.running()
+    for _ in range(6):
+        rollout = fleet.soaked()
+    assert rollout.state == "done"
+    return rollout
+
+
+def test_a_finished_rollout_is_taken_back_by_one_that_is_approved_as_others(fleet: Waves) -> None:
+    before = repositories.tree(fleet.stage.bare)
+    done = finished(fleet)
+    fleet.ill = dict.fromkeys(fleet.names, "degraded")
+    fleet.look()
+    there = len(fleet.stage.commits())
+
+    back = undone(fleet, done)
+    assert (back.state, back.undoes, back.title) == ("proposed", done, f"Back: {done.title}")
+    assert back.waves.get().rows.count() == 8
+    for _ in range(3):
+        fleet.tick()
+    assert fleet.moved() == set(fleet.names), "nobody has approved it"
+    with pytest.raises(Refused, match="may not approve"):
+        rollouts.approve(
+            rollout_id=back.pk,
+            digest=rollouts.digest_of(back),
+            actor=fleet.stage.requester,
+            clock=fleet.stage.clock,
+            queue=fleet.stage.queue,
+        )
+
+    fleet.approve(back)
+    fleet.tick()
+    assert fleet.moved() == set()
+    assert len(fleet.stage.commits()) == there + 8, "a commit for each"
+    after = repositories.tree(fleet.stage.bare)
+    left = {path for path in after if path not in before}
+    assert all(path.endswith("fleet-secret/values.yaml") for path in left)
+    assert {path: blob for path, blob in after.items() if path in before} == before
+    assert fleet.tick().state == "running", "the ill have their time"
+    fleet.ill = {}
+    fleet.tick()
+    back = fleet.tick()
+    assert back.state == "done"
+    done.refresh_from_db()
+    assert done.state == "done", "what was is not told otherwise"
+
+
+def test_a_way_back_leaves_out_who_has_gone_on_or_is_busy(fleet: Waves) -> None:
+    done = finished(fleet)
+    onward = CHANNELS + "    - type: release2\n      version: 0.5.0\n"
+    pinned = 'externalSecret:\n  labels:\n    addonsRelease: "release2"\n'
+    repositories.commit(
+        fleet.stage.bare,
+        {
+            VERSIONS: onward,
+            "addons/tenants/team-a/clusters/qa-00/fleet/fleet-secret/values.yaml": pinned,
+            f"{MEMBERS}/qa-01.yaml": None,
+        },
+    )
+    fleet.stage.repository.real.fetch()
+    back = undone(fleet, done)
+    assert dict(back.left_out) == {
+        "qa-00": "It is on release2 by now.",
+        "qa-01": "It is not in the fleet any more, or where your account may not ask for it.",
+    }
+    assert back.waves.get().rows.count() == 6
+    with pytest.raises(Refused, match="another rollout that has not ended"):
+        undone(fleet, done)
+    assert Rollout.objects.count() == 2
+
+
+def test_only_what_has_ended_and_moved_something_is_taken_back(fleet: Waves) -> None:
+    rollout = fleet.running()
+    with pytest.raises(Refused, match="has not ended"):
+        undone(fleet, rollout)
+    act(fleet, rollout_verbs.stop, rollout, reason="Not today.")
+    with pytest.raises(Refused, match="No cluster of it is left"):
+        undone(fleet, rollout)
+    with pytest.raises(Refused, match="right to request"):
+        undone(fleet, rollout, actor=fleet.stage.approver)
+    assert Rollout.objects.count() == 1
 
 
 @pytest.mark.parametrize("state", ["degraded", "unreachable", "stale", "failed"])

@@ -8,8 +8,8 @@ from typing import Any
 from onboarding.automation import asking, telling
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState
-from onboarding.management.family import FamilyCommand, add_person, person_of
-from onboarding.models import Cluster, Offboarding
+from onboarding.management.family import FamilyCommand, add_person, cluster_called, person_of
+from onboarding.models import Offboarding
 from onboarding.services import offboarding
 
 
@@ -52,18 +52,8 @@ class Command(FamilyCommand):
 
 
 def _ask(options: dict[str, Any]) -> None:
-    cluster = (
-        Cluster.objects.select_related("fleet")
-        .filter(hub_name=options["hub"], name=options["cluster"])
-        .order_by("problem", "path")
-        .first()
-    )
-    if cluster is None:
-        raise Refused(
-            f"There is no cluster {options['cluster']} on {options['hub']}.", code="absent"
-        )
     asking.offboard(
-        cluster=cluster,
+        cluster=cluster_called(options["hub"], options["cluster"]),
         keep=options["keep"],
         confirmed=options["confirm"],
         actor=person_of(options),

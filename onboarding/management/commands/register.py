@@ -6,16 +6,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from onboarding.automation import asking
-from onboarding.domain.errors import Refused
 from onboarding.management.family import (
     FamilyCommand,
     add_person,
     add_waiting,
     answers_of,
+    fleet_of_hub,
     person_of,
     read_map,
 )
-from onboarding.models import Hub
 
 
 class Command(FamilyCommand):
@@ -41,8 +40,6 @@ class Command(FamilyCommand):
         """Ask, then tell where the change stands."""
         person = person_of(options)
         data = read_map(options["file"])
-        hub = Hub.objects.select_related("fleet").filter(name=str(data.get("hub", ""))).first()
-        if hub is None:
-            raise Refused("There is no hub of this name.", field="hub", code="no_hub")
-        change = asking.register(fleet=hub.fleet, answers=answers_of(data), actor=person)
+        fleet = fleet_of_hub(str(data.get("hub", "")))
+        change = asking.register(fleet=fleet, answers=answers_of(data), actor=person)
         self.tell_change(change, options)

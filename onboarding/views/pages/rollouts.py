@@ -110,6 +110,8 @@ class RolloutPage:
     decide_denied: str = ""
     confirm: str = ""
     refresh_url: str = ""
+    undoes: Link | None = None
+    ways_back: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

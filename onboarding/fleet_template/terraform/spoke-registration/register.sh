@@ -5,7 +5,7 @@
 #   FLEETUI_TOKEN    a service token that may read and register
 #   FLEETUI_BODY     the registration as JSON: hub, cluster, tenant, environment, secret_name, ...
 #   FLEETUI_KEY      a text of your own for this request: sent again, it is not asked twice
-#   FLEETUI_UNTIL    decided, approved, committed or healthy (the default)
+#   FLEETUI_UNTIL    decided, approved, committed or healthy (the default); planned tells the plan and asks for nothing
 #   FLEETUI_TIMEOUT  how many seconds to wait for that (3600)
 #
 # Ends with 0 when it came so far, 1 when it was refused or never will, 4 when the time was over: run it again.
@@ -26,6 +26,13 @@ call() {
   jq -r '(.detail // empty), (.errors[]? | "  \(.field): \(.message)")' "$answer" >&2 || true
   exit 1
 }
+
+if [ "$until" = planned ]; then
+  call --json "$FLEETUI_BODY" "$FLEETUI_URL/api/v1/registrations/plan"
+  jq -r '(.warnings[] | "! \(.message)"), (.applications | (.disappear[] | "- \(.name)"), (.change[] | "~ \(.name)"),
+    (.appear[] | "+ \(.name)")), .patch, "Content \(.content)"' "$answer"
+  exit 0
+fi
 
 call --header "Idempotency-Key: $FLEETUI_KEY" --json "$FLEETUI_BODY" "$FLEETUI_URL/api/v1/registrations"
 number=$(jq -r .number "$answer")

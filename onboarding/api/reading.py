@@ -1,4 +1,4 @@
-"""The verbs of the API. None of them decides on a change."""
+"""What programs read, and wait for."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Annotated, Any
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
-from django.http import HttpRequest, HttpResponse
-from ninja import Header, Path, Query, Router, Status
+from django.http import HttpRequest
+from ninja import Path, Query, Router
 from pydantic import StringConstraints
 
 from onboarding import wiring
 from onboarding.api import access, schemas
 from onboarding.api.access import AwaitedBearer, Caller
-from onboarding.automation import asking, telling, waiting
+from onboarding.automation import telling, waiting
 from onboarding.automation.waiting import Until
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.progress import ClusterState
 from onboarding.domain.tokens import Verb
-from onboarding.services import repeated, scope
+from onboarding.services import scope
 from onboarding.services.shown import with_shown
 
 router = Router()
@@ -33,106 +33,6 @@ _waiting = 0
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,63}$")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Any text of your own for this request; sent again with the same body, it is "
-        "done once, and the answer is the same.",
-    ),
-]
-
-
-@router.post(
-    "/registrations",
-    response={201: schemas.Change},
-    url_name="api-register",
-    operation_id="register",
-    summary="Ask that a cluster joins the fleet",
-)
-def register(
-    request: HttpRequest,
-    response: HttpResponse,
-    asked: schemas.Registration,
-    idempotency_key: IdempotencyKey,
-) -> Any:
-    """What is written is planned at once, and every reason against it stands at its field. People decide."""
-    caller = access.caller_with(request, Verb.REGISTER)
-    fleet = access.fleet_of_hub(caller, asked.hub)
-    answers = _answers(asked)
-    return _once(
-        response,
-        caller,
-        idempotency_key,
-        {"register": schemas.plain(asked)},
-        lambda also: asking.register(fleet=fleet, answers=answers, actor=caller.user, also=also),
-    )
-
-
-@router.post(
-    "/clusters/{slug:hub}/{slug:name}/edits",
-    response={201: schemas.Change},
-    url_name="api-edit",
-    operation_id="edit",
-    summary="Ask for an edit of a registered cluster",
-)
-def edit(
-    request: HttpRequest,
-    response: HttpResponse,
-    hub: str,
-    name: str,
-    asked: schemas.Edit,
-    idempotency_key: IdempotencyKey,
-) -> Any:
-    """What is not said stays as Git has it. The cluster's place in the fleet and its secret are fixed."""
-    caller = access.caller_with(request, Verb.EDIT)
-    cluster = access.cluster_for(caller, hub, name)
-    answers = _answers(asked)
-    return _once(
-        response,
-        caller,
-        idempotency_key,
-        {"edit": [hub, name], "asked": schemas.plain(asked)},
-        lambda also: asking.edit(cluster=cluster, answers=answers, actor=caller.user, also=also),
-    )
-
-
-@router.post(
-    "/clusters/{slug:hub}/{slug:name}/offboardings",
-    response={201: schemas.Change},
-    url_name="api-offboard",
-    operation_id="offboard",
-    summary="Ask that a cluster leaves the fleet",
-)
-def offboard(
-    request: HttpRequest,
-    response: HttpResponse,
-    hub: str,
-    name: str,
-    asked: schemas.Leaving,
-    idempotency_key: IdempotencyKey,
-) -> Any:
-    """One approval covers every commit of its way; each is made when the hub was seen to have followed."""
-    caller = access.caller_with(request, Verb.OFFBOARD)
-    cluster = access.cluster_for(caller, hub, name)
-    if asked.workloads not in ("keep", "remove"):
-        raise Refused("Choose keep or remove.", field="workloads", code="invalid_choice")
-    return _once(
-        response,
-        caller,
-        idempotency_key,
-        {"offboard": [hub, name], "asked": schemas.plain(asked)},
-        lambda also: asking.offboard(
-            cluster=cluster,
-            keep=asked.workloads == "keep",
-            confirmed=asked.confirm,
-            actor=caller.user,
-            also=also,
-        ),
-    )
 
 
 @router.get(
@@ -264,36 +164,6 @@ def token(request: HttpRequest) -> Any:
         "fleets": [fleet.name for fleet in caller.fleets],
         "expires_at": caller.token.expires_at.isoformat(),
     }
-
-
-def _once(
-    response: HttpResponse,
-    caller: Caller,
-    key: str,
-    asked: dict[str, Any],
-    act: repeated.Act,
-) -> Any:
-    """Ask once, however often it is sent; the answer of a repetition says that it is one."""
-    answer = repeated.once(
-        account=caller.account,
-        key=key,
-        fingerprint=repeated.fingerprint(what="request", asked=asked),
-        clock=wiring.clock(),
-        act=act,
-        tell=telling.change_told,
-    )
-    response["Idempotent-Replayed"] = "true" if answer.is_repeated else "false"
-    response["Location"] = f"/api/v1/changes/{answer.body['number']}"
-    return Status(201, answer.body)
-
-
-def _answers(asked: schemas.Registration | schemas.Edit) -> asking.Answers:
-    said = schemas.plain(asked)
-    return asking.Answers(
-        fields={name: said.get(name) for name in (*asking.PLACE, *asking.MODEL) if name in said},
-        options=said.get("options", {}),
-        pins=said.get("pins", {}),
-    )
 
 
 def _check_wait(request: HttpRequest, number: int, until: Until) -> None:
