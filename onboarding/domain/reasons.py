@@ -125,8 +125,8 @@ def _noticed(facts: Facts, now: datetime) -> Why:
         return Why(StepState.WAITING, "The hub is being told of the commit.")
     return Why(
         StepState.WAITING,
-        f"No webhook told the hub. Its next poll of Git comes in {duration(due - now)}, "
-        f"by {_clock(due)}.",
+        f"No webhook told the hub. By its own polls of Git it notices within {duration(due - now)}, "
+        f"by {_clock(due)} at the latest.",
         "Wait for it, or let the Git host call Argo CD's webhook, which makes it look at once.",
     )
 

@@ -95,6 +95,11 @@ class LabelDifference:
         return f"{self.key} is {live}, not {predicted}"
 
 
+POLL_INTERVAL = timedelta(minutes=6)
+"""How long a hub that nobody tells takes at most: its ApplicationSets look every three minutes, and its
+repo-server may answer with what it read three minutes before (its `--revision-cache-expiration`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that was seen of one cluster: decision, delivery and observation, each on its own.
@@ -141,7 +146,7 @@ class Facts:
     controller_problem: str = ""
     stale_after: timedelta = timedelta(minutes=5)
     webhook: bool = False
-    poll_interval: timedelta = timedelta(minutes=3)
+    poll_interval: timedelta = POLL_INTERVAL
     noticed_at: datetime | None = None
     files_problem: str = ""
     registration_problem: str = ""

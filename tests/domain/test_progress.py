@@ -150,14 +150,14 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "committed",
         "noticed",
         "waiting",
-        "No webhook told the hub. Its next poll of Git comes in 2 minutes, by 12:02:00 UTC",
+        "No webhook told the hub. By its own polls of Git it notices within 5 minutes, by 12:05:00 UTC",
     ),
     (
         replace(COMMITTED, committed_at=ago(seconds=143)),
         "committed",
         "noticed",
         "waiting",
-        "Its next poll of Git comes in 37 seconds, by 12:00:37 UTC",
+        "it notices within 3 minutes, by 12:03:37 UTC at the latest",
     ),
     (
         replace(COMMITTED, committed_at=ago(seconds=59), webhook=True),
@@ -173,7 +173,7 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "waiting",
         "its ApplicationSet controller may not be running",
     ),
-    (COMMITTED, "committed", "noticed", "waiting", "should have noticed it by 11:54:00 UTC"),
+    (COMMITTED, "committed", "noticed", "waiting", "should have noticed it by 11:57:00 UTC"),
     (
         replace(COMMITTED, registration_problem="nil pointer"),
         "failed",
