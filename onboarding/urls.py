@@ -17,6 +17,7 @@ from onboarding.views import (
     fleet_plans,
     forge_calls,
     hub_moves,
+    inbox,
     layers,
     lint,
     live,
@@ -25,6 +26,7 @@ from onboarding.views import (
     offboarding,
     overview,
     pausing,
+    policies,
     registration,
     releases,
     roles,
@@ -94,6 +96,7 @@ application_urls = [
 ]
 
 change_urls = [
+    path("inbox/", inbox.inbox, name="inbox"),
     path("changes/", changes.change_list, name="change-list"),
     path("changes/<int:pk>/", changes.change_detail, name="change-detail"),
     path("changes/<int:pk>/edit/", registration.change_edit, name="change-edit"),
@@ -142,12 +145,18 @@ administration_urls = [
         "admin/fleets/adopt/<int:pk>/confirm/", adoption.adoption_confirm, name="adoption-confirm"
     ),
     path("admin/fleets/<slug:name>/", administration.fleet_form, name="fleet-edit"),
+    path("admin/fleets/<slug:name>/stop/", policies.fleet_stop, name="fleet-stop"),
+    path("admin/fleets/<slug:name>/go/", policies.fleet_go, name="fleet-go"),
     path("admin/fleets/<slug:name>/test/", administration.fleet_test, name="fleet-test"),
     path("admin/webhooks/", notices.webhook_list, name="webhook-list"),
     path("admin/webhooks/add/", notices.webhook_form, name="webhook-add"),
     path("admin/webhooks/<slug:name>/", notices.webhook_form, name="webhook-edit"),
     path("admin/webhooks/<slug:name>/test/", notices.webhook_test, name="webhook-test"),
     path("admin/webhooks/<slug:name>/remove/", notices.webhook_remove, name="webhook-remove"),
+    path("admin/policies/", policies.policy_list, name="policy-list"),
+    path("admin/policies/add/", policies.policy_form, name="policy-add"),
+    path("admin/policies/<int:pk>/", policies.policy_form, name="policy-edit"),
+    path("admin/policies/<int:pk>/remove/", policies.policy_remove, name="policy-remove"),
     path("admin/hubs/", administration.hub_list, name="hub-list"),
     path("admin/hubs/add/", administration.hub_form, name="hub-add"),
     path("admin/hubs/<slug:name>/", administration.hub_form, name="hub-edit"),

@@ -24,6 +24,7 @@ class Topic(StrEnum):
     DIFFERED = "differed"
     AGREED = "agreed"
     HALTED = "halted"
+    STOPPED = "stopped"
 
     @property
     def words(self) -> str:
@@ -35,12 +36,13 @@ _WORDS = {
     Topic.SUBMITTED: "A change asks for approval",
     Topic.APPROVED: "A change was approved",
     Topic.REJECTED: "A change was rejected",
-    Topic.LAPSED: "An approval lapsed",
+    Topic.LAPSED: "An approval lapsed, or another one is needed",
     Topic.DELIVERED: "A change is in Git",
     Topic.FAILED: "A delivery failed or was not what was approved",
     Topic.DIFFERED: "The hub did something else than was foreseen",
     Topic.AGREED: "The hub did what was foreseen",
     Topic.HALTED: "A rollout paused because a cluster is not well",
+    Topic.STOPPED: "Deliveries were stopped, or go on",
 }
 _OF_VERB = {
     "change.submitted": Topic.SUBMITTED,
@@ -48,6 +50,7 @@ _OF_VERB = {
     "change.approved": Topic.APPROVED,
     "change.rejected": Topic.REJECTED,
     "change.lapsed": Topic.LAPSED,
+    "change.recalled": Topic.LAPSED,
     "change.committed": Topic.DELIVERED,
     "delivery.failed": Topic.FAILED,
     "delivery.diverged": Topic.FAILED,
@@ -56,6 +59,8 @@ _OF_VERB = {
     "outcome.differed": Topic.DIFFERED,
     "outcome.agreed": Topic.AGREED,
     "rollout.paused": Topic.HALTED,
+    "fleet.stopped": Topic.STOPPED,
+    "fleet.resumed": Topic.STOPPED,
 }
 MOST_TRIES = 8
 _FIRST_WAIT = timedelta(seconds=30)

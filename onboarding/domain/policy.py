@@ -133,6 +133,11 @@ class Demand:
             rules=tuple(data["rules"]),
         )
 
+    @property
+    def one_is_enough(self) -> bool:
+        """Whether anybody's approval meets it."""
+        return self.approvers == 1 and not self.groups
+
     def frozen_until(self, now: datetime) -> datetime | None:
         """When it may be written at the earliest; None where that is now."""
         return freezes.frozen_until(self.freezes, now)

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, check_approval, decide
-from onboarding.domain.policy import Rule, Tally
+from onboarding.domain.policy import Given, Rule, Tally, judge
 from onboarding.models import Approval, Change, Participant
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import events, handovers, places, policies, rollout_guard
@@ -67,15 +67,7 @@ def approve(
             reason=reason,
             actor_may=_rights_over(change, actor),
         )
-        before = policies.tally(change, known, at=now)
-        if not policies.helps(before, actor):
-            raise Refused(
-                f"{before.lacks} Your approval would not bring it further.", code="other_group"
-            )
-        approval = _renewed(change, before, actor, now) or _decide(
-            change=change, digest=digest, actor=actor, verdict="approve", reason=reason
-        )
-        found = policies.tally(change, known, at=now)
+        approval, found = _give(change, known, digest=digest, actor=actor, reason=reason, now=now)
         _count(change, found, now, queue)
         events.record(
             verb="change.approved" if found.is_met else "change.approval_added",
@@ -98,8 +90,9 @@ def approve_all(
 ) -> int:
     """Approve many changes that were shown and confirmed as a whole, in the caller's transaction.
 
-    Those that the actor approved before are left as they are. Returns how many were approved; raises
-    `Refused` as `approve`, and where there was nothing left to approve.
+    Those that the actor approved before, and those where only another's approval helps now, are left as
+    they are. Returns how many were approved; raises `Refused` as `approve`, and where there was nothing
+    left to approve.
     """
     rows = list(changes)
     done = _approved_by(actor, rows)
@@ -107,18 +100,27 @@ def approve_all(
     open_rows = [one for one in rows if (one.pk, one.plan_digest) not in done]
     if not open_rows:
         raise Refused("You have already approved all of it.", code="already_decided")
+    count, not_needed = 0, None
     for one in open_rows:
-        approve(
-            change_id=one.pk,
-            digest=one.plan_digest,
-            actor=actor,
-            clock=clock,
-            queue=queue,
-            reason=reason,
-            confirmed=one.about,
-            rules=known,
-        )
-    return len(open_rows)
+        try:
+            approve(
+                change_id=one.pk,
+                digest=one.plan_digest,
+                actor=actor,
+                clock=clock,
+                queue=queue,
+                reason=reason,
+                confirmed=one.about,
+                rules=known,
+            )
+            count += 1
+        except Refused as refused:
+            if refused.refusals[0].code != "other_group":
+                raise
+            not_needed = refused
+    if not count and not_needed:
+        raise not_needed
+    return count
 
 
 def reject_all(changes: Iterable[Change], *, actor: User, clock: Clock, reason: str) -> int:
@@ -226,6 +228,25 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
             detail={"digest": digest, "reason": reason},
         )
     return approval
+
+
+def _give(
+    change: Change, known: Sequence[Rule], *, digest: str, actor: User, reason: str, now: datetime
+) -> tuple[Approval, Tally]:
+    """Write the actor's approval down, and count: it and those before it, which may not count any more."""
+    demand = policies.demand_of(change, known)
+    if demand.one_is_enough:
+        given = _decide(change=change, digest=digest, actor=actor, verdict="approve", reason=reason)
+        return given, judge(demand, [Given(actor.get_username(), now)], now)
+    before = policies.tally(change, known, at=now)
+    if not policies.helps(before, actor):
+        raise Refused(
+            f"{before.lacks} Your approval would not bring it further.", code="other_group"
+        )
+    approval = _renewed(change, before, actor, now) or _decide(
+        change=change, digest=digest, actor=actor, verdict="approve", reason=reason
+    )
+    return approval, policies.tally(change, known, at=now)
 
 
 def _count(change: Change, found: Tally, now: datetime, queue: WorkQueue) -> None:

@@ -189,6 +189,7 @@ def _change(change: Change) -> Mapping[str, Any]:
             for one in change.participants.select_related("user").order_by("pk")
         ],
         "revision": change.revision,
+        "demand": change.demand,
         "state": change.state,
         "state_note": change.state_note,
         "submitted_at": change.submitted_at,

@@ -22,7 +22,7 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.notices import Format, Told, Topic
 from onboarding.models import Event, MailChoice, Notice, NoticeMark, Participant, Webhook
 from onboarding.ports import Clock, Mailer, WebhookSender
-from onboarding.services import events, places
+from onboarding.services import events, places, scope
 from onboarding.services.rights import reach_of, require_administrator
 
 if TYPE_CHECKING:
@@ -240,7 +240,11 @@ def _wanted(happened: Sequence[Event], now: datetime) -> Iterator[Notice]:
 
 def _concerns(user: User, event: Event, topic: Topic, authors: dict[int, set[int]]) -> bool:
     """Whether an event is a person's: others' requests are the approvers', the rest the authors'."""
-    if event.actor_id == user.pk or not user.is_active or event.change is None:
+    if event.actor_id == user.pk or not user.is_active:
+        return False
+    if topic is Topic.STOPPED:
+        return scope.fleets(reach_of(user)).filter(pk=event.fleet_id or 0).exists()
+    if event.change is None:
         return False
     wrote = authors.get(event.change.pk, set()) | {event.change.requester_id}
     if (topic is Topic.SUBMITTED) == (user.pk in wrote):

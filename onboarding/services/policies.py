@@ -10,6 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.intents import EditLayer
+from onboarding.domain.layer_rules import scope_of
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.plans import Plan
 from onboarding.domain.policy import (
@@ -24,9 +26,10 @@ from onboarding.domain.policy import (
     strictest,
 )
 from onboarding.domain.roles import Place
-from onboarding.models import Approval, Change, Participant, PolicyRule, WantedGroup
+from onboarding.models import Approval, Change, Fleet, Participant, PolicyRule, WantedGroup
 from onboarding.ports import Clock
 from onboarding.services import events, places
+from onboarding.services.layouts import layout_of
 from onboarding.services.rights import Reach, reach_of, require_administrator
 
 if TYPE_CHECKING:
@@ -51,22 +54,47 @@ def subject_of(change: Change) -> Subject:
     )
 
 
-def demand_on_plan(plan: Plan, *, fleet: str, scope: tuple[str, str] | None = None) -> Demand:
-    """What would be demanded of a plan that nobody asked for yet.
+def demand_on_plan(plan: Plan, *, fleet: Fleet, known: Iterable[Rule] | None = None) -> Demand:
+    """What would be demanded of a plan that nobody asked for yet; `known` spares reading the rules."""
+    intent = plan.intent
+    if isinstance(intent, EditLayer):
+        scope = scope_of(intent, layout_of(fleet))
+        tenant, environment = scope.tenant, scope.environment
+    else:
+        tenant, environment = intent.placement.tenant, intent.placement.environment
+    subject = Subject(fleet.name, intent.kind, tenant, environment, plan.destructive)
+    return demand_on(subject, rules() if known is None else known)
 
-    `scope` is the tenant and environment of a shared layer; a cluster's are in its intent.
-    """
-    tenant, environment = scope or (
-        str(plan.of_cluster.placement.tenant),
-        str(plan.of_cluster.placement.environment),
+
+def demand_on_plans(plans: Iterable[Plan], *, fleet: Fleet) -> Demand:
+    """The most that would be demanded of any of many plans."""
+    known = rules()
+    return strictest(demand_on_plan(one, fleet=fleet, known=known) for one in plans)
+
+
+def demand_on_edits(places: Iterable[tuple[str, str]], *, fleet: Fleet) -> Demand:
+    """The most that would be demanded of edits, by tenant and environment, after which nothing goes away."""
+    known = rules()
+    return strictest(
+        demand_on(Subject(fleet.name, Change.Kind.EDIT.value, *place, destructive=False), known)
+        for place in places
     )
-    subject = Subject(fleet, plan.intent.kind, tenant, environment, plan.destructive)
-    return demand_on(subject, rules())
 
 
 def demand_of(change: Change, known: Iterable[Rule]) -> Demand:
     """What holds for a change now: what was asked of it, or what the rules say today if that is stricter."""
     return in_force(Demand.from_data(change.demand), demand_on(subject_of(change), known))
+
+
+def demand_on_whole(changes: QuerySet[Change]) -> Demand:
+    """The most that holds for any of many changes of one fleet; as many queries for all as for one."""
+    known = rules()
+    columns = ("fleet__name", "kind", "tenant", "environment", "destructive")
+    rows = changes.order_by().values_list(*columns, "demand").distinct()
+    return strictest(
+        in_force(Demand.from_data(asked), demand_on(Subject(*subject), known))
+        for *subject, asked in rows
+    )
 
 
 def ask(change: Change, *, at: datetime) -> Demand:
@@ -178,6 +206,35 @@ def void_words(found: Tally) -> str:
     return " ".join(
         f"The approval by {who} does not count any more: {why}." for who, why in found.void
     )
+
+
+def in_short(changes: Sequence[Change]) -> dict[int, str]:
+    """How far waiting changes are, in a few words each, by number; none of those that wait for one approval.
+
+    For lists: three queries for any number of them, and no right is asked again.
+    """
+    waiting = [one for one in changes if one.state == DecisionState.SUBMITTED.value]
+    if not waiting:
+        return {}
+    numbers, known = [one.pk for one in waiting], rules()
+    given = set(
+        Approval.objects.filter(change__in=numbers, verdict=Approval.Verdict.APPROVE).values_list(
+            "change", "digest", "user"
+        )
+    )
+    groups: dict[int, list[str]] = {}
+    for change_id, name in WantedGroup.objects.filter(change__in=numbers).values_list(
+        "change", "name"
+    ):
+        groups.setdefault(change_id, []).append(name)
+    found = {}
+    for one in waiting:
+        needed = demand_of(one, known).approvers
+        count = sum((pk, digest) == (one.pk, one.plan_digest) for pk, digest, _ in given)
+        whose = f"; the next from {' and '.join(groups[one.pk])}" if one.pk in groups else ""
+        if whose or needed > 1:
+            found[one.pk] = f"{count} of {needed} approval{'' if needed == 1 else 's'}{whose}."
+    return found
 
 
 def helps(found: Tally, actor: User) -> bool:

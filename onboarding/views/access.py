@@ -56,7 +56,7 @@ def fleets_for(request: HttpRequest) -> list[Fleet]:
     user_with(request, Right.VIEW)
     found: list[Fleet] | None = getattr(request, "fleets", None)
     if found is None:
-        found = list(scope.fleets(reach_of(request.user)))
+        found = list(scope.fleets(reach_of(request.user)).select_related("stop_switch"))
         request.fleets = found  # type: ignore[attr-defined]
     return found
 

@@ -23,6 +23,7 @@ NOUNS = (
     ("hub", "hubs"),
     ("fleet", "fleets"),
     ("role", "roles"),
+    ("policy", "approval policies"),
     ("token", "tokens"),
 )
 FIELDS = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count as CountOf
@@ -17,9 +19,10 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.bulk import MOST_TICKED, CsvForm, SameForm
 from onboarding.forms.registration import OPTIONS
-from onboarding.models import Bulk, Fleet, Standing
-from onboarding.services import bulks, places
-from onboarding.views import access, listing
+from onboarding.models import Bulk, Change, Fleet, Standing
+from onboarding.services import bulks, places, policies
+from onboarding.views import access, listing, policy_part
+from onboarding.views.decision_part import of_whole
 from onboarding.views.pages import (
     BulkCluster,
     BulkDetailRow,
@@ -33,9 +36,6 @@ from onboarding.views.pages import (
     FormField,
     Link,
 )
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 TEMPLATE = (*PLACE, *OPTIONAL, *RELEASE_LABELS.values())
 SUBMITTED = DecisionState.SUBMITTED.value
@@ -117,7 +117,7 @@ def register_page(form: CsvForm) -> BulkFormPage:
     return BulkFormPage(
         title="Register many clusters",
         lede="One line each. Every line is planned by itself; what is wrong is said at its column, and "
-        "the rest goes on. Nothing is written before somebody else approves it.",
+        "the rest goes on. Nothing is written before others approve it; the next page says how many.",
         action=reverse("bulk-register"),
         fields=tuple(FormField(bound=form[name], is_optional=True) for name in form.fields),
         errors=tuple(str(error) for error in form.non_field_errors()),
@@ -135,16 +135,17 @@ def edit_page(
     chosen: set[str] | None,
     query: str,
     problem: str,
+    demand: str,
 ) -> BulkFormPage:
     """Where the same is asked of many clusters: those that the list's filter leaves, each with a box.
 
-    `problem` is why nothing is on offer, "" where something is.
+    `problem` is why nothing is on offer, "" where something is; `demand` what approval it will need.
     """
     fields = tuple(FormField(bound=form[name], is_optional=True) for name in form.fields)
     return BulkFormPage(
         title="Change many clusters",
         lede="What is left as it is stays as each cluster has it. Every cluster gets a plan and a "
-        "commit of its own, and one approval covers them all.",
+        f"commit of its own, and all of them are decided on at once. {demand}",
         action=f"{reverse('bulk-edit')}{f'?{query}' if query else ''}",
         fields=fields,
         errors=(*filter(None, [problem]), *(str(error) for error in form.non_field_errors())),
@@ -162,7 +163,7 @@ def edit_page(
     )
 
 
-def bulk_page(request: HttpRequest, bulk: Bulk, user: User) -> BulkPage:
+def bulk_page(request: HttpRequest, bulk: Bulk, now: datetime) -> BulkPage:
     """One bulk: how far it is, each row's result, and the decision on all that is open."""
     rows: QuerySet[Any] = bulks.with_results(bulk.rows.all())
     counted = Counter(
@@ -174,7 +175,7 @@ def bulk_page(request: HttpRequest, bulk: Bulk, user: User) -> BulkPage:
     pages, found = listing.paginate(request, shown.select_related("change__hub").order_by("number"))
     total = sum(counted.values())
     here = reverse("bulk-detail", args=[bulk.pk])
-    mine = bulk.requester_id == user.pk
+    mine = bulk.requester_id == request.user.pk
     may_correct = (
         mine
         and bulk.kind == Bulk.Kind.REGISTER
@@ -185,6 +186,7 @@ def bulk_page(request: HttpRequest, bulk: Bulk, user: User) -> BulkPage:
         )
     )
     is_checking = bulk.state == Bulk.State.CHECKING
+    digest = bulks.digest_of(bulk) if counted[SUBMITTED] and not is_checking else ""
     moving = any(counted[one] for one in _MOVING if is_checking or one != bulks.UNCHECKED)
     return BulkPage(
         number=bulk.pk,
@@ -204,12 +206,11 @@ def bulk_page(request: HttpRequest, bulk: Bulk, user: User) -> BulkPage:
         ),
         rows=tuple(_detail_row(row) for row in found),
         pages=pages,
-        decision=_decision(bulk, user, counted),
+        decision=_decision(request, bulk, counted, digest),
         chosen=_word(chosen) if chosen else "",
         # While rows are checked it moves with each of them, and nobody can decide on it yet.
-        impact=_impact(bulk, bulks.digest_of(bulk))
-        if counted[SUBMITTED] and not is_checking
-        else "",
+        impact=_impact(bulk, digest) if digest else "",
+        policy=_policy(bulk, now) if digest else "",
         note=bulk.note,
         all_url=here,
         correct_url=reverse("bulk-correct", args=[bulk.pk]) if may_correct else "",
@@ -261,32 +262,29 @@ def _detail_row(row: Any) -> BulkDetailRow:
     )
 
 
-def _decision(bulk: Bulk, user: User, counted: Counter[str]) -> Decision:
+def _decision(request: HttpRequest, bulk: Bulk, counted: Counter[str], digest: str) -> Decision:
     if bulk.state == Bulk.State.CHECKING or not counted[SUBMITTED]:
         return Decision()
-    if bulk.requester_id == user.pk:
-        return Decision(
-            withdraw_url=reverse("bulk-withdraw", args=[bulk.pk])
-            if bulk.state == Bulk.State.PROPOSED
-            else "",
-            denied="Somebody else approves what you asked for.",
-        )
-    may = access.rights_of(user, *places.of_bulk(bulk))
-    if Right.APPROVE not in may:
-        return Decision(
-            denied="Your account may not approve changes. Somebody with the right to approve has to look at it."
-        )
-    destructive = bulks.undecided(bulk).filter(change__destructive=True).exists()
-    allowed = not destructive or Right.APPROVE_DESTRUCTIVE in may
-    return Decision(
-        digest=bulks.digest_of(bulk),
-        approve_url=reverse("bulk-approve", args=[bulk.pk]) if allowed else "",
-        reject_url=reverse("bulk-reject", args=[bulk.pk]),
-        denied=""
-        if allowed
-        else "Something goes away on a cluster: approving that needs a right of its own.",
-        confirm_name=bulk.title if destructive else "",
+    found = of_whole(
+        request,
+        noun="bulk",
+        title=bulk.title,
+        pk=bulk.pk,
+        requester_id=bulk.requester_id,
+        touched=places.of_bulk(bulk),
+        undecided=Change.objects.filter(bulk_row__bulk=bulk, state=SUBMITTED),
+        digest=digest,
+        approve_label="Approve all of them",
     )
+    if bulk.requester_id != request.user.pk or bulk.state != Bulk.State.PROPOSED:
+        return found
+    return replace(found, withdraw_url=reverse("bulk-withdraw", args=[bulk.pk]))
+
+
+def _policy(bulk: Bulk, now: datetime) -> str:
+    """The most that is demanded of a row that waits."""
+    waiting = Change.objects.filter(bulk_row__bulk=bulk, state=SUBMITTED)
+    return policy_part.of_whole(policies.demand_on_whole(waiting), now)
 
 
 def _impact(bulk: Bulk, digest: str) -> str:
@@ -334,7 +332,7 @@ def _sentence(bulk: Bulk, counted: Counter[str], total: int) -> str:
             if not open_rows:
                 return f"None of {total} waits for a decision.{tail}"
             waits = "waits" if open_rows == 1 else "wait"
-            return f"{open_rows} of {total} {waits} for one approval by somebody who did not ask.{tail}"
+            return f"{open_rows} of {total} {waits} for approval by somebody who did not ask.{tail}"
         case Bulk.State.APPROVED:
             done = counted[DeliveryState.COMMITTED.value]
             return f"{done} of {total} are in Git.{tail}"

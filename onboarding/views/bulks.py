@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -14,8 +16,8 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
 from onboarding.forms.bulk import MOST_TICKED, CsvForm, SameForm
-from onboarding.models import Bulk, Cluster, Fleet
-from onboarding.services import bulks, offers
+from onboarding.models import Bulk, Cluster, Fleet, Standing
+from onboarding.services import bulks, offers, policies
 from onboarding.services.approvals import Decided
 from onboarding.views import access, exports
 from onboarding.views.bulk_page import (
@@ -29,7 +31,9 @@ from onboarding.views.bulk_page import (
     register_page,
 )
 from onboarding.views.cluster_list_page import filtered
+from onboarding.views.deciding import approval, decided, of_many, said
 from onboarding.views.partials import page_or_part
+from onboarding.views.policy_part import demand_words
 from onboarding.views.standing_rows import standings
 
 FORM = "onboarding/bulks/form.html"
@@ -104,9 +108,23 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
                 queue=wiring.queue(),
             )
             return redirect("bulk-detail", bulk.pk)
-    page = edit_page(form, found, chosen=chosen, query=request.GET.urlencode(), problem=problem)
+    page = edit_page(
+        form,
+        found,
+        chosen=chosen,
+        query=request.GET.urlencode(),
+        problem=problem,
+        demand=_demand(fleet, found),
+    )
     status = 422 if request.method == "POST" else 200
     return render(request, FORM, {"page": page}, status=status)
+
+
+def _demand(fleet: Fleet, standings: QuerySet[Standing]) -> str:
+    """What is demanded at most where all of these are changed and nothing goes away."""
+    places = standings.order_by().values_list("tenant", "environment").distinct()
+    demand = policies.demand_on_edits(places, fleet=fleet)
+    return demand_words(demand, wiring.clock().now())
 
 
 def _offer(fleet: Fleet) -> tuple[offers.Offer, str]:
@@ -177,12 +195,10 @@ def bulk_approve(request: HttpRequest, pk: int) -> HttpResponse:
         bulk,
         lambda: bulks.approve(
             bulk_id=bulk.pk,
-            digest=request.POST.get("digest", ""),
-            reason=request.POST.get("reason", "").strip(),
-            confirmed=request.POST.get("confirm", ""),
             actor=user,
             clock=wiring.clock(),
             queue=wiring.queue(),
+            **approval(request),
         ),
         "{} changes are approved. Workers write them to Git now.",
     )
@@ -196,13 +212,7 @@ def bulk_reject(request: HttpRequest, pk: int) -> HttpResponse:
     return _decided(
         request,
         bulk,
-        lambda: bulks.reject(
-            bulk_id=bulk.pk,
-            digest=request.POST.get("digest", ""),
-            reason=request.POST.get("reason", "").strip(),
-            actor=user,
-            clock=wiring.clock(),
-        ),
+        lambda: bulks.reject(bulk_id=bulk.pk, actor=user, clock=wiring.clock(), **said(request)),
         "{} changes are rejected.",
     )
 
@@ -228,8 +238,9 @@ def _bulk(request: HttpRequest, pk: int) -> Bulk:
     return bulk
 
 
-def _detail(request: HttpRequest, bulk: Bulk, **more: Any) -> HttpResponse:
-    page = bulk_page(request, bulk, access.user_with(request, Right.VIEW))
+def _detail(request: HttpRequest, bulk: Bulk, *, typed: str = "", **more: Any) -> HttpResponse:
+    page = bulk_page(request, bulk, wiring.clock().now())
+    page = replace(page, decision=replace(page.decision, reason=typed))
     return page_or_part(
         request,
         "onboarding/bulks/detail.html",
@@ -240,14 +251,13 @@ def _detail(request: HttpRequest, bulk: Bulk, **more: Any) -> HttpResponse:
 
 
 def _decided(
-    request: HttpRequest, bulk: Bulk, decide: Callable[[], Decided], said: str
+    request: HttpRequest, bulk: Bulk, decide: Callable[[], Decided], sentence: str
 ) -> HttpResponse:
-    """Decide, and go back to the page; a refusal is said there, with what was typed."""
-    try:
-        decided = decide()
-    except FleetError as error:
-        return _detail(request, bulk, problem=str(error), typed=request.POST.get("reason", ""))
-    if decided.waiting:
-        said = f"Your approval of {{}} changes counts. {decided.waiting} of them need another one."
-    messages.success(request, said.format(decided.count))
-    return redirect("bulk-detail", bulk.pk)
+    typed = request.POST.get("reason", "")
+    return decided(
+        request,
+        decide,
+        of_many(sentence),
+        back=("bulk-detail", bulk.pk),
+        again=lambda problem: _detail(request, bulk, problem=problem, typed=typed),
+    )

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Delivery
+from onboarding.services import policies
 from onboarding.views import access, listing
 from onboarding.views.change_page import row_of
 from onboarding.views.frame import waits_for
@@ -57,9 +58,11 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     sort = request.GET.get("sort", "age")
     rows = rows.order_by(*SORTS.get(sort, SORTS["age"]))
     pages, found = listing.paginate(request, rows)
-    deliveries = _latest_deliveries(found)
+    deliveries, so_far = _latest_deliveries(found), policies.in_short(found)
     return ChangeListPage(
-        rows=tuple(row_of(change, deliveries.get(change.pk)) for change in found),
+        rows=tuple(
+            row_of(change, deliveries.get(change.pk), so_far.get(change.pk, "")) for change in found
+        ),
         listing=listing.listing(
             request,
             columns=COLUMNS,
@@ -100,7 +103,7 @@ def _visible(request: HttpRequest) -> QuerySet[Change]:
     ).order_by("-pk")
     return (
         access.changes_for(request)
-        .select_related("requester", "hub")
+        .select_related("requester", "hub", "fleet")
         .defer("plan", "read_set")
         .annotate(delivery=Subquery(last.values("state")[:1]), in_fleet=F("fleet__name"))
     )

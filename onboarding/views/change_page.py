@@ -20,9 +20,10 @@ from onboarding.domain.lifecycle import (
 from onboarding.domain.reviews import STATUS_NAME
 from onboarding.models import Approval, Change, DeliveryAttempt, Outcome, Participant, PullRequest
 from onboarding.models import Delivery as DeliveryRow
-from onboarding.services import places, rollout_guard
+from onboarding.services import places, policies, rollout_guard
 from onboarding.services.observing import outcomes
 from onboarding.views import access
+from onboarding.views.decision_part import of_change
 from onboarding.views.hub_move_page import note_of_change
 from onboarding.views.leaving_part import leaving_plan
 from onboarding.views.pages import (
@@ -30,7 +31,6 @@ from onboarding.views.pages import (
     ChangePage,
     ChangeRow,
     Comparison,
-    Decision,
     Delivery,
     Fact,
     HistoryEntry,
@@ -43,6 +43,7 @@ from onboarding.views.pages import (
     Tab,
 )
 from onboarding.views.plan_page import plan_from_record
+from onboarding.views.policy_part import policy_of, so_far
 from onboarding.views.rollout_part import held, rollout_link
 
 if TYPE_CHECKING:
@@ -51,16 +52,13 @@ if TYPE_CHECKING:
 _CHECK_WORDS = {"passed": "Works", "running": "Progressing", "failed": "Failed"}
 _SHOWN_LACKING = 25
 TABS = ("plan", "diff", "values", "discussion", "delivery", "evidence")
-POLICY = "One approval by somebody who neither asked for this change nor edited it, for exactly the plan shown here."
-DESTRUCTIVE_POLICY = (
-    "Because something goes away, the approver needs the right for destructive changes, gives a reason "
-    "and types the cluster's name."
-)
 _ICONS = {
     "change.submitted": "send",
     "change.resubmitted": "send",
     "change.revised": "pencil",
     "change.approved": "check",
+    "change.approval_added": "check",
+    "change.recalled": "undo-2",
     "change.rejected": "x",
     "change.withdrawn": "undo-2",
     "change.discussed": "message-square",
@@ -76,8 +74,8 @@ def title_of(change: Change) -> str:
     return f"{Change.Kind(change.kind).name.capitalize()} {name}"
 
 
-def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
-    """One line of a list of changes."""
+def row_of(change: Change, delivery: DeliveryRow | None, so_far: str = "") -> ChangeRow:
+    """One line of a list of changes; `so_far` is how far its approvals are, "" where it needs one."""
     state = DecisionState(change.state)
     # What became of an approval that no longer stands is told on the change's page.
     in_force = delivery if state is DecisionState.APPROVED else None
@@ -92,7 +90,7 @@ def row_of(change: Change, delivery: DeliveryRow | None) -> ChangeRow:
         requester=change.requester.get_full_name() or change.requester.get_username(),
         at=change.submitted_at or change.updated_at,
         delivery=DeliveryState(in_force.state).word if in_force else "",
-        waits_for=_waits_for(state, delivery),
+        waits_for=so_far or _waits_for(state, delivery),
         clusters=change.about,
         is_destructive=change.destructive,
     )
@@ -125,6 +123,8 @@ def change_page(
     acts = allowed_acts(state, actor_is_author=author, actor_may=may)
     shown = "discussion" if comment else tab if tab in TABS else "plan"
     evidence, row = _evidence(change), rollout_guard.row_of(change)
+    found = policies.tally(change, policies.rules(), at=now)
+    waits = state is DecisionState.SUBMITTED
     return ChangePage(
         number=change.pk,
         title=title_of(change),
@@ -140,14 +140,27 @@ def change_page(
             delivery=delivery if state is DecisionState.APPROVED else None,
             is_layer=change.kind == Change.Kind.LAYER,
         ),
-        next_step=held(row, state) or _waits_for(state, delivery) or who_acts_next(state),
+        next_step=(waits and so_far(found))
+        or held(row, state)
+        or _waits_for(state, delivery)
+        or who_acts_next(state),
         rollout=rollout_link(row),
-        waits_since=change.submitted_at if state is DecisionState.SUBMITTED else None,
-        policy=f"{POLICY} {DESTRUCTIVE_POLICY}" if change.destructive else POLICY,
+        waits_since=change.submitted_at if waits else None,
+        recalled=change.state_note if waits and change.plan_digest else "",
+        policy=policy_of(change, found, now),
         plan=plan,
         values=values() if shown == "values" and plan and not plan.is_layer else None,
         plan_problem="" if change.plan_digest else change.state_note,
-        decision=_decision(change, acts=acts, author=author, may=may, errors=errors, reason=reason),
+        decision=of_change(
+            change,
+            found,
+            acts=acts,
+            author=author,
+            user=user,
+            may=may,
+            errors=errors,
+            reason=reason,
+        ),
         delivery=_delivery(delivery, now, may=may) if delivery else None,
         lapse=_lapse(change),
         remarks=_remarks(change),
@@ -216,59 +229,6 @@ def _tabs(
         Tab("discussion", "Discussion", f"{here}?tab=discussion", count=comments),
         Tab("delivery", "Delivery", f"{here}?tab=delivery", word=word),
         Tab("evidence", "Evidence", f"{here}?tab=evidence"),
-    )
-
-
-def _decision(
-    change: Change,
-    *,
-    acts: frozenset[Act],
-    author: bool,
-    may: frozenset[Right],
-    errors: tuple[str, ...],
-    reason: str,
-) -> Decision:
-    can_decide = bool(change.plan_digest)
-    may_approve = not change.destructive or Right.APPROVE_DESTRUCTIVE in may
-    return Decision(
-        digest=change.plan_digest,
-        revision=change.revision,
-        approve_url=reverse("change-approve", args=[change.pk])
-        if Act.APPROVE in acts and can_decide and may_approve
-        else "",
-        confirm_name=change.about if change.destructive else "",
-        reject_url=reverse("change-reject", args=[change.pk])
-        if Act.REJECT in acts and can_decide
-        else "",
-        withdraw_url=reverse("change-withdraw", args=[change.pk])
-        if Act.WITHDRAW in acts and author and not change.settled_at
-        else "",
-        submit_url=reverse("change-resubmit", args=[change.pk])
-        if Act.SUBMIT in acts and change.state == DecisionState.LAPSED.value
-        else "",
-        denied=_denied(change, author=author, may=may),
-        reason=reason,
-        errors=errors,
-    )
-
-
-def _denied(change: Change, *, author: bool, may: frozenset[Right]) -> str:
-    """Why this reader cannot approve a change that waits for approval."""
-    if change.state != DecisionState.SUBMITTED.value:
-        return ""
-    if author:
-        return "You asked for this change or edited it, so somebody else has to approve it."
-    if Right.APPROVE not in may:
-        return "Your account may not approve changes. Somebody with the right to approve has to look at it."
-    if change.destructive and Right.APPROVE_DESTRUCTIVE not in may:
-        return (
-            "Something that runs goes away with this change, which your account may not approve. "
-            "Somebody with the right to approve destructive changes has to."
-        )
-    return (
-        ""
-        if change.plan_digest
-        else "Its plan is refused as the fleet stands now; it cannot be approved."
     )
 
 

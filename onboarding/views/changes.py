@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -20,6 +21,7 @@ from onboarding.services.delivery import deliveries
 from onboarding.views import access, interruptions
 from onboarding.views.change_list_page import change_list_page
 from onboarding.views.change_page import change_page
+from onboarding.views.deciding import approval, decided, said
 from onboarding.views.partials import page_or_part
 from onboarding.views.values_page import change_values
 
@@ -59,14 +61,12 @@ def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
         change,
         lambda: approvals.approve(
             change_id=change.pk,
-            digest=request.POST.get("digest", ""),
-            reason=request.POST.get("reason", "").strip(),
-            confirmed=request.POST.get("confirm", ""),
             actor=user,
             clock=wiring.clock(),
             queue=wiring.queue(),
+            **approval(request),
         ),
-        "Approved. A worker writes it to Git now.",
+        lambda _: _approved(change),
     )
 
 
@@ -79,11 +79,7 @@ def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         change,
         lambda: approvals.reject(
-            change_id=change.pk,
-            digest=request.POST.get("digest", ""),
-            reason=request.POST.get("reason", "").strip(),
-            actor=user,
-            clock=wiring.clock(),
+            change_id=change.pk, actor=user, clock=wiring.clock(), **said(request)
         ),
         "Rejected. The requester sees your reason.",
     )
@@ -151,17 +147,25 @@ def change_comment(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(reverse("change-detail", args=[change.pk]) + "?tab=discussion")
 
 
+def _approved(change: Change) -> str:
+    """What an approval came to."""
+    change.refresh_from_db(fields=["state"])
+    if change.state == DecisionState.APPROVED.value:
+        return "Approved. A worker writes it to Git now."
+    return "Your approval counts. It needs another one."
+
+
 def _decided(
-    request: HttpRequest, change: Change, decide: Callable[[], object], done: str
+    request: HttpRequest,
+    change: Change,
+    decide: Callable[[], Any],
+    done: str | Callable[[Any], str],
 ) -> HttpResponse:
-    """Do it and go back to the page, or show the page again with the reason why not (422)."""
-    try:
-        decide()
-    except FleetError as error:
+    def again(problem: str) -> HttpResponse:
         change.refresh_from_db()
-        return _detail(request, change, errors=(str(error),), status=422)
-    messages.success(request, done)
-    return redirect("change-detail", change.pk)
+        return _detail(request, change, errors=(problem,), status=422)
+
+    return decided(request, decide, done, back=("change-detail", change.pk), again=again)
 
 
 def _detail(

@@ -4,30 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.roles import EVERYWHERE
-from onboarding.models import HubWatch, Participant
+from onboarding.models import Approval, Change, HubWatch, Participant, WantedGroup
+from onboarding.services import stopping
 from onboarding.views import access
-from onboarding.views.pages import FleetChoice, Frame
+from onboarding.views.pages import Fact, FleetChoice, Frame
 
 
-def waits_for(request: HttpRequest) -> Any:
-    """The changes that wait for this person: to approve, or to look at again after a lapse."""
-    mine = Participant.objects.filter(
-        change=OuterRef("pk"), user_id=request.user.pk or 0, role=Participant.Role.AUTHOR
-    )
-    seen = access.changes_for(request).annotate(is_mine=Exists(mine))
-    lapsed = Q(state=DecisionState.LAPSED.value, is_mine=True)
-    if Right.APPROVE not in access.rights_of(request.user):
-        return seen.filter(lapsed)
-    asked = Q(state=DecisionState.SUBMITTED.value, is_mine=False)
-    if not access.approves_everywhere(request.user):
-        asked &= Q(pk__in=access.changes_for(request, Right.APPROVE).order_by().values("pk"))
-    return seen.filter(asked | lapsed)
+def waits_for(request: HttpRequest) -> QuerySet[Change]:
+    """The changes that wait for this person: to decide on, or to look at again after a lapse.
+
+    Only what they may decide on now, and where it helps: not what they approved already, and where
+    somebody of a group has to be next, only where they are in it.
+    """
+    may, me = access.rights_of(request.user), request.user.pk or 0
+    here = {"change": OuterRef("pk")}
+    mine = Participant.objects.filter(**here, user_id=me, role=Participant.Role.AUTHOR)
+    approved = Approval.objects.filter(**here, digest=OuterRef("plan_digest"), user_id=me)
+    wanted = WantedGroup.objects.filter(**here)
+    of_mine = wanted.filter(name__in=Group.objects.filter(user=me).values("name"))
+    seen = access.changes_for(request)
+    waits = Q(Exists(mine), state=DecisionState.LAPSED.value)
+    if Right.APPROVE in may:
+        can_decide = ~Exists(mine) & ~Exists(approved) & (~Exists(wanted) | Exists(of_mine))
+        open_to_me = Q(can_decide, state=DecisionState.SUBMITTED.value) & ~Q(plan_digest="")
+        if not access.approves_everywhere(request.user):
+            open_to_me &= _within(request, Right.APPROVE)
+        if Right.APPROVE_DESTRUCTIVE not in access.rights_of(request.user, EVERYWHERE):
+            open_to_me &= Q(destructive=False) | _within(request, Right.APPROVE_DESTRUCTIVE)
+        waits |= open_to_me
+    return seen.filter(waits)
+
+
+def _within(request: HttpRequest, right: Right) -> Q:
+    """The changes over which this person has a right."""
+    return Q(pk__in=access.changes_for(request, right).order_by().values("pk"))
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -56,6 +73,11 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             may_administer=Right.ADMINISTER in may,
             sees_fleet=current is None or access.sees_whole_fleet(request),
             sees_all=Right.VIEW in access.rights_of(request.user, EVERYWHERE),
+            stops=tuple(
+                Fact(fleet.name, stopping.sentence(fleet.stop_switch))
+                for fleet in fleets
+                if hasattr(fleet, "stop_switch") and fleet.stop_switch.stopped_at
+            ),
             is_demo=HubWatch.objects.filter(demo=True).exists(),
         )
     }

@@ -151,9 +151,9 @@ def edit_url(path: str, tenant: str) -> str:
     return f"{reverse('layer-edit')}?{urlencode({'file': path, 'tenant': tenant})}"
 
 
-def told(plan: Plan) -> LayerPreview:
-    """A plan that was just made, as the form shows it."""
-    return LayerPreview(plan=plan_from_record(record(plan)))
+def told(plan: Plan, demand: str) -> LayerPreview:
+    """A plan that was just made, as the form shows it, with what approval it will need."""
+    return LayerPreview(plan=plan_from_record(record(plan), demand=demand))
 
 
 def refused_preview(refused: FleetError, intent: EditLayer | None) -> LayerPreview:

@@ -25,6 +25,7 @@ from onboarding.services.layouts import layout_of
 from onboarding.views import access, interruptions, layer_page
 from onboarding.views.pages import LayerPreview
 from onboarding.views.partials import is_partial
+from onboarding.views.policy_part import before_asking
 from onboarding.views.registration_subject import plain
 
 PAGE = "onboarding/tenants/layer.html"
@@ -184,7 +185,8 @@ def _preview(
         )
     except FleetError as error:
         return layer_page.refused_preview(error, intent)
-    return layer_page.told(plan)
+    demand = before_asking(plan, fleet=asked.fleet, now=wiring.clock().now())
+    return layer_page.told(plan, demand)
 
 
 def _submitted(request: HttpRequest, asked: _Asked) -> HttpResponse:

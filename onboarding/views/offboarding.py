@@ -45,6 +45,7 @@ def cluster_offboard(request: HttpRequest, hub: str, name: str) -> HttpResponse:
         workloads=request.POST.get("workloads", request.GET.get("workloads", "")),
         repository=lambda one: wiring.current_repository(one.fleet),
         renderer=wiring.renderer(),
+        now=wiring.clock().now(),
         error=error,
     )
     return page_or_part(request, PAGE, PART, {"page": page}, status=422 if error else 200)

@@ -24,6 +24,7 @@ from onboarding.views.pages import (
     TimelineStep,
     WorkloadChoice,
 )
+from onboarding.views.policy_part import before_asking
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -57,6 +58,7 @@ def offboard_page(
     workloads: str,
     repository: Callable[[Cluster], FleetRepository],
     renderer: ChartRenderer,
+    now: datetime,
     error: str = "",
 ) -> OffboardPage:
     """The page of a cluster that shall leave, leaves or has left.
@@ -87,7 +89,7 @@ def offboard_page(
     )
     if cluster is None or is_open:
         return page
-    return _asking(page, cluster, here, workloads, repository, renderer, may_ask=may_ask)
+    return _asking(page, cluster, here, workloads, repository, renderer, now=now, may_ask=may_ask)
 
 
 def _as_of(run: Offboarding | None) -> datetime | None:
@@ -129,6 +131,7 @@ def _asking(
     repository: Callable[[Cluster], FleetRepository],
     renderer: ChartRenderer,
     *,
+    now: datetime,
     may_ask: bool,
 ) -> OffboardPage:
     """The question, and once it is answered, all that goes away."""
@@ -155,7 +158,8 @@ def _asking(
     except FleetError as error:
         return replace(page, problem=page.problem or str(error))
     plan = leaving_plan(plan_records.record(found), cluster.name)
-    return replace(page, plan=plan, ask_url=here if may_ask else "")
+    demand = before_asking(found, fleet=cluster.fleet, now=now)
+    return replace(page, plan=plan, demand=demand, ask_url=here if may_ask else "")
 
 
 def _run(run: Offboarding, user: User, *, is_open: bool) -> LeavingRun:

@@ -14,9 +14,10 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
 from onboarding.models import Cluster
-from onboarding.services import pausing, places
+from onboarding.services import pausing, places, policies
 from onboarding.views import access
 from onboarding.views.pages import Link, PausePage
+from onboarding.views.policy_part import demand_words
 
 _HOURS = (("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "7 days"))
 
@@ -86,6 +87,10 @@ def _page(request: HttpRequest, cluster: Cluster, error: str) -> PausePage:
             Link(cluster.name, reverse("cluster-detail", args=place)),
         ),
         hours=_HOURS,
+        demand=demand_words(
+            policies.demand_on_edits([(cluster.tenant, cluster.environment)], fleet=cluster.fleet),
+            wiring.clock().now(),
+        ),
         reason=request.POST.get("reason", ""),
         problem=error,
         denied="" if may_ask else "Your account may not request changes.",

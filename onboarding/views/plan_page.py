@@ -29,9 +29,12 @@ _OPEN = 3
 
 
 def plan_from_record(
-    record: Mapping[str, Any], *, digest: str = "", moved_page: str = ""
+    record: Mapping[str, Any], *, digest: str = "", moved_page: str = "", demand: str = ""
 ) -> Plan | None:
-    """The stored plan (`services.plan_records`) as a page object; None where there is none."""
+    """The stored plan (`services.plan_records`) as a page object; None where there is none.
+
+    `demand` is what approval it will need, where nobody asked for it yet.
+    """
     if not record:
         return None
     return Plan(
@@ -45,6 +48,7 @@ def plan_from_record(
         ),
         base_commit=record["commit"],
         digest=digest,
+        demand=demand,
         **_layer(record, moved_page),
     )
 

@@ -25,6 +25,7 @@ from onboarding.views import access, interruptions
 from onboarding.views.pages import FormPage, Hidden, Link, Preview
 from onboarding.views.partials import is_partial
 from onboarding.views.plan_page import plan_from_record
+from onboarding.views.policy_part import before_asking
 from onboarding.views.registration_page import preview as preview_page
 from onboarding.views.registration_page import sections
 from onboarding.views.registration_subject import (
@@ -259,8 +260,10 @@ def _bound(request: HttpRequest, subject: Subject) -> tuple[RegistrationForm, Pr
     except Refused as refused:
         form.refuse(refused)
         return form, preview_page(plan=None, refusals=refused.refusals)
-    shown = plan_from_record(plan_records.columns(plan)["plan"])
-    return form, preview_page(plan=shown, as_of=wiring.clock().now())
+    now = wiring.clock().now()
+    demand = before_asking(plan, fleet=subject.fleet, now=now)
+    shown = plan_from_record(plan_records.columns(plan)["plan"], demand=demand)
+    return form, preview_page(plan=shown, as_of=now)
 
 
 def _offer(

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count as CountOf
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from onboarding.domain.lifecycle import Right
+from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.domain.roles import Place
 from onboarding.domain.rollout import Health, RowFacts, RowState
 from onboarding.models import Change, Fleet, Rollout, RolloutRow, RolloutWave
-from onboarding.services import places, rollouts, scope
+from onboarding.services import places, policies, rollouts, scope
 from onboarding.services.rollout_facts import gather
 from onboarding.services.rollouts import PlannedRow, Proposal
-from onboarding.views import access, listing
+from onboarding.views import access, listing, policy_part
+from onboarding.views.decision_part import of_whole
 from onboarding.views.pages import (
     Count,
+    Decision,
     Link,
     RolloutClusterRow,
     RolloutFormPage,
@@ -33,7 +37,7 @@ from onboarding.views.pages import (
 )
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    from django.contrib.auth.models import AnonymousUser, User
 
     from onboarding.forms.rollout import RolloutForm
 
@@ -108,7 +112,9 @@ def _moves(rollout: Rollout) -> str:
     return f"{rollout.label}: {rollout.source} → {rollout.target}"
 
 
-def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
+def rollout_page(
+    request: HttpRequest, rollout: Rollout, *, now: datetime, typed: str = ""
+) -> RolloutPage:
     """One rollout: its state, its waves with every cluster, and what may be done with it."""
     seen = gather(rollout, now=now)
     proposed = rollout.state == Rollout.State.PROPOSED
@@ -129,11 +135,9 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
         for one in seen.waves
     )
     touched = places.of_rollout(rollout)
-    may_ask = Right.REQUEST in access.rights_of(user, *touched)
+    may_ask = Right.REQUEST in access.rights_of(request.user, *touched)
     is_open = rollout.ended_at is None
     here = reverse("rollout-detail", args=[rollout.pk])
-    destructive = any(row.change.destructive for row in seen.rows.values())
-    denied = _decide_denied(rollout, user) if proposed else ""
     return RolloutPage(
         title=rollout.title,
         moves=_moves(rollout),
@@ -148,15 +152,14 @@ def rollout_page(rollout: Rollout, *, user: User, now: datetime) -> RolloutPage:
         approved_at=rollout.approved_at,
         ended_at=rollout.ended_at,
         checked_at=rollout.checked_at,
-        left_out=_left_out(rollout, user),
+        left_out=_left_out(rollout, request.user),
         verbs=_verbs(rollout) if may_ask else (),
         needs_reason=_reasoned(rollout) if may_ask and is_open else (),
         verbs_denied="" if may_ask or not is_open or proposed else "Your account may not lead it.",
-        digest=rollouts.digest_of(rollout) if proposed else "",
-        approve_url=f"{here}approve/" if proposed and not denied else "",
-        reject_url=f"{here}reject/" if proposed and not denied else "",
-        decide_denied=denied,
-        confirm=rollout.title if destructive else "",
+        decision=replace(_decision(request, rollout, touched), reason=typed),
+        policy=policy_part.of_whole(policies.demand_on_whole(_waiting(rollout)), now)
+        if proposed
+        else "",
         refresh_url=here if is_open else "",
         undoes=_link(rollout.undoes) if rollout.undoes else None,
         ways_back=tuple(_link(one) for one in rollout.ways_back.order_by("pk")),
@@ -167,7 +170,7 @@ def _link(rollout: Rollout) -> Link:
     return Link(rollout.title, reverse("rollout-detail", args=[rollout.pk]))
 
 
-def _left_out(rollout: Rollout, user: User) -> tuple[tuple[str, str], ...]:
+def _left_out(rollout: Rollout, user: User | AnonymousUser) -> tuple[tuple[str, str], ...]:
     """The clusters that were not taken in, with the reason; of those that this reader may not see, how many."""
     reach = access.reach_of(user)
     found = [(name, why) for name, why in rollout.left_out]
@@ -183,12 +186,28 @@ def _left_out(rollout: Rollout, user: User) -> tuple[tuple[str, str], ...]:
     return tuple(shown)
 
 
-def _decide_denied(rollout: Rollout, user: User) -> str:
-    if rollout.requester_id == user.pk:
-        return "You asked for it, so somebody else has to decide on it."
-    if Right.APPROVE not in access.rights_of(user, *places.of_rollout(rollout)):
-        return "Your account may not approve changes."
-    return ""
+def _decision(request: HttpRequest, rollout: Rollout, touched: frozenset[Place]) -> Decision:
+    if rollout.state != Rollout.State.PROPOSED:
+        return Decision()
+    return of_whole(
+        request,
+        noun="rollout",
+        title=rollout.title,
+        pk=rollout.pk,
+        requester_id=rollout.requester_id,
+        touched=touched,
+        undecided=_waiting(rollout),
+        digest=rollouts.digest_of(rollout),
+        approve_label="Approve all waves",
+        help_text="An approval covers every row as it is shown here, and its way back. Nothing of a wave "
+        "is written before the gate before it has passed.",
+    )
+
+
+def _waiting(rollout: Rollout) -> QuerySet[Change]:
+    return Change.objects.filter(
+        rollout_row__wave__rollout=rollout, state=DecisionState.SUBMITTED.value
+    )
 
 
 def _plans(rollout: Rollout) -> dict[int, str]:
@@ -327,9 +346,12 @@ def _reasoned(rollout: Rollout) -> tuple[RolloutVerb, ...]:
 
 
 def rollout_form_page(
-    form: RolloutForm, proposal: Proposal | None, *, problem: str = ""
+    form: RolloutForm, proposal: Proposal | None, *, problem: str = "", demand: str = ""
 ) -> RolloutFormPage:
-    """The form, and beside it every wave with what would be done to each cluster."""
+    """The form, and beside it every wave with what would be done to each cluster.
+
+    `demand` is what approval it will need.
+    """
     return RolloutFormPage(
         form=form,
         crumbs=(Link("Rollouts", reverse("rollout-list")),),
@@ -344,6 +366,7 @@ def rollout_form_page(
         left_out=tuple((one.name, why) for one, why in proposal.left_out) if proposal else (),
         clusters=proposal.size if proposal else 0,
         problem=problem,
+        demand=demand,
     )
 
 

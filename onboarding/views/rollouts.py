@@ -17,10 +17,13 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.rollout import RolloutForm
 from onboarding.models import Fleet, Rollout
-from onboarding.services import rollout_undo, rollout_verbs, rollouts, scope
+from onboarding.services import policies, rollout_undo, rollout_verbs, rollouts, scope
+from onboarding.services.approvals import Decided
 from onboarding.services.rollouts import Proposal
 from onboarding.views import access
+from onboarding.views.deciding import approval, decided, of_many, said
 from onboarding.views.partials import page_or_part
+from onboarding.views.policy_part import demand_words
 from onboarding.views.rollout_page import rollout_form_page, rollout_list_page, rollout_page
 
 if TYPE_CHECKING:
@@ -67,11 +70,18 @@ def rollout_new(request: HttpRequest) -> HttpResponse:
             form.refuse(refused)
         except FleetError as error:
             problem = str(error)
-    page = rollout_form_page(form, proposal, problem=problem)
+    demand = _demand(fleet, proposal) if proposal else ""
+    page = rollout_form_page(form, proposal, problem=problem, demand=demand)
     failed = problem or (form.is_bound and form.errors)
     return render(
         request, "onboarding/rollouts/new.html", {"page": page}, status=422 if failed else 200
     )
+
+
+def _demand(fleet: Fleet, proposal: Proposal) -> str:
+    plans = [row.plan for _, rows in proposal.waves for row in rows if row.plan is not None]
+    demand = policies.demand_on_plans(plans, fleet=fleet)
+    return demand_words(demand, wiring.clock().now())
 
 
 def _proposal(fleet: Fleet, form: RolloutForm, user: User) -> Proposal:
@@ -95,13 +105,20 @@ def _channels(user: User, fleet: Fleet) -> tuple[str, ...]:
 @require_GET
 def rollout_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One rollout with every wave and cluster."""
-    user = access.user_with(request, Right.VIEW)
-    page = rollout_page(_rollout(request, pk), user=user, now=wiring.clock().now())
+    access.user_with(request, Right.VIEW)
+    return _detail(request, _rollout(request, pk))
+
+
+def _detail(
+    request: HttpRequest, rollout: Rollout, *, problem: str = "", typed: str = ""
+) -> HttpResponse:
+    page = rollout_page(request, rollout, now=wiring.clock().now(), typed=typed)
     return page_or_part(
         request,
         "onboarding/rollouts/detail.html",
         "onboarding/rollouts/_detail_part.html",
-        {"page": page},
+        {"page": page, "problem": problem},
+        status=422 if problem else 200,
     )
 
 
@@ -109,17 +126,18 @@ def rollout_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def rollout_approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve all of it, as it was shown."""
     user = access.user_with(request, Right.APPROVE)
-    return _moved(
+    rollout = _rollout(request, pk)
+    return _decided(
         request,
-        pk,
-        partial(
-            rollouts.approve,
-            digest=request.POST.get("digest", ""),
+        rollout,
+        lambda: rollouts.approve(
+            rollout_id=rollout.pk,
             actor=user,
+            clock=wiring.clock(),
             queue=wiring.queue(),
-            reason=request.POST.get("reason", ""),
-            confirmed=request.POST.get("confirm", ""),
+            **approval(request),
         ),
+        "All waves are approved: {} clusters.",
     )
 
 
@@ -127,15 +145,14 @@ def rollout_approve(request: HttpRequest, pk: int) -> HttpResponse:
 def rollout_reject(request: HttpRequest, pk: int) -> HttpResponse:
     """Reject all of it."""
     user = access.user_with(request, Right.APPROVE)
-    return _moved(
+    rollout = _rollout(request, pk)
+    return _decided(
         request,
-        pk,
-        partial(
-            rollouts.reject,
-            digest=request.POST.get("digest", ""),
-            actor=user,
-            reason=request.POST.get("reason", ""),
+        rollout,
+        lambda: rollouts.reject(
+            rollout_id=rollout.pk, actor=user, clock=wiring.clock(), **said(request)
         ),
+        "The rollout is rejected: {} clusters stay as they are.",
     )
 
 
@@ -192,6 +209,19 @@ def rollout_stop(request: HttpRequest, pk: int) -> HttpResponse:
 def _rollout(request: HttpRequest, pk: int) -> Rollout:
     rows = access.rollouts_for(request).select_related("fleet", "requester", "undoes")
     return access.first(rows.filter(pk=pk), "rollout")
+
+
+def _decided(
+    request: HttpRequest, rollout: Rollout, decide: Callable[[], Decided], sentence: str
+) -> HttpResponse:
+    typed = request.POST.get("reason", "")
+    return decided(
+        request,
+        decide,
+        of_many(sentence),
+        back=("rollout-detail", rollout.pk),
+        again=lambda problem: _detail(request, rollout, problem=problem, typed=typed),
+    )
 
 
 def _moved(request: HttpRequest, pk: int, move: Callable[..., Any]) -> HttpResponse:

@@ -27,6 +27,7 @@ PAGES = (
     "/clusters/hub-cluster/spoke-dev-workload1/?tab=files",
     "/clusters/hub-cluster/spoke-dev-workload1/edit/",
     "/changes/",
+    "/inbox/",
     "/releases/",
     "/tenants/",
     "/tenants/tenant1/",
@@ -56,6 +57,9 @@ ADMINISTRATION = (
     "/admin/hubs/hub-cluster/",
     "/admin/tokens/",
     "/admin/tokens/add/",
+    "/admin/policies/",
+    "/admin/policies/?fleet=demo-fleet&tenant=tenant1&environment=prod&kind=edit",
+    "/admin/policies/add/",
     "/admin/webhooks/",
     "/admin/webhooks/add/",
 )

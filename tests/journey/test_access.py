@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 
 from onboarding import tasks, wiring
+from onboarding.domain.policy import Rule
 from onboarding.models import (
     Adoption,
     ApplicationStatus,
@@ -29,6 +30,7 @@ from onboarding.models import (
     Hub,
     LintReport,
     Offboarding,
+    PolicyRule,
     Rollout,
     RolloutRow,
     RolloutWave,
@@ -72,6 +74,7 @@ ADDRESSES = {
     "pause-end": "/clusters/{hub}/{cluster}/pause/end/",
     "drift-adopt": "/clusters/{hub}/{cluster}/drift/adopt/",
     "drift-reassert": "/clusters/{hub}/{cluster}/drift/reassert/",
+    "inbox": "/inbox/",
     "change-list": "/changes/?inbox=all",
     "change-detail": "/changes/{change}/",
     "change-edit": "/changes/{change}/edit/",
@@ -129,6 +132,12 @@ ADDRESSES = {
     "hub-add": "/admin/hubs/add/",
     "hub-edit": "/admin/hubs/{hub}/",
     "hub-test": "/admin/hubs/{hub}/test/",
+    "policy-list": "/admin/policies/",
+    "policy-add": "/admin/policies/add/",
+    "policy-edit": "/admin/policies/{policy}/",
+    "policy-remove": "/admin/policies/{policy}/remove/",
+    "fleet-stop": "/admin/fleets/platform/stop/",
+    "fleet-go": "/admin/fleets/platform/go/",
     "webhook-list": "/admin/webhooks/",
     "webhook-add": "/admin/webhooks/add/",
     "webhook-edit": "/admin/webhooks/chat/",
@@ -289,7 +298,9 @@ def world(place: Place, change: Change, monkeypatch: pytest.MonkeyPatch) -> Worl
         cluster_name=THERE,
     )
     tasks.refresh_standings()
+    policy = PolicyRule.objects.create(name="All", rule=Rule("All").to_data(), updated_at=NOW)
     keys = {
+        "policy": policy.pk,
         "hub": HUB,
         "cluster": THERE,
         "tenant": "tenant1",

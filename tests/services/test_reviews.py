@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,17 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from onboarding import wiring
+from onboarding.domain import freezes
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
+from onboarding.domain.policy import Rule
 from onboarding.domain.reviews import CheckFacts, CheckState, PullRequestFacts, PullRequestState
 from onboarding.models import Change, Delivery, Fleet, PullRequest
-from onboarding.services import changes, configuration
+from onboarding.services import changes, configuration, policies, stopping
 from onboarding.services.delivery import deliveries
 from tests import repositories
 from tests.fakes import FakeQueue
-from tests.stage import COMMITTED, LAPSED, Stage, delivery_of, member, outcomes, state_of
+from tests.stage import COMMITTED, LAPSED, QUEUED, Stage, delivery_of, member, outcomes, state_of
 
 IN_REVIEW = (DecisionState.APPROVED.value, DeliveryState.IN_REVIEW.value)
 PUSHING = (DecisionState.APPROVED.value, DeliveryState.PUSHING.value)
@@ -224,6 +227,54 @@ def test_an_approval_that_is_void_closes_the_request(stage: ReviewStage) -> None
     assert stage.forge.statuses[-1] == (request.head_commit, False)
     assert stage.forge.pulls[1].state is PullRequestState.CLOSED
     assert "The approval by arno does not count" in stage.forge.said[0]
+
+
+def test_a_freeze_fails_the_check_until_it_ends(stage: ReviewStage) -> None:
+    change, request = stage.in_review()
+    begins, ends = stage.clock.now(), stage.clock.now() + timedelta(hours=1)
+    window = freezes.parse(f"{begins:%Y-%m-%d %H:%M} - {ends:%Y-%m-%d %H:%M} UTC")
+    policies.save(
+        rule=Rule("frozen", freezes=(window,)),
+        actor=stage.person("ada", "administrator"),
+        clock=stage.clock,
+    )
+    stage.look()
+    assert state_of(change) == IN_REVIEW
+    assert stage.forge.statuses[-1] == (request.head_commit, False)
+    assert delivery_of(change).reason.startswith("A freeze holds until ")
+    stage.clock.advance(3600)
+    stage.look()
+    assert stage.forge.statuses[-1] == (request.head_commit, True)
+    assert delivery_of(change).reason == ""
+
+
+def test_a_stop_fails_the_check_and_opens_no_request(stage: ReviewStage) -> None:
+    change, request = stage.in_review()
+    other = stage.approved("spoke-b")
+    admin = stage.person("ada", "administrator")
+    stopping.stop(fleet=stage.fleet, reason="Outage.", actor=admin, clock=stage.clock)
+    stage.look()
+    assert state_of(change) == IN_REVIEW
+    assert stage.forge.statuses[-1] == (request.head_commit, False)
+    assert state_of(other) == QUEUED
+    assert len(stage.forge.pulls) == 1
+    stopping.go(fleet=stage.fleet, actor=admin, clock=stage.clock, queue=stage.queue)
+    stage.look()
+    assert state_of(other) == IN_REVIEW
+    assert stage.forge.statuses[0] == (request.head_commit, True)
+    assert state_of(change) == IN_REVIEW
+
+
+def test_a_rule_that_became_stricter_closes_the_request(stage: ReviewStage) -> None:
+    change, _ = stage.in_review()
+    policies.save(
+        rule=Rule("two", approvers=2),
+        actor=stage.person("ada", "administrator"),
+        clock=stage.clock,
+    )
+    assert stage.look().lapsed == (change.pk,)
+    assert stage.forge.pulls[1].state is PullRequestState.CLOSED
+    assert "needs 1 more approval" in stage.forge.said[0]
 
 
 def test_it_tells_what_a_request_waits_for(stage: ReviewStage) -> None:

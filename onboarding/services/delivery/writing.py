@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from onboarding.domain.alarms import Alarm, of_refusal
 from onboarding.domain.errors import FleetError, Refused, Transient
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.plans import with_folders
-from onboarding.models import Delivery, Fleet
-from onboarding.ports import Clock, FleetRepository
+from onboarding.models import Delivery
 from onboarding.services import indexing, rollout_guard, stopping
-from onboarding.services.delivery import lapsing, settling, writer_lease
+from onboarding.services.delivery import settling, writer_lease
 from onboarding.services.delivery.gate import Gate, Held
+from onboarding.services.delivery.keeping import Keeper
 from onboarding.services.delivery.other_members import index_others
-from onboarding.services.delivery.pace import next_turn
 from onboarding.services.delivery.replanning import Checked, Ground, Prepared, build, check
 
 _log = logging.getLogger(__name__)
@@ -37,43 +33,18 @@ _PATIENCE = 1
 _SMALLER = 0.75
 _LARGER = 1.25
 _FEW = 10
-_MOST_TRIES = 8
 # One bad change among a hundred is found by seven refused pushes; a branch that refuses all, by none.
 _MOST_REFUSALS_IN_A_ROW = 12
-_RENEW_AFTER = 3.0
-_LOOK_WHILE_STOPPED = timedelta(seconds=60)
 
 
-class Writer:
+class Writer(Keeper):
     """One holder of a fleet's lease, writing until nothing is due; keeps count of what it did."""
 
     _followed: tuple[DeliveryState, ...] = (DeliveryState.QUEUED, DeliveryState.PUSHING)
     """The states that this way of delivering leads further."""
 
-    def __init__(
-        self,
-        *,
-        fleet: Fleet,
-        repository: FleetRepository,
-        clock: Clock,
-        lease: writer_lease.Lease,
-        worker: str,
-        push_seconds: float,
-    ) -> None:
-        self.committed: list[int] = []
-        self.lapsed: list[int] = []
-        self.recalled: list[int] = []
-        self.failed: list[int] = []
-        self.waiting: list[int] = []
-        self.rejected: list[int] = []
-        self.merged_differently: list[int] = []
-        self._fleet = fleet
-        self._repository = repository
-        self._clock = clock
-        self._lease = lease
-        self._worker = worker
-        self._push_seconds = push_seconds
-        self._renewed = time.monotonic()
+    def __init__(self, **work: Any) -> None:
+        super().__init__(**work)
         self._refusals = 0
         self._batch = _BATCH
         self._seen = ""
@@ -239,23 +210,6 @@ class Writer:
         settling.requeue(absent, now=self._clock.now(), lease=self._lease)
         return settling.Ended(tip, overtaken=len(absent) == len(prepared))
 
-    def _is_stopped(self) -> bool:
-        """Whether deliveries are stopped; then everything that is due waits, and says so."""
-        why = stopping.why_stopped(self._fleet.pk)
-        if why:
-            later = self._clock.now() + _LOOK_WHILE_STOPPED
-            self.waiting += settling.hold_all(
-                self._due(), reason=why, due_at=later, lease=self._lease
-            )
-        return bool(why)
-
-    def _stop_before_push(self, rows: Sequence[Delivery], base: str) -> settling.Ended:
-        """Stopped between the record and the push: nothing left, so everything waits as before."""
-        self._close(rows, "stopped", "Deliveries were stopped before the push began.")
-        settling.requeue(rows, now=self._clock.now(), lease=self._lease)
-        self._is_stopped()
-        return settling.Ended(base, go_on=False)
-
     def _all_arrived(self, prepared: Sequence[Prepared], said: str) -> None:
         """The very commits that were built are in the branch's history: write all down together."""
         self._refusals = 0
@@ -282,25 +236,6 @@ class Writer:
             elif not self._write(half, tip):
                 return False
         return True
-
-    def _try_later(self, delivery: Delivery, said: str) -> None:
-        """Put a refused delivery back for later, or end it after so many tries."""
-        alarm = of_refusal(said, tries=(tries := delivery.tries + 1))
-        if tries < _MOST_TRIES:
-            self._put_back(delivery, said, tried=True, alarm=alarm)
-        else:
-            self._fail(delivery, said, alarm)
-
-    def _fail(self, delivery: Delivery, reason: str, alarm: Alarm = Alarm.NONE) -> None:
-        if settling.fail(
-            delivery=delivery,
-            reason=reason,
-            now=self._clock.now(),
-            lease=self._lease,
-            verb="delivery.failed",
-            alarm=alarm,
-        ):
-            self.failed.append(delivery.change_id)
 
     def _settle_earlier(self, tip: str) -> None:
         """Ask the remote about every push that this or an earlier worker began."""
@@ -336,46 +271,6 @@ class Writer:
                 absent.append(row)
         return absent
 
-    def _drop(self, delivery: Delivery, refused: Refused) -> None:
-        """Send one change back for approval; the others of its batch are not held up."""
-        now = self._clock.now()
-        if settling.may_still_arrive(delivery=delivery, now=now):
-            settling.put_back(
-                delivery=delivery,
-                reason=f"A push that ended lately may still arrive; after that: {refused}",
-                due_at=now + timedelta(seconds=settling.LATE_ARRIVAL),
-                lease=self._lease,
-            )
-            self.waiting.append(delivery.change_id)
-        elif any(one.code == "approval_short" for one in refused.refusals):
-            if lapsing.recall(delivery=delivery, reason=str(refused), now=now, lease=self._lease):
-                self.recalled.append(delivery.change_id)
-        elif lapsing.lapse(delivery=delivery, reason=str(refused), now=now, lease=self._lease):
-            self.lapsed.append(delivery.change_id)
-
-    def _wait_for_remote(self, error: FleetError) -> None:
-        """The remote cannot be read: everything waits, visibly, and nothing is decided."""
-        rows = [*self._due(), *self._rows(DeliveryState.PUSHING)]
-        now = self._clock.now()
-        settling.wait_for_remote(rows, reason=str(error), now=now, lease=self._lease)
-        self.waiting += [row.change_id for row in rows]
-
-    def _must_slow_down(self, deliveries: Sequence[Delivery]) -> bool:
-        """Whether the host's limit of pushes a minute is reached; then the batch waits."""
-        turn = next_turn(fleet=self._fleet, now=self._clock.now())
-        if turn is None:
-            return False
-        for delivery in deliveries:
-            settling.put_back(
-                delivery=delivery,
-                reason=f"This host gets at most {self._fleet.pushes_per_minute} pushes a minute; "
-                f"it is next in turn.",
-                due_at=turn,
-                lease=self._lease,
-            )
-            self.waiting.append(delivery.change_id)
-        return True
-
     def _see_other_members(self, tip: str) -> bool:
         """Read members that others brought to the branch; tell whether there were any."""
         if tip in ("", self._seen):
@@ -390,47 +285,3 @@ class Writer:
             repository=self._repository,
             clock=self._clock,
         )
-
-    def _close(self, rows: Sequence[Delivery], outcome: str, reason: str) -> None:
-        now = self._clock.now()
-        settling.close_attempts(rows, outcome=outcome, reason=reason, now=now, lease=self._lease)
-
-    def _put_back(
-        self,
-        delivery: Delivery,
-        reason: str,
-        *,
-        tried: bool = False,
-        alarm: Alarm = Alarm.NONE,
-        due_at: datetime | None = None,
-    ) -> None:
-        """Queue a delivery again, for a time or the later the more often it was tried."""
-        settling.put_back(
-            delivery=delivery,
-            reason=reason,
-            due_at=due_at or settling.wait(delivery.tries + 1, self._clock.now()),
-            lease=self._lease,
-            tried=tried,
-            alarm=alarm,
-        )
-        self.waiting.append(delivery.change_id)
-
-    def _rows(self, *states: DeliveryState) -> QuerySet[Delivery]:
-        return (
-            Delivery.objects.filter(fleet=self._fleet, state__in=[state.value for state in states])
-            .select_related("change__fleet", "change__hub", "change__requester")
-            .order_by("queued_at", "pk")
-        )
-
-    def _due(self) -> QuerySet[Delivery]:
-        return self._rows(DeliveryState.QUEUED).filter(settling.is_due(self._clock.now()))
-
-    def _renew(self) -> None:
-        """Start the lease's time anew; it is counted from before the question, never from after."""
-        asked = time.monotonic()
-        writer_lease.renew(self._lease)
-        self._renewed = asked
-
-    def _renew_if_long_ago(self) -> None:
-        if time.monotonic() - self._renewed > _RENEW_AFTER:
-            self._renew()

@@ -102,6 +102,7 @@ from onboarding.views.pages.common import (
     Tab,
 )
 from onboarding.views.pages.fleet_plan import FleetPlanPage
+from onboarding.views.pages.inbox import InboxPage, InboxRow
 from onboarding.views.pages.layers import LayerOption, LayerPage, LayerPreview, LayerRow
 from onboarding.views.pages.offboarding import LeavingRun, MovePage, OffboardPage, WorkloadChoice
 from onboarding.views.pages.overview import (
@@ -113,6 +114,7 @@ from onboarding.views.pages.overview import (
     StageCount,
     Waiting,
 )
+from onboarding.views.pages.policies import PolicyListPage, PolicyTrial, StopRow
 from onboarding.views.pages.reading import (
     Finding,
     Hit,
@@ -232,6 +234,8 @@ __all__ = [
     "HubRow",
     "Impact",
     "ImpactRow",
+    "InboxPage",
+    "InboxRow",
     "LabelChange",
     "LabelRow",
     "Lapse",
@@ -269,6 +273,8 @@ __all__ = [
     "PausePage",
     "Picker",
     "Plan",
+    "PolicyListPage",
+    "PolicyTrial",
     "Preview",
     "Problem",
     "ReleaseGroup",
@@ -300,6 +306,7 @@ __all__ = [
     "StageCount",
     "Stat",
     "Step",
+    "StopRow",
     "SystemPage",
     "Tab",
     "TenantListPage",

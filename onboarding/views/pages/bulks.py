@@ -108,6 +108,7 @@ class BulkPage:
     decision: Decision
     chosen: str = ""
     impact: str = ""
+    policy: str = ""
     note: str = ""
     all_url: str = ""
     correct_url: str = ""

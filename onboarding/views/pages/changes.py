@@ -148,7 +148,8 @@ class MovedCluster:
 class Plan:
     """What will be written and what follows from it.
 
-    Of a shared layer: `moved` is one page of the clusters that it moves, of all `moving`.
+    Of a shared layer: `moved` is one page of the clusters that it moves, of all `moving`. `demand` is
+    what approval it will need, where nobody asked for it yet.
     """
 
     files: tuple[FileChange, ...]
@@ -162,6 +163,7 @@ class Plan:
     moved: tuple[MovedCluster, ...] = ()
     moving: int = 0
     moved_pages: Pagination | None = None
+    demand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,8 @@ class Decision:
     denied: str = ""
     reason: str = ""
     confirm_name: str = ""
+    approve_label: str = ""
+    help: str = ""
     errors: tuple[str, ...] = ()
 
 
@@ -304,7 +308,10 @@ class MoveNote:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """One change. `tab` is one of plan, diff, values, discussion, delivery, evidence."""
+    """One change. `tab` is one of plan, diff, values, discussion, delivery, evidence.
+
+    `recalled` is why it waits again although it was approved before.
+    """
 
     number: int
     title: str
@@ -317,6 +324,7 @@ class ChangePage:
     next_step: str = ""
     rollout: Link | None = None
     waits_since: datetime | None = None
+    recalled: str = ""
     policy: str = ""
     plan: Plan | None = None
     values: Comparison | None = None

@@ -274,6 +274,7 @@ class PausePage:
     hub: str
     crumbs: tuple[Link, ...]
     hours: tuple[tuple[str, str], ...]
+    demand: str = ""
     reason: str = ""
     problem: str = ""
     denied: str = ""

@@ -173,7 +173,10 @@ class FleetChoice:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the frame around every page knows; a context processor provides it as `frame`."""
+    """What the frame around every page knows; a context processor provides it as `frame`.
+
+    `stops` says of each fleet whose deliveries are stopped why.
+    """
 
     fleet_name: str = ""
     fleets: tuple[FleetChoice, ...] = ()
@@ -184,6 +187,7 @@ class Frame:
     sees_fleet: bool = True
     sees_all: bool = True
     is_demo: bool = False
+    stops: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class OffboardPage:
     choices: tuple[WorkloadChoice, ...] = ()
     workloads: str = ""
     plan: LeavingPlan | None = None
+    demand: str = ""
     problem: str = ""
     ask_url: str = ""
     denied: str = ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from onboarding.views.pages.changes import Decision
 from onboarding.views.pages.common import Count, Link, Pagination
 
 
@@ -104,11 +105,8 @@ class RolloutPage:
     verbs: tuple[RolloutVerb, ...] = ()
     needs_reason: tuple[RolloutVerb, ...] = ()
     verbs_denied: str = ""
-    digest: str = ""
-    approve_url: str = ""
-    reject_url: str = ""
-    decide_denied: str = ""
-    confirm: str = ""
+    decision: Decision = field(default_factory=Decision)
+    policy: str = ""
     refresh_url: str = ""
     undoes: Link | None = None
     ways_back: tuple[Link, ...] = ()
@@ -145,3 +143,4 @@ class RolloutFormPage:
     left_out: tuple[tuple[str, str], ...] = ()
     clusters: int = 0
     problem: str = ""
+    demand: str = ""
