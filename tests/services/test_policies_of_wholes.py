@@ -8,7 +8,7 @@ import pytest
 
 from onboarding.domain.errors import Refused
 from onboarding.models import Change, Delivery, Event, Rollout
-from onboarding.services import rollout_steps, rollouts
+from onboarding.services import rollouts
 from tests import repositories
 from tests.services.test_policies import Ruled
 from tests.services.test_rollouts import Waves
@@ -83,10 +83,7 @@ def test_a_row_of_a_running_rollout_waits_where_a_rule_became_stricter(stage: Ru
     waves.running()
     stage.rule("dev", environments=("dev",), approvers=2)
     first = Change.objects.get(rollout_row__wave__number=1)
-    rollout_steps.advance(
-        fleet=stage.fleet, repository=stage.repository, clock=stage.clock, queue=stage.queue
-    )
-    assert stage.deliver().recalled == (first.pk,)
+    waves.tick()
     first.refresh_from_db()
     assert first.state == "submitted"
     assert repositories.tip(stage.bare) == waves.base
