@@ -163,14 +163,16 @@ def complete(*, clock: Clock, queue: WorkQueue) -> int:
 
     Called every few seconds. Returns how many were approved.
     """
-    now, done = clock.now(), 0
+    now = clock.now()
     some = Approval.objects.filter(
         change=OuterRef("pk"), digest=OuterRef("plan_digest"), verdict=Approval.Verdict.APPROVE
     )
-    waiting = Change.objects.filter(Exists(some), state=DecisionState.SUBMITTED.value)
-    for pk in waiting.values_list("pk", flat=True):
-        done += complete_one(change_id=pk, at=now, queue=queue)
-    return done
+    waiting = list(policies.waiting_changes().filter(Exists(some)))
+    found = policies.tallies(waiting, at=now)
+    policies.note_all_wanted(waiting, found)
+    return sum(
+        complete_one(change_id=pk, at=now, queue=queue) for pk, one in found.items() if one.is_met
+    )
 
 
 def complete_one(*, change_id: int, at: datetime, queue: WorkQueue) -> bool:

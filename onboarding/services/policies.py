@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -300,13 +300,24 @@ def remove(*, row: PolicyRule, actor: User, clock: Clock) -> None:
         _look_again(now)
 
 
+def waiting_changes() -> QuerySet[Change]:
+    """The changes that wait for approval, without what only their pages need."""
+    rows = Change.objects.filter(state=DecisionState.SUBMITTED.value).select_related("fleet")
+    return rows.defer("plan", "read_set", "form_data", "intent")
+
+
+def note_all_wanted(changes: Sequence[Change], found: Mapping[int, Tally]) -> None:
+    """`note_wanted` for many changes; only those for which it is not so yet are written."""
+    known: dict[int, set[str]] = {}
+    rows = WantedGroup.objects.filter(change__in=[one.pk for one in changes])
+    for change_id, name in rows.values_list("change", "name"):
+        known.setdefault(change_id, set()).add(name)
+    for one in changes:
+        if one.pk in found and known.get(one.pk, set()) != set(found[one.pk].only_groups):
+            note_wanted(one, found[one.pk])
+
+
 def _look_again(at: datetime) -> None:
     """Say anew for every waiting change whose approval it needs next."""
-    waiting = list(
-        Change.objects.filter(state=DecisionState.SUBMITTED.value)
-        .select_related("fleet")
-        .defer("plan", "read_set", "form_data", "intent")
-    )
-    by_number = {one.pk: one for one in waiting}
-    for pk, found in tallies(waiting, at=at).items():
-        note_wanted(by_number[pk], found)
+    waiting = list(waiting_changes())
+    note_all_wanted(waiting, tallies(waiting, at=at))
