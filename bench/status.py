@@ -104,6 +104,9 @@ def goals_of_pages(goals: Goals, clusters: int, engine: str) -> None:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
+    from onboarding.management import memory
+
+    memory.settle()  # as a web process does when it has started
     client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(User.objects.get(username="admin"))
     if connection.vendor == "postgresql":
@@ -225,7 +228,7 @@ class Arrivals:
 
         rows = ApplicationStatus.objects.filter(uid__in=self._rows)
         found = dict(rows.values_list("uid", "resource_version"))
-        standings = Standing.objects.filter(name__in=self._standings)
+        standings = Standing.objects.filter(hub_name=HUB, name__in=self._standings)
         stands = dict(standings.values_list("name", "state"))
         now = time.time()
         for uid, version in found.items():

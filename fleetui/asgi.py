@@ -6,6 +6,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from onboarding.management import memory
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetui.settings")
 
 application = get_asgi_application()
+memory.settle()

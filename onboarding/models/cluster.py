@@ -43,6 +43,12 @@ class Cluster(models.Model):
             models.Index(fields=["hub_name", "name"]),
             models.Index(fields=["tenant", "environment"]),
             models.Index(fields=["secret_name"]),
+            # Nearly always empty: whether a file cannot be read is known without reading all rows.
+            models.Index(
+                fields=["fleet", "path"],
+                condition=models.Q(problem__gt=""),
+                name="clusters_with_a_problem",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from django.db.models import Q
@@ -153,8 +154,14 @@ def tenant_layers(
 def tenants_with_files(*, fleet: Fleet, snapshot: Snapshot) -> frozenset[str]:
     """The tenants that have a folder of values, with a cluster or without."""
     layout = layout_of(fleet)
-    paths = (path for base in sorted(set(layout.bases.values())) for path in snapshot.paths(base))
-    scopes = (layout.parse_layer_path(path) for path in paths)
+    bases = sorted(set(layout.bases.values()))
+    return frozenset().union(*(_tenants(layout, tuple(snapshot.paths(base))) for base in bases))
+
+
+@lru_cache(maxsize=16)
+def _tenants(layout: FleetLayout, paths: tuple[str, ...]) -> frozenset[str]:
+    """The tenants that some paths name; the same paths, of which there are ten thousand, are read once."""
+    scopes = map(layout.parse_layer_path, paths)
     return frozenset(scope.tenant for scope in scopes if scope and scope.tenant)
 
 

@@ -118,6 +118,54 @@ def state_dot(word: object, tone: str = "") -> SafeString:
     )
 
 
+@register.simple_tag
+def state(
+    word: object, reason: str = "", tone: str = "", badge: bool = False, large: bool = False
+) -> SafeString:
+    """One state: dot and word, and a quiet line beside it. The colour comes from the word.
+
+    `<c-state>` draws by this; rows of long lists call it themselves, as a component costs ten times
+    as much.
+    """
+    classes = f"fui-state fui-tone-{tone or tone_of(word).value}"
+    classes += " fui-state-badge" * badge + " fui-state-large" * large
+    drawn = format_html(
+        '<span class="{}"><span class="fui-dot" aria-hidden="true"></span>{}</span>', classes, word
+    )
+    return drawn + format_html(' <span class="fui-reason">{}</span>', reason) if reason else drawn
+
+
+@register.simple_tag
+def parts(
+    done: int, total: int, segments: Iterable[BarSegment] = (), thick: bool = False
+) -> SafeString:
+    """Parts of a whole as a bar, with the numbers as text: "41/43". `thick`: the bar alone, larger.
+
+    `<c-bar>` draws by this, and rows of long lists call it themselves.
+    """
+    if thick:
+        return stacked_bar(segments, total, "fui-bar-thick")
+    return format_html(
+        '<span class="fui-bar-row"><span class="fui-number">{}/{}</span>{}</span>',
+        done,
+        total,
+        stacked_bar(segments, total),
+    )
+
+
+@register.simple_tag
+def badge(content: object, picture: str = "", href: str = "", kind: str = "") -> SafeString:
+    """A neutral word in a box, with an icon before it; a link where it leads somewhere.
+
+    `<c-badge>` draws by this, and rows of long lists call it themselves.
+    """
+    drawn = _icon(picture, "", "") if picture else ""
+    if href:
+        return format_html('<a class="fui-badge" href="{}">{}{}</a>', href, drawn, content)
+    classes = f"fui-badge fui-badge-{kind}" if kind else "fui-badge"
+    return format_html('<span class="{}">{}{}</span>', classes, drawn, content)
+
+
 @register.filter
 def initials(name: object) -> str:
     """Two letters for a person: of the first two parts of the name."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -59,6 +61,7 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     rows = rows.order_by(*SORTS.get(sort, SORTS["age"]))
     pages, found = listing.paginate(request, rows)
     deliveries, so_far = _latest_deliveries(found), policies.in_short(found)
+    facets = FACETS if len(access.fleets_for(request)) > 1 else FACETS[:-1]
     return ChangeListPage(
         rows=tuple(
             row_of(change, deliveries.get(change.pk), so_far.get(change.pk, "")) for change in found
@@ -68,9 +71,9 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
             columns=COLUMNS,
             pages=pages,
             facets=listing.facets(
-                _of_tab(request, visible, tab),
+                listing.counted(_of_tab(request, visible, tab), chosen, facets),
                 chosen,
-                FACETS if len(access.fleets_for(request)) > 1 else FACETS[:-1],
+                facets,
                 words=_word,
                 states=("state", "delivery"),
             ),
@@ -86,11 +89,39 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     )
 
 
-def tally(request: HttpRequest, **chosen: Sequence[str]) -> tuple[int, str]:
-    """How many changes a choice of facets leaves, and the address of the list of exactly these."""
-    rows = _filtered(_visible(request), "", chosen)
-    query = urlencode({"inbox": "all", **chosen}, doseq=True)
-    return rows.count(), f"{reverse('change-list')}?{query}"
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many changes a choice of facets leaves, the address of exactly these, and since when the first waits."""
+
+    count: int
+    url: str
+    since: datetime | None
+
+
+class Tallies:
+    """The changes that somebody may see, counted once by decision and delivery."""
+
+    def __init__(self, request: HttpRequest, **chosen: Sequence[str]) -> None:
+        """Count what a choice of facets leaves; each tally chooses more."""
+        self._chosen = chosen
+        rows: QuerySet[Any] = _filtered(_visible(request), "", chosen).order_by()
+        counted = rows.values_list("state", "delivery").annotate(Count("pk"), Min("submitted_at"))
+        self._rows = tuple(counted)
+
+    def of(self, *, state: Sequence[str] = (), delivery: Sequence[str] = ()) -> Tally:
+        """Those of these decisions and deliveries; of any where none is named."""
+        found = [
+            (count, since)
+            for decided, delivered, count, since in self._rows
+            if (not state or decided in state) and (not delivery or delivered in delivery)
+        ]
+        asked = {"state": state, "delivery": delivery}
+        query = {"inbox": "all", **{name: found for name, found in asked.items() if found}}
+        return Tally(
+            count=sum(count for count, _ in found),
+            url=f"{reverse('change-list')}?{urlencode({**query, **self._chosen}, doseq=True)}",
+            since=min((since for _, since in found if since), default=None),
+        )
 
 
 def _visible(request: HttpRequest) -> QuerySet[Change]:

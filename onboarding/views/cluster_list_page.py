@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -18,7 +17,7 @@ from onboarding.services.shown import StandingRows
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.pages import ClusterListPage, Exports, Facet
 from onboarding.views.saved_filters import saved_part
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, row_of, standings
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, bearing, row_of, standings
 
 FACETS = (
     ("shown", "State"),
@@ -71,9 +70,10 @@ def cluster_list_page(
     rows, chosen = filtered(request, everyone)
     sort = request.GET.get("sort", "cluster")
     ordered = rows.order_by(*_order(sort)).select_related("change")
-    pages, found = listing.paginate(request, ordered, size=_ON_A_PAGE)
-    may_ask = Right.REQUEST in access.rights_of(request.user)
     query = listing.query_of(request)
+    counts = listing.counted(_searched(_of_cause(request, everyone), query), chosen, FACETS)
+    pages, found = listing.paginate(request, ordered, size=_ON_A_PAGE, total=counts.total)
+    may_ask = Right.REQUEST in access.rights_of(request.user)
     hubs = freshness.hub_rows(reach, fleet, now)
     return ClusterListPage(
         rows=tuple(row_of(standing, now) for standing in found),
@@ -81,7 +81,7 @@ def cluster_list_page(
             request,
             columns=COLUMNS,
             pages=pages,
-            facets=_facets(_searched(_of_cause(request, everyone), query), chosen),
+            facets=_facets(counts, chosen),
             sort=sort,
             numbers=("Applications",),
         ),
@@ -125,12 +125,7 @@ def _of_cause(request: HttpRequest, rows: StandingRows) -> StandingRows:
 
 def _searched(rows: StandingRows, query: str) -> StandingRows:
     for word in query.split()[:5]:
-        rows = rows.filter(
-            Q(name__icontains=word)
-            | Q(tenant__icontains=word)
-            | Q(environment__icontains=word)
-            | Q(hub_name__icontains=word)
-        )
+        rows = rows.filter(bearing(word, "name", "tenant", "environment", "hub_name"))
     return rows
 
 
@@ -138,9 +133,9 @@ def _parameter(column: str) -> str:
     return next((name for name, target in PARAMETERS.items() if target == column), column)
 
 
-def _facets(rows: StandingRows, chosen: dict[str, list[str]]) -> tuple[Facet, ...]:
+def _facets(counts: listing.Counts, chosen: dict[str, list[str]]) -> tuple[Facet, ...]:
     found = listing.facets(
-        rows,
+        counts,
         chosen,
         FACETS,
         words=_words,
@@ -185,9 +180,11 @@ def _problems(reach: Reach, fleet: Fleet) -> tuple[str, ...]:
         found.append(
             f"The repository cannot be read, so this list may be old. {fleet.index_problem}"
         )
-    broken = scope.clusters(reach).filter(fleet=fleet).exclude(problem="").order_by("path")
-    found += broken.values_list("problem", flat=True)[:_PROBLEMS_NAMED]
-    if (more := broken.count() - _PROBLEMS_NAMED) > 0:
+    broken = scope.clusters(reach).filter(fleet=fleet, problem__gt="").order_by("path")
+    named = list(broken.values_list("problem", flat=True)[: _PROBLEMS_NAMED + 1])
+    found += named[:_PROBLEMS_NAMED]
+    if len(named) > _PROBLEMS_NAMED:
+        more = broken.count() - _PROBLEMS_NAMED
         found.append(
             f"{more} more member {'file' if more == 1 else 'files'} cannot be read; see Lint."
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Count
 from django.urls import reverse
 
 from onboarding.models import Fleet, Hub, HubWatch
@@ -15,17 +15,18 @@ from onboarding.services.rights import Reach
 from onboarding.views.pages import HubRow
 
 STALE_AFTER = timedelta(minutes=2)
+_NOT_COUNTED: Mapping[str, int] = MappingProxyType({})
 
 
 def hub_rows(
-    reach: Reach, fleet: Fleet | None, now: datetime, *, with_clusters: bool = False
+    reach: Reach,
+    fleet: Fleet | None,
+    now: datetime,
+    *,
+    clusters: Mapping[str, int] = _NOT_COUNTED,
 ) -> tuple[HubRow, ...]:
-    """The hubs of a fleet that somebody may see, by one query; by another one with their clusters counted."""
+    """The hubs of a fleet that somebody may see, by one query; `clusters` is their number on each."""
     hubs = scope.hubs(reach).filter(fleet=fleet).select_related("watch")
-    clusters: dict[str, int] = {}
-    if with_clusters:
-        counted = scope.standings(reach).filter(fleet=fleet).order_by().values_list("hub_name")
-        clusters = dict(counted.annotate(Count("pk")))
     return tuple(hub_row(hub, now, clusters.get(hub.name, 0)) for hub in hubs)
 
 

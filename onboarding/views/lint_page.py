@@ -75,7 +75,8 @@ def _facets(rows: Findings, chosen: Mapping[str, Sequence[str]]) -> tuple[Facet,
     def words(name: str, value: str) -> str:
         return value.capitalize() if name == "severity" else value
 
-    found = listing.facets(rows, chosen, FACETS, words=words, states=("severity",))
+    counts = listing.counted(rows, chosen, FACETS)
+    found = listing.facets(counts, chosen, FACETS, words=words, states=("severity",))
     return tuple(_worst_first(facet) if facet.name == "severity" else facet for facet in found)
 
 

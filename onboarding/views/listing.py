@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -52,11 +53,21 @@ def narrowed(request: HttpRequest, names: Mapping[str, str]) -> tuple[Narrowed, 
 
 
 def paginate(
-    request: HttpRequest, rows: QuerySet[Row], *, size: int = PAGE_SIZE
+    request: HttpRequest, rows: QuerySet[Row], *, size: int = PAGE_SIZE, total: int | None = None
 ) -> tuple[Pagination, list[Row]]:
-    """One page of the rows (?page=, from 1; out of range is the last one)."""
-    page = Paginator(rows, size).get_page(request.GET.get("page"))
-    return pagination(page), list(page.object_list)
+    """One page of the rows (?page=, from 1; out of range is the last one).
+
+    `total` is their number, where the caller has counted them anyway.
+    """
+    paginator = Paginator(rows, size)
+    if total is not None:
+        vars(paginator)["count"] = total  # a cached property, which is not computed then
+    page = paginator.get_page(request.GET.get("page"))
+    # Of what is passed over on the way to a late page, only keys are read.
+    first = max(0, page.start_index() - 1)
+    keys = list(rows.values_list("pk", flat=True)[first : page.end_index()])
+    found = {row.pk: row for row in rows.filter(pk__in=keys).order_by()}
+    return pagination(page), [found[key] for key in keys if key in found]
 
 
 def pagination(page: Page[Any]) -> Pagination:
@@ -75,8 +86,17 @@ def pagination(page: Page[Any]) -> Pagination:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows counted for facets: by column and value among those that the choices for the other columns
+    leave, and how many all choices leave (`total`)."""
+
+    by_column: Mapping[str, Counter[Any]]
+    total: int
+
+
 def facets(
-    rows: QuerySet[Any],
+    counts: Counts,
     chosen: Mapping[str, Sequence[str]],
     names: Sequence[tuple[str, str]],
     *,
@@ -88,11 +108,10 @@ def facets(
 
     Values stand in alphabetical order, but for the columns of `orders`, which lists their values.
     """
-    columns = [name for name, _ in names]
-    counts = _counted(rows, columns, chosen)
     found = []
     for name, label in names:
-        counted = sorted(counts[name].items(), key=lambda row: row[0] or "")[:_MOST_VALUES]
+        counted = sorted(counts.by_column[name].items(), key=lambda row: row[0] or "")
+        counted = counted[:_MOST_VALUES]
         order = orders.get(name)
         options = tuple(
             Option(
@@ -113,20 +132,22 @@ def facets(
     return tuple(found)
 
 
-def _counted(
-    rows: QuerySet[Any], columns: Sequence[str], chosen: Mapping[str, Sequence[str]]
-) -> dict[str, Counter[Any]]:
-    """How many rows each value of each column has among those that the choices for the others leave.
+def counted(
+    rows: QuerySet[Any], chosen: Mapping[str, Sequence[str]], names: Sequence[tuple[str, str]]
+) -> Counts:
+    """How many rows each value of each facet has among those that the choices for the others leave.
 
     Rows are counted once, by all columns together: many are alike in all of them, and a query for
     each column reads ten thousand rows as often as there are columns.
     """
+    columns = [name for name, _ in names]
     beside = {name: values for name, values in chosen.items() if values and name not in columns}
     for name, values in beside.items():
         rows = rows.filter(**{f"{name}__in": values})
     alike = rows.order_by().values_list(*columns).annotate(Count("pk")).order_by()
     wanted = [frozenset(chosen.get(name, ())) for name in columns]
     counts: dict[str, Counter[Any]] = {name: Counter() for name in columns}
+    total = 0
     for *values, count in alike:
         refused = [
             number
@@ -136,7 +157,8 @@ def _counted(
         for number, value in enumerate(values):
             if not refused or refused == [number]:
                 counts[columns[number]][value] += count
-    return counts
+        total += 0 if refused else count
+    return Counts(counts, total)
 
 
 def listing(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 
-from django.db.models import Count as CountOf
-from django.db.models import Min
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -17,9 +17,8 @@ from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Delivery, Fleet
-from onboarding.services.shown import StandingRows
 from onboarding.views import access, freshness
-from onboarding.views.change_list_page import ON_THE_WAY, tally
+from onboarding.views.change_list_page import ON_THE_WAY, Tallies
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.change_page import title_of
 from onboarding.views.duration_part import durations_part
@@ -36,13 +35,8 @@ from onboarding.views.pages import (
 )
 from onboarding.views.partials import page_or_part
 from onboarding.views.problems import BAD, problems
-from onboarding.views.standing_rows import (
-    counts_by,
-    list_url,
-    numbers_by_state,
-    standings,
-    state_counts,
-)
+from onboarding.views.standing_counts import Alike, StandingCounts
+from onboarding.views.standing_rows import list_url, oldest, standings
 
 BREAKDOWNS = (
     ("Tenants", "tenant"),
@@ -69,23 +63,23 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewPage:
     reach = access.reach_of(request.user)
-    rows = standings(reach, fleet, now)
-    numbers = numbers_by_state(rows)
-    by_value = counts_by(rows, *(column for _, column in BREAKDOWNS))
+    rows = standings(reach, fleet, now).annotate(asked=Q(cluster__isnull=True))
+    columns = [column for _, column in BREAKDOWNS]
+    counted = StandingCounts(rows, *columns, "stage", "hub_name", "asked")
     may = access.rights_of(request.user)
-    state, sentence = _verdict(fleet, numbers)
-    hubs = freshness.hub_rows(reach, fleet, now, with_clusters=True)
+    state, sentence = _verdict(fleet, counted.numbers())
+    hubs = freshness.hub_rows(reach, fleet, now, clusters=counted.numbers("hub_name"))
     return OverviewPage(
         state=state,
         sentence=sentence,
         as_of=freshness.oldest(hubs),
-        counts=state_counts(numbers),
-        stats=_stats(request, fleet, rows, sum(numbers.values())) if fleet else (),
-        stages=_stages(rows),
+        counts=counted.by_state(),
+        stats=_stats(request, fleet, counted) if fleet else (),
+        stages=_stages(counted),
         waiting=_waiting(request, fleet),
         problems=problems(rows),
         breakdowns=tuple(
-            _breakdown(title, column, by_value[column]) for title, column in BREAKDOWNS
+            _breakdown(title, column, counted.by(column)) for title, column in BREAKDOWNS
         ),
         durations=durations_part(fleet),
         recent_changes=_recent(fleet, request),
@@ -123,65 +117,56 @@ def _verdict(fleet: Fleet | None, counts: Mapping[str, int]) -> tuple[str, str]:
     return "Healthy", f"All {total} clusters are healthy."
 
 
-def _stats(request: HttpRequest, fleet: Fleet, rows: StandingRows, total: int) -> tuple[Stat, ...]:
+def _stats(request: HttpRequest, fleet: Fleet, clusters: StandingCounts) -> tuple[Stat, ...]:
     """Numbers of this fleet, each the length of the list that it leads to."""
     here = {"in_fleet": [fleet.name]}
     submitted = [DecisionState.SUBMITTED.value]
     approved = [DecisionState.APPROVED.value]
     mine, mine_url = waits_for(request).filter(fleet=fleet).count(), reverse("change-list")
-    asked, asked_url = tally(request, state=submitted, **here)
-    moving, moving_url = tally(request, state=approved, delivery=list(ON_THE_WAY), **here)
-    failed, failed_url = tally(
-        request, state=approved, delivery=[DeliveryState.FAILED.value], **here
-    )
+    tallies = Tallies(request, **here)
+    asked = tallies.of(state=submitted)
+    moving = tallies.of(state=approved, delivery=ON_THE_WAY)
+    failed = tallies.of(state=approved, delivery=[DeliveryState.FAILED.value])
     return (
-        Stat("Clusters", total, reverse("cluster-list"), note=_in_git(rows, total)),
+        Stat("Clusters", clusters.total, reverse("cluster-list"), note=_in_git(clusters)),
         Stat("Waits for me", mine, f"{mine_url}?{urlencode({'inbox': 'me', **here}, doseq=True)}"),
-        Stat("Waits for approval", asked, asked_url, since=_first_asked(request, fleet)),
-        Stat("On the way to Git", moving, moving_url),
-        Stat("Failed deliveries", failed, failed_url, word="Failed" if failed else ""),
-        *_merged_differently(request, here),
+        Stat("Waits for approval", asked.count, asked.url, since=asked.since),
+        Stat("On the way to Git", moving.count, moving.url),
+        Stat("Failed deliveries", failed.count, failed.url, word="Failed" if failed.count else ""),
+        *_merged_differently(tallies),
     )
 
 
-def _merged_differently(request: HttpRequest, here: dict[str, list[str]]) -> tuple[Stat, ...]:
+def _merged_differently(tallies: Tallies) -> tuple[Stat, ...]:
     """The alarm about pull requests that brought something else than was approved, if there is one."""
     state = DeliveryState.MERGED_DIFFERENTLY
-    number, url = tally(request, delivery=[state.value], **here)
-    return (Stat(state.word, number, url, word="Failed"),) if number else ()
+    found = tallies.of(delivery=[state.value])
+    return (Stat(state.word, found.count, found.url, word="Failed"),) if found.count else ()
 
 
-def _in_git(rows: StandingRows, total: int) -> str:
+def _in_git(clusters: StandingCounts) -> str:
     """What the number of clusters is made of, where not all of them are in Git."""
-    asked = rows.filter(cluster__isnull=True).count()
-    return f"{total - asked} in Git, {asked} asked for" if asked else "all of them in Git"
+    asked = clusters.numbers("asked").get(True, 0)
+    in_git = clusters.total - asked
+    return f"{in_git} in Git, {asked} asked for" if asked else "all of them in Git"
 
 
-def _first_asked(request: HttpRequest, fleet: Fleet) -> datetime | None:
-    waiting = access.changes_for(request).filter(fleet=fleet, state=DecisionState.SUBMITTED.value)
-    found: datetime | None = waiting.aggregate(first=Min("submitted_at"))["first"]
-    return found
-
-
-def _stages(rows: StandingRows) -> tuple[StageCount, ...]:
+def _stages(clusters: StandingCounts) -> tuple[StageCount, ...]:
     """How many clusters are on their way, by the stage that they have not reached yet."""
-    moving = rows.exclude(shown=ClusterState.HEALTHY.value).exclude(stage="")
-    found = {stage: (count, oldest) for stage, count, oldest in _by_stage(moving)}
+    found: dict[str, list[Alike]] = defaultdict(list)
+    for some in clusters.alike:
+        if some.state != ClusterState.HEALTHY.value:
+            found[some.values["stage"]].append(some)
     return tuple(
         StageCount(
             title=stage.words,
-            count=found[stage.value][0],
-            oldest=found[stage.value][1],
+            count=sum(some.count for some in found[stage.value]),
+            oldest=oldest(some.since for some in found[stage.value]),
             url=list_url(stage=stage.value),
         )
         for stage in Stage
         if stage.value in found
     )
-
-
-def _by_stage(rows: StandingRows) -> list[tuple[str, int, datetime | None]]:
-    grouped = rows.order_by().values("stage").annotate(count=CountOf("pk"), oldest=Min("since"))
-    return [(row["stage"], row["count"], row["oldest"]) for row in grouped]
 
 
 def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:

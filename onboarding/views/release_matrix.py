@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -16,10 +17,13 @@ from onboarding.models import Fleet, Standing
 from onboarding.services.shown import StandingRows, state_of
 from onboarding.views import access, listing
 from onboarding.views.pages import MatrixCell, MatrixRow, Origin, ReleaseMatrix
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, list_url, standings, url_of
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, bearing, list_url, standings, url_of
 
 ASKED = "asked for"
-SHOWS = ("", "pinned")
+# Each with a cell for each group, which is two kilobytes.
+_ON_A_PAGE = 30
+Urls = Mapping[tuple[str, str], str]
+"""The list of the clusters on a channel, by the channel's column and name."""
 
 
 def release_matrix(
@@ -33,14 +37,19 @@ def release_matrix(
         .order_by("name", "pk")
     )
     for word in query.split()[:5]:
-        rows = rows.filter(name__icontains=word) | rows.filter(tenant__icontains=word)
+        rows = rows.filter(bearing(word, "name", "tenant"))
     if request.GET.get("show") == "pinned":
         rows = rows.alias(own=Cast("overrides", TextField())).filter(_pins_a_channel())
-    pages, found = listing.paginate(request, rows)
+    pages, found = listing.paginate(request, rows, size=_ON_A_PAGE)
+    urls = {
+        (column, name): list_url(**{column: name})
+        for column in CHANNEL_COLUMNS.values()
+        for name in {getattr(standing, column) for standing in found}
+    }
     groups = [label.removesuffix("Release") for label in CHANNEL_COLUMNS]
     return ReleaseMatrix(
         groups=tuple(group.capitalize() for group in groups),
-        rows=tuple(_row(standing, known, now) for standing in found),
+        rows=tuple(_row(standing, known, urls, now) for standing in found),
         pages=pages,
         query=query,
         only_pinned=request.GET.get("show") == "pinned",
@@ -52,19 +61,19 @@ def _pins_a_channel() -> Q:
     return reduce(or_, (Q(own__contains=f'"{label}"') for label in CHANNEL_COLUMNS))
 
 
-def _row(standing: Standing, known: Releases, now: datetime) -> MatrixRow:
+def _row(standing: Standing, known: Releases, urls: Urls, now: datetime) -> MatrixRow:
     return MatrixRow(
         name=standing.name,
         url=url_of(standing),
         hub=standing.hub_name,
         state=state_of(standing, now).word,
         cells=tuple(
-            _cell(standing, known, label, column) for label, column in CHANNEL_COLUMNS.items()
+            _cell(standing, known, urls, label, column) for label, column in CHANNEL_COLUMNS.items()
         ),
     )
 
 
-def _cell(standing: Standing, known: Releases, label: str, column: str) -> MatrixCell:
+def _cell(standing: Standing, known: Releases, urls: Urls, label: str, column: str) -> MatrixCell:
     group, channel = label.removesuffix("Release"), getattr(standing, column)
     if not channel:
         return MatrixCell(group.capitalize())
@@ -76,7 +85,7 @@ def _cell(standing: Standing, known: Releases, label: str, column: str) -> Matri
         group.capitalize(),
         channel=channel,
         version=entry.version if entry else "",
-        url=list_url(**{column: channel}),
+        url=urls[column, channel],
         origin=Origin(
             layer=str(said.get("layer", "")),
             path=str(said.get("path", "")),

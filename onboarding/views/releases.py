@@ -17,7 +17,8 @@ from onboarding.views import access, freshness
 from onboarding.views.pages import Count, Origin, ReleaseGroup, ReleaseListPage, ReleaseRow
 from onboarding.views.partials import page_or_part
 from onboarding.views.release_matrix import release_matrix
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, counts_by, list_url, standings
+from onboarding.views.standing_counts import StandingCounts
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, list_url, standings
 
 _LABELS = {
     "addons": "Add-ons",
@@ -53,8 +54,10 @@ def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
     except FleetError as error:
         return ReleaseListPage(groups=(), path=path, problem=str(error))
     reach = access.reach_of(request.user)
-    on = counts_by(standings(reach, fleet, now), *CHANNEL_COLUMNS.values())
-    groups = tuple(_group(group, known, path, on[f"{group}_release"]) for group in RELEASE_LABELS)
+    on = StandingCounts(standings(reach, fleet, now), *CHANNEL_COLUMNS.values())
+    groups = tuple(
+        _group(group, known, path, on.by(f"{group}_release")) for group in RELEASE_LABELS
+    )
     return ReleaseListPage(
         groups=tuple(group for group in groups if group.rows),
         as_of=freshness.oldest(freshness.hub_rows(reach, fleet, now)),

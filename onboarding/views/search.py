@@ -13,13 +13,14 @@ from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.models import ApplicationStatus
 from onboarding.services import scope
+from onboarding.services.observing.components import components
 from onboarding.services.shown import state_of
 from onboarding.views import access, freshness
 from onboarding.views.application_rows import shown_state, silent
 from onboarding.views.change_page import title_of
 from onboarding.views.listing import query_of
 from onboarding.views.pages import Hit, SearchPage
-from onboarding.views.standing_rows import url_of
+from onboarding.views.standing_rows import bearing, url_of
 
 MOST = 20
 
@@ -47,7 +48,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def _clusters(request: HttpRequest, query: str) -> list[Hit]:
     now = wiring.clock().now()
     rows = scope.standings(access.reach_of(request.user)).filter(
-        Q(name__icontains=query) | Q(tenant__icontains=query) | Q(hub_name__icontains=query)
+        bearing(query, "name", "tenant", "hub_name")
     )
     return [
         Hit(
@@ -83,8 +84,8 @@ def _applications(request: HttpRequest, query: str) -> list[Hit]:
     quiet = silent([freshness.hub_row(hub, now) for hub in hubs], now)
     # Kubernetes has names in small letters only. Which ones bear the word is read in an index alone;
     # looking for any case, in the rows, takes ten times as long.
-    bearing = scope.applications(access.reach_of(request.user)).filter(name__contains=query.lower())
-    found = list(bearing.order_by("name", "pk").values_list("pk", flat=True)[: MOST + 1])
+    called = scope.applications(access.reach_of(request.user)).filter(name__contains=query.lower())
+    found = list(called.order_by("name", "pk").values_list("pk", flat=True)[: MOST + 1])
     rows = ApplicationStatus.objects.filter(pk__in=found).select_related("hub")
     return [
         Hit(
@@ -100,17 +101,9 @@ def _applications(request: HttpRequest, query: str) -> list[Hit]:
 
 def _components(request: HttpRequest, query: str) -> list[Hit]:
     """Components that Applications are made of, each with the list of its Applications."""
-    # All of them are counted, in an index alone, and there are few: the word is looked for afterwards.
-    counted = (
-        scope.applications(access.reach_of(request.user))
-        .order_by("component")
-        .values_list("component")
-    )
-    rows = [
-        (component, count)
-        for component, count in counted.annotate(count=Count("*"))
-        if query.casefold() in component.casefold()
-    ]
+    called = [each for each in components() if query.casefold() in each.casefold()]
+    theirs = scope.applications(access.reach_of(request.user)).filter(component__in=called)
+    rows = theirs.order_by("component").values_list("component").annotate(count=Count("*"))
     return [
         Hit(
             kind="Component",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
-from django.db.models import Case, F, Value, When
-from django.db.models import Count as CountOf
+from django.db.models import Case, F, Q, Value, When
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -24,7 +24,6 @@ DRIFTED = "labels"
 """What the drift facet calls clusters whose live labels are not as Git says."""
 
 CHANNEL_COLUMNS = {label: f"{group}_release" for group, label in RELEASE_LABELS.items()}
-ORDER = {state.value: number for number, state in enumerate(ClusterState)}
 
 
 def standings(reach: Reach, fleet: Fleet | None, now: datetime) -> StandingRows:
@@ -41,6 +40,16 @@ def standings(reach: Reach, fleet: Fleet | None, now: datetime) -> StandingRows:
     rows: StandingRows = with_shown(scope.standings(reach).filter(fleet=fleet), now)
     annotated: StandingRows = rows.annotate(drifted=drifted, why=why, credential=credential)
     return annotated
+
+
+def bearing(word: str, *columns: str) -> Q:
+    """The standings that bear a word in one of some columns with names.
+
+    Git has these names in small letters only, and to compare in any case takes eight times as long.
+    What cannot be read is called by its path, and found as that is written.
+    """
+    words = {word, word.lower()}
+    return reduce(or_, (Q(**{f"{name}__contains": each}) for name in columns for each in words))
 
 
 def row_of(standing: Standing, now: datetime, *, reads_change: bool = True) -> ClusterRow:
@@ -94,55 +103,6 @@ def channels_of(standing: Standing) -> tuple[Channel, ...]:
         for label, column in CHANNEL_COLUMNS.items()
         if (value := getattr(standing, column))
     )
-
-
-def counts_by_state(
-    rows: StandingRows, *, query: Mapping[str, str] | None = None
-) -> tuple[Count, ...]:
-    """How many clusters are in each state, each with the link to exactly those; `rows` as `standings` gives them."""
-    return state_counts(numbers_by_state(rows), query=query)
-
-
-def state_counts(
-    numbers: Mapping[str, int], *, query: Mapping[str, str] | None = None
-) -> tuple[Count, ...]:
-    """Numbers by state, each with the link to the list of exactly those clusters."""
-    return tuple(
-        Count(ClusterState(state).word, count, list_url(state=state, **(query or {})))
-        for state, count in numbers.items()
-    )
-
-
-def numbers_by_state(rows: StandingRows) -> dict[str, int]:
-    """How many clusters are in each state, in the order of the states; `rows` as `standings` gives them."""
-    counted = rows.order_by().values_list("shown").annotate(CountOf("pk"))
-    return dict(sorted(counted, key=lambda pair: ORDER[pair[0]]))
-
-
-def counts_by(rows: StandingRows, *columns: str) -> dict[str, dict[str, tuple[Count, ...]]]:
-    """The same for each column and each of its values, in the order of the values.
-
-    One query for all columns: most clusters are alike in all of them, and a query for each reads
-    ten thousand rows as often as there are columns.
-    """
-    numbers: dict[str, Counter[tuple[str, str]]] = {column: Counter() for column in columns}
-    for state, *values, count in (
-        rows.order_by().values_list("shown", *columns).annotate(CountOf("pk"))
-    ):
-        for column, value in zip(columns, values, strict=True):
-            if value:
-                numbers[column][value, state] += count
-    return {column: _counts(column, counted) for column, counted in numbers.items()}
-
-
-def _counts(column: str, numbers: Counter[tuple[str, str]]) -> dict[str, tuple[Count, ...]]:
-    found: dict[str, list[Count]] = {}
-    for value, state in sorted(numbers, key=lambda pair: (pair[0], ORDER[pair[1]])):
-        url = list_url(state=state, **{column: value})
-        found.setdefault(value, []).append(
-            Count(ClusterState(state).word, numbers[value, state], url)
-        )
-    return {value: tuple(counts) for value, counts in found.items()}
 
 
 def list_url(**query: str) -> str:

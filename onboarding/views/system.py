@@ -13,7 +13,7 @@ from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.views import access, freshness
-from onboarding.views.change_list_page import tally
+from onboarding.views.change_list_page import Tallies
 from onboarding.views.pages import HistoryEntry, Part, Stat, SystemPage
 from onboarding.views.partials import page_or_part
 
@@ -51,11 +51,12 @@ def system(request: HttpRequest) -> HttpResponse:
 def _stats(request: HttpRequest) -> tuple[Stat, ...]:
     approved = [DecisionState.APPROVED.value]
     oldest = Delivery.objects.filter(state__in=OPEN).aggregate(first=Min("queued_at"))["first"]
-    waiting, waiting_url = tally(request, state=approved, delivery=OPEN)
-    failed, failed_url = tally(request, state=approved, delivery=[DeliveryState.FAILED.value])
+    tallies = Tallies(request)
+    waiting = tallies.of(state=approved, delivery=OPEN)
+    failed = tallies.of(state=approved, delivery=[DeliveryState.FAILED.value])
     return (
-        Stat("Approved, not in Git yet", waiting, waiting_url, since=oldest),
-        Stat("Failed deliveries", failed, failed_url, word="Failed" if failed else ""),
+        Stat("Approved, not in Git yet", waiting.count, waiting.url, since=oldest),
+        Stat("Failed deliveries", failed.count, failed.url, word="Failed" if failed.count else ""),
         Stat("Events in the audit trail", Event.objects.count()),
     )
 

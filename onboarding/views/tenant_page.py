@@ -7,8 +7,8 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 
-from django.db.models import Count as CountOf
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -44,7 +44,8 @@ from onboarding.views.pages import (
     TenantPage,
     TenantRow,
 )
-from onboarding.views.standing_rows import counts_by, counts_by_state, list_url, standings, url_of
+from onboarding.views.standing_counts import StandingCounts
+from onboarding.views.standing_rows import list_url, standings, url_of
 
 Repository = Callable[[Fleet], FleetRepository]
 _SHOWN_COVERING = 3
@@ -65,11 +66,13 @@ def tenant_list_page(
     """All tenants that somebody may see: those of clusters, and those that have only a folder of values yet."""
     if fleet is None:
         return TenantListPage(rows=())
-    rows = standings(reach, fleet, now).exclude(tenant="").order_by()
+    counted = StandingCounts(
+        standings(reach, fleet, now).exclude(tenant=""), "tenant", "environment"
+    )
     environments: dict[str, set[str]] = defaultdict(set)
-    for tenant, environment in rows.values_list("tenant", "environment").distinct():
-        environments[tenant].add(environment)
-    counts = counts_by(rows, "tenant")["tenant"]
+    for some in counted.alike:
+        environments[some.values["tenant"]].add(some.values["environment"])
+    counts = counted.by("tenant")
 
     def sees(tenant: str) -> bool:
         return Right.VIEW in reach.at(Place.of(fleet.name, tenant))
@@ -109,12 +112,13 @@ def tenant_page(
     """
     reach = access.reach_of(request.user)
     rows = standings(reach, fleet, now).filter(tenant=name)
-    numbers: dict[str, int] = dict(
-        rows.order_by().values_list("environment").annotate(CountOf("pk"))
-    )
+    counted = StandingCounts(rows, "environment")
+    numbers: dict[str, int] = counted.numbers("environment")
     chosen = request.GET.get("environment") or min(numbers, default="")
     ordered = rows.filter(environment=chosen).select_related("change").order_by("name", "pk")
-    pages, found = listing.paginate(request, ordered, size=_CLUSTERS_ON_A_PAGE)
+    pages, found = listing.paginate(
+        request, ordered, size=_CLUSTERS_ON_A_PAGE, total=numbers.get(chosen, 0)
+    )
     problem, commit, layers = "", "", None
     try:
         snapshot = repository(fleet).snapshot()
@@ -137,7 +141,7 @@ def tenant_page(
     return TenantPage(
         name=name,
         layers=(*tree.shared(), *tree.environments(chosen, found, pages)),
-        counts=counts_by_state(rows, query={"tenant": name}),
+        counts=counted.by_state(tenant=name),
         clusters=sum(numbers.values()),
         stray=tree.stray(),
         crumbs=(Link("Tenants", reverse("tenant-list")),),
@@ -233,8 +237,11 @@ class _Tree:
         if layer is LayerName.TENANT:
             count = sum(self._numbers.values())
             return Link(_clusters(count), list_url(tenant=self._tenant))
-        count = scope.standings(self._reach).filter(fleet=self._fleet).count()
-        return Link(f"{_clusters(count)} of the fleet", reverse("cluster-list"))
+        return Link(f"{_clusters(self._everyone)} of the fleet", reverse("cluster-list"))
+
+    @cached_property
+    def _everyone(self) -> int:
+        return scope.standings(self._reach).filter(fleet=self._fleet).count()
 
     def _who(self, environment: str) -> Link:
         return Link(

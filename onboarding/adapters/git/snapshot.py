@@ -19,8 +19,8 @@ Answer = TypeVar("Answer")
 _REGULAR = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
 
 
-# Listings of whole folders, by the tree's id and the largest file: path below -> blob, sorted.
-_listings: Kept[tuple[str, int], dict[str, pygit2.Oid]] = Kept(64)
+# Listings of whole folders, by the tree's id, its folder and the largest file: path -> blob, sorted.
+_listings: Kept[tuple[str, str, int], dict[str, pygit2.Oid]] = Kept(64)
 
 
 class GitSnapshot:
@@ -79,8 +79,7 @@ class GitSnapshot:
         folder = self._entry(prefix) if prefix else self._tree
         if not isinstance(folder, pygit2.Tree):
             return ()
-        listed = _listed(self._repository, folder, self._largest)
-        found = {f"{prefix}/{path}": blob for path, blob in listed.items()} if prefix else listed
+        found = _listed(self._repository, folder, prefix, self._largest)
         self._listed |= found
         return tuple(found)
 
@@ -116,13 +115,14 @@ class GitSnapshot:
 
 
 def _listed(
-    repository: pygit2.Repository, tree: pygit2.Tree, largest: int
+    repository: pygit2.Repository, tree: pygit2.Tree, prefix: str, largest: int
 ) -> dict[str, pygit2.Oid]:
-    """Path below the folder -> blob, in the order of the paths."""
-    key = (str(tree.id), largest)
+    """Path -> blob of all files of a folder, which stands at `prefix`, in the order of the paths."""
+    key = (str(tree.id), prefix, largest)
     known = _listings.get(key)
     if known is None:
-        known = _listings.keep(key, dict(sorted(_files_below(repository, tree, "", largest))))
+        below = f"{prefix}/" if prefix else ""
+        known = _listings.keep(key, dict(sorted(_files_below(repository, tree, below, largest))))
     return known
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import secrets
@@ -20,6 +19,7 @@ from django.db import DatabaseError, close_old_connections
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError
+from onboarding.management import memory
 from onboarding.models import Hub
 from onboarding.ports import HubKind, HubReader
 from onboarding.services.observing import observations, watching
@@ -119,11 +119,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Watch until told to stop; with --once, look once and fail where a hub was not read."""
-        # What was loaded at the start stays: looking through it again and again for garbage takes
-        # a fifth of the time of a first list. What lists leave behind is counted as it is left.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 50, 100)
+        memory.settle()
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         names: list[str] = options["hub"]
         known = set(Hub.objects.filter(name__in=names).values_list("name", flat=True))

@@ -39,7 +39,7 @@ from onboarding.services.observing import controller_watch, verdicts
 from onboarding.services.observing import observation_rows as rows
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
-from onboarding.services.observing.upserts import upsert
+from onboarding.services.observing.upserts import tidy, upsert
 from onboarding.services.observing.watches import (
     LEASE,
     LostWatch,
@@ -76,6 +76,8 @@ CALM_INTERVAL = timedelta(seconds=60)
 _UNDER_WAY = timedelta(minutes=30)
 _HEARTBEAT = timedelta(seconds=5)
 _AT_ONCE = 400
+_MANY = 1_000
+"""Rows of a list from which on a database is told that it was a large one."""
 _TELLING = ("labels", "connection", "connection_message")
 """What of a registered cluster its standing is made of."""
 _SAID = (*_TELLING, "annotations", "version")
@@ -104,7 +106,7 @@ def list_kind(
     """
     identity, version = reader.identity(), reader.version()
     generation = _begin(watch, identity, version)
-    count, unreadable, token, resource_version = 0, 0, "", ""
+    count, written, unreadable, token, resource_version = 0, 0, 0, "", ""
     moved: set[str] = set()
     try:
         while True:
@@ -120,6 +122,7 @@ def list_kind(
                 stored = rows.store(context, page.items, ordered=False)
             moved |= stored.clusters
             count, unreadable = count + len(page.items), unreadable + stored.unreadable
+            written += stored.written
             token = page.continue_token
             if not token:
                 break
@@ -142,6 +145,8 @@ def list_kind(
         _heard(row, kind.value, now)
     watch.moved.add(swept_of)
     _beat(watch, kind.value, clock.now(), f"listed {count}")
+    if written > max(_MANY, count // 2):
+        tidy(rows.model_of(kind))
     return Listing(kind, resource_version, generation, identity, count, swept)
 
 

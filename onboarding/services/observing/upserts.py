@@ -33,6 +33,17 @@ def upsert(rows: Sequence[models.Model], *, unique: Sequence[str], columns: Sequ
             )
 
 
+def tidy(model: type[models.Model]) -> None:
+    """Call it when most rows of a table were written at once, outside of any transaction.
+
+    Until PostgreSQL has looked through them by itself, within minutes, it reads each row to answer
+    what an index alone could, and plans by the numbers of an empty table.
+    """
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM (ANALYZE) {connection.ops.quote_name(model._meta.db_table)}")
+
+
 def _as_document(
     rows: Sequence[models.Model], unique: Sequence[str], columns: Sequence[str]
 ) -> None:

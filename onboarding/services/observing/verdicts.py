@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet, TextField
@@ -19,6 +19,7 @@ from onboarding.domain.sync import (
 )
 from onboarding.models import ApplicationStatus
 from onboarding.services.observing.hub_text import text
+from onboarding.services.observing.upserts import upsert
 
 UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
 STALE_AFTER = timedelta(minutes=3)
@@ -96,13 +97,16 @@ def conclude(row: ApplicationStatus, facts: ApplicationFacts, *, now: datetime) 
     row.healthy_at = (row.healthy_at or now) if judged.state is VerdictState.HEALTHY else None
 
 
-def keep_judgements(judged: Iterable[ApplicationStatus]) -> None:
-    """Save what `judge` changed, except where a newer event was written in between."""
-    for row in judged:
-        same = ApplicationStatus.objects.filter(pk=row.pk, resource_version=row.resource_version)
-        same.update(
-            verdict=row.verdict,
-            reason=row.reason,
-            synced_at=row.synced_at,
-            healthy_at=row.healthy_at,
-        )
+def keep_judgements(judged: Sequence[ApplicationStatus]) -> None:
+    """Save what `judge` changed, except where a newer event was written in between.
+
+    Call it while the hub's row is held: nobody else writes its Applications then, and all of them
+    are saved at once. A hub that was silent makes a hundred thousand of them stale.
+    """
+    same = ApplicationStatus.objects.filter(pk__among=[row.pk for row in judged])
+    versions = dict(same.values_list("pk", "resource_version"))
+    upsert(
+        [row for row in judged if versions.get(row.pk) == row.resource_version],
+        unique=("hub", "uid"),
+        columns=("verdict", "reason", "synced_at", "healthy_at"),
+    )

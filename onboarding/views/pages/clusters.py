@@ -68,6 +68,11 @@ class ClusterRow:
         )
 
     @property
+    def drift_words(self) -> str:
+        """How many labels of the live cluster secret are not as Git says."""
+        return f"{self.drift} label{'' if self.drift == 1 else 's'} drifted"
+
+    @property
     def channels_word(self) -> str:
         """What a list says where no channel is special: all are `default`, or none is known."""
         return "default" if self.channels else "none"
