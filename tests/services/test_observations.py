@@ -215,6 +215,25 @@ def test_it_sweeps_nothing_of_another_kind_or_hub(watch: Watch, hub: Hub, clock:
     assert HubObject.objects.get().name == "cluster-spoke-dev"
 
 
+def test_it_tells_the_database_of_a_list_that_wrote_most_rows(
+    watch: Watch, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(observations, "tidy", told.append)
+    monkeypatch.setattr(observations, "_MANY", 3)
+    reader = FakeHub()
+    for number in range(3):
+        reader.put(HubKind.APPLICATIONS, application(f"app-{number}"))
+    list_applications(watch, reader, clock)
+    assert told == []  # few rows are read as quickly without
+    for number in range(3, 9):
+        reader.put(HubKind.APPLICATIONS, application(f"app-{number}"))
+    list_applications(watch, reader, clock)
+    assert told == [ApplicationStatus]
+    list_applications(watch, reader, clock)
+    assert told == [ApplicationStatus]  # nothing was written: all say the same
+
+
 def test_it_sweeps_nothing_when_a_list_breaks_off(watch: Watch, clock: FakeClock) -> None:
     reader = FakeHub()
     for name in "abc":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from onboarding.models import ApplicationStatus, Fleet, Hub
 from onboarding.services.observing import verdicts
@@ -77,6 +79,30 @@ def test_it_saves_no_judgement_over_a_newer_event() -> None:
         "a": "healthy",
         "b": "failed",
     }
+
+
+@pytest.mark.django_db
+def test_it_saves_many_judgements_by_few_questions() -> None:
+    hub = Hub.objects.create(fleet=Fleet.objects.create(name="fleet-silent"), name="hub-silent")
+    made = [row(hub=hub, uid=f"app-{n}", name=f"app-{n}", resource_version="5") for n in range(60)]
+    rows = ApplicationStatus.objects.bulk_create(made)
+    for app in rows:
+        verdicts.judge(app, now=MUCH_LATER, heard_at=None)
+    with CaptureQueriesContext(connection) as captured:
+        verdicts.keep_judgements(rows)
+    assert len(captured) < 10  # SQLite takes them in parts
+    assert set(ApplicationStatus.objects.values_list("verdict", flat=True)) == {"stale"}
+
+
+@pytest.mark.django_db
+def test_it_brings_back_no_application_that_is_gone() -> None:
+    hub = Hub.objects.create(fleet=Fleet.objects.create(name="fleet-gone"), name="hub-gone")
+    app = row(hub=hub, uid="gone", name="gone", resource_version="5")
+    app.save()
+    verdicts.judge(app, now=LATER, heard_at=LATER)
+    ApplicationStatus.objects.filter(pk=app.pk).delete()
+    verdicts.keep_judgements([app])
+    assert not ApplicationStatus.objects.exists()
 
 
 @pytest.mark.django_db
