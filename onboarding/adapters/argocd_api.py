@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -153,8 +154,9 @@ class ArgoCDApi:
         return RegisteredCluster(
             name=str(name or server)[:253],
             server=server[:500],
+            # Most clusters have the same keys and values: one of each is kept.
             labels={
-                key: value
+                sys.intern(key): sys.intern(value)
                 for key, value in _texts(item.get("labels"))
                 if _LABEL_VALUE.fullmatch(value)
             }

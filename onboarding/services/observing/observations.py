@@ -33,9 +33,8 @@ from onboarding.ports import (
     HubKind,
     HubReader,
     ListExpired,
-    RegisteredCluster,
 )
-from onboarding.services.observing import controller_watch, verdicts
+from onboarding.services.observing import controller_watch, registered_clusters, verdicts
 from onboarding.services.observing import observation_rows as rows
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
@@ -78,10 +77,6 @@ _HEARTBEAT = timedelta(seconds=5)
 _AT_ONCE = 400
 _MANY = 1_000
 """Rows of a list from which on a database is told that it was a large one."""
-_TELLING = ("labels", "connection", "connection_message")
-"""What of a registered cluster its standing is made of."""
-_SAID = (*_TELLING, "annotations", "version")
-"""What of it is written as soon as it differs; the time of Argo CD's last try differs each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,30 +189,23 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
             "that the account of its token has the policy 'clusters, get, *'."
         )
     # Compared before anything is locked: only the holder of the watch writes these rows.
-    known = {_key(each): each for each in ClusterStatus.objects.filter(hub_id=watch.hub_id)}
-    made = [_cluster(watch.hub_id, each, known, now) for each in found]
-    statuses = {_key(each): each for each in made}
-    changed = [row for key, row in statuses.items() if _says_more(row, known.get(key))]
-    gone = {key: row.pk for key, row in known.items() if key not in statuses}
+    news = registered_clusters.compared(hub_id=watch.hub_id, found=found, now=now)
+    changed, gone = [*news.changed, *news.new], list(news.gone)
     with writing(watch) as row:
         for start in range(0, len(changed), _AT_ONCE):
             upsert(
                 changed[start : start + _AT_ONCE],
                 unique=("hub", "server", "name"),
-                columns=(*_SAID, "connected_at", "labels_changed_at", "seen_at"),
+                columns=(*registered_clusters.SAID, "connected_at", "labels_changed_at", "seen_at"),
             )
-        rows.name_destinations(
-            watch.hub_id, {row.server: row.name for row in changed if _key(row) not in known}
-        )
+        rows.name_destinations(watch.hub_id, {each.server: each.name for each in news.new})
         ClusterStatus.objects.filter(hub_id=watch.hub_id).update(seen_at=now)
         for start in range(0, len(gone), _AT_ONCE):
-            some = list(gone.values())[start : start + _AT_ONCE]
-            ClusterStatus.objects.filter(pk__in=some).delete()
+            ClusterStatus.objects.filter(pk__in=gone[start : start + _AT_ONCE]).delete()
         row.clusters_seen_at = now
         controller_watch.hear(row, found, now)
         _heard(row, "clusters", now)
-    moved = {row.name for row in changed if _says_more(row, known.get(_key(row)), _TELLING)}
-    watch.moved.add({*moved, *(name for _, name in gone)})
+    watch.moved.add({*news.moved, *news.gone.values(), *(each.name for each in news.new)})
     _beat(watch, "clusters", now, f"saw {len(found)}")
     return len(found)
 
@@ -357,40 +345,3 @@ def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> frozen
     ]
     found.filter(pk__among=[row.pk for row in gone]).delete()
     return frozenset[str]().union(*map(rows.clusters_of, gone))
-
-
-def _key(row: ClusterStatus) -> tuple[str, str]:
-    return row.server, row.name
-
-
-def _says_more(
-    row: ClusterStatus, old: ClusterStatus | None, columns: Sequence[str] = _SAID
-) -> bool:
-    """Whether Argo CD says of a cluster something else than before."""
-    return old is None or any(getattr(row, name) != getattr(old, name) for name in columns)
-
-
-def _cluster(
-    hub_id: int,
-    found: RegisteredCluster,
-    known: Mapping[tuple[str, str], ClusterStatus],
-    now: datetime,
-) -> ClusterStatus:
-    server, name = text(found.server, 500), text(found.name, 253)
-    old = known.get((server, name))
-    labels = {text(key, 317): text(value, 63) for key, value in found.labels.items()}
-    moved = old is None or old.labels != labels
-    return ClusterStatus(
-        hub_id=hub_id,
-        name=name,
-        server=server,
-        labels=labels,
-        annotations={text(key, 317): text(each) for key, each in found.annotations.items()},
-        connection=text(found.connection, 20),
-        connection_message=text(found.connection_message),
-        connected_at=found.connected_at,
-        version=text(found.version, 60),
-        first_seen_at=old.first_seen_at if old else now,
-        labels_changed_at=now if moved or old is None else old.labels_changed_at,
-        seen_at=now,
-    )
