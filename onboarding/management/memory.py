@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import gc
 
-# Of new objects that may hold each other, so many are waited for before they are looked through;
-# what survived ten looks is left to a look at everything, which takes a while and comes seldom.
-_LOOKS = (20_000, 10, 100)
+# Of new objects that may hold each other, so many are waited for before they are looked through,
+# with Python's own numbers for how often the older ones are: what is never looked at again grows.
+_LOOKS = (20_000, 10, 10)
 # glibc's mallopt(3): one arena for all threads, and no large block from any arena.
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 _LARGE = 256 * 1024
