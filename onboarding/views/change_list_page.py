@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, F, Min, OuterRef, Q, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -129,14 +129,14 @@ def _visible(request: HttpRequest) -> QuerySet[Change]:
 
     As the rows tell it: a delivery counts while the approval that it acts out is in force.
     """
-    last = Delivery.objects.filter(
-        change=OuterRef("pk"), change__state=DecisionState.APPROVED.value
-    ).order_by("-pk")
+    last = Delivery.objects.filter(change=OuterRef("pk")).order_by("-pk").values("state")[:1]
+    # The others' deliveries are not even looked up.
+    in_force = Case(When(state=DecisionState.APPROVED.value, then=Subquery(last)))
     return (
         access.changes_for(request)
         .select_related("requester", "hub", "fleet")
         .defer("plan", "read_set")
-        .annotate(delivery=Subquery(last.values("state")[:1]), in_fleet=F("fleet__name"))
+        .annotate(delivery=in_force, in_fleet=F("fleet__name"))
     )
 
 
