@@ -23,19 +23,7 @@ def times_looked_through() -> int:
         return int(cursor.fetchone()[0])
 
 
-def heap_fetches() -> int:
-    """How many rows PostgreSQL reads to answer what an index could answer alone."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
-        cursor.execute(
-            "EXPLAIN (ANALYZE, FORMAT JSON) SELECT name FROM onboarding_applicationstatus ORDER BY name"
-        )
-        plan = cursor.fetchone()[0][0]["Plan"]
-        cursor.execute("RESET enable_seqscan; RESET enable_bitmapscan")
-        return int(plan["Heap Fetches"])
-
-
-def test_it_lets_an_index_alone_answer_afterwards() -> None:
+def test_it_has_the_table_looked_through_at_once() -> None:
     hub = Hub.objects.create(fleet=Fleet.objects.create(name="fleet-a"), name="hub-a")
     ApplicationStatus.objects.bulk_create(
         ApplicationStatus(hub=hub, uid=f"{n}", name=f"app-{n}", first_seen_at=START, seen_at=START)
@@ -45,6 +33,5 @@ def test_it_lets_an_index_alone_answer_afterwards() -> None:
     with transaction.atomic():
         tidy(ApplicationStatus)  # PostgreSQL refuses it in a transaction: it is left out
     assert times_looked_through() == before
-    assert heap_fetches() >= 500
     tidy(ApplicationStatus)
-    assert (times_looked_through(), heap_fetches()) == (before + 1, 0)
+    assert times_looked_through() == before + 1
