@@ -8,11 +8,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import RequestFactory
 
 from onboarding import wiring
 from onboarding.models import ApplicationStatus, Fleet, Hub, HubWatch
-from onboarding.views import freshness
+from onboarding.views import access, freshness
 from onboarding.views.application_list_page import filtered, ordered
 from tests.journey import reading
 from tests.journey.conftest import Place
@@ -148,7 +149,10 @@ def test_it_exports_the_rows_of_the_filter(place: Place, hub: Hub) -> None:
 
 def test_an_export_neither_loses_nor_doubles_what_moves_meanwhile(place: Place, hub: Hub) -> None:
     now = wiring.clock().now()
-    found = filtered(RequestFactory().get("/"), freshness.hub_rows(hub.fleet, now), now)
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(username="viewer")
+    hubs = freshness.hub_rows(access.reach_of(request.user), hub.fleet, now)
+    found = filtered(request, hubs, now)
     rows = ordered(found)
     first = next(rows)
     ApplicationStatus.objects.filter(name="app-0").update(verdict="failed")
