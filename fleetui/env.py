@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
                 f"{var} must be an origin such as https://fleet.example.com, without a path."
             )
         return address
+
+    def networks(self, var: str) -> list[IPv4Network | IPv6Network]:
+        """Return networks such as 10.0.0.0/8, or single addresses, parted by commas; [] if not set."""
+        try:
+            return [ip_network(one.strip()) for one in self.list(var, default=[])]
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{var} must be networks or addresses such as 10.0.0.0/8,192.0.2.7."
+            ) from None
 
     def _text(self, var: str) -> str:
         try:

@@ -24,12 +24,21 @@ def but_streams_that_ended(_: Any, __: str, event: MutableMapping[str, Any]) -> 
     return event
 
 
+def without_codes(_: Any, __: str, event: MutableMapping[str, Any]) -> Any:
+    """Leave out what the identity provider sent by way of the browser: a code is as good as a sign-in."""
+    path, question, _query = str(event.get("request", "")).partition("?")
+    if question and path.endswith("/login/callback/"):
+        event["request"] = path
+    return event
+
+
 def logging_config(*, level: str) -> dict[str, Any]:
     """Return the configuration for `logging.config.dictConfig`, and configure structlog."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             but_streams_that_ended,
+            without_codes,
             *SHARED,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,

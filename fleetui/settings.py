@@ -11,9 +11,11 @@ from pathlib import Path
 from celery.schedules import schedule
 from csp.constants import NONE, SELF
 from django.contrib.messages import constants as message_levels
+from django.core.exceptions import ImproperlyConfigured
 
 from fleetui.env import Environment, kept_secret
 from fleetui.logs import logging_config
+from fleetui.openid import provider_from
 
 # --- Where we are ---------------------------------------------------------------------------
 
@@ -96,9 +98,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "onboarding.views.signed_in.SignedInMiddleware",
     "onboarding.views.interruptions.InterruptionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
 
@@ -251,6 +254,21 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Signing in -----------------------------------------------------------------------------
 
+# An identity provider (OpenID Connect), local accounts with passwords, or both.
+OPENID = provider_from(env)
+LOCAL_ACCOUNTS: bool = env.bool("LOCAL_ACCOUNTS", default=True)
+if OPENID is None and not LOCAL_ACCOUNTS:
+    raise ImproperlyConfigured("LOCAL_ACCOUNTS=0 needs OIDC_ISSUER: nobody could sign in.")
+# An account counts only while its way of signing in does.
+AUTHENTICATION_BACKENDS = [
+    *(["django.contrib.auth.backends.ModelBackend"] if LOCAL_ACCOUNTS else []),
+    *(["onboarding.views.signed_in.ProviderBackend"] if OPENID else []),
+]
+# Sessions end when nobody used them for so long, and so long after they began.
+SESSION_IDLE_MINUTES: int = env.int("SESSION_IDLE_MINUTES", default=120)
+SESSION_HOURS: int = env.int("SESSION_HOURS", default=12)
+# Whose word for a visitor's address (X-Forwarded-For) counts: the proxies in front, as networks.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
@@ -279,11 +297,14 @@ if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
 # How often one service token may ask the API, counted by each process for itself.
 API_REQUESTS_PER_MINUTE: int = env.int("API_REQUESTS_PER_MINUTE", default=600)
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_NAME = "fleetui_session"
+# No other host of the domain can set a cookie of such a name (and a browser takes it by https only).
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}fleetui_session"
 SESSION_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_AGE = 12 * 60 * 60
-CSRF_COOKIE_NAME = "fleetui_csrf"
+SESSION_COOKIE_AGE = SESSION_HOURS * 60 * 60
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}fleetui_csrf"
 CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "onboarding.views.interruptions.csrf_failure"
 # A thousand clusters can be ticked at once, beside what is asked of them.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000

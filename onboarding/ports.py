@@ -350,3 +350,63 @@ class Mailer(Protocol):
 
 RepositoryFactory = Callable[[int], FleetRepository]
 """Fleet id -> its repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInBegun:
+    """A sign-in that goes to the provider: where to, and what its answer has to fit."""
+
+    url: str
+    state: str
+    nonce: str
+    verifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTokens:
+    """What the provider gave: verified claims, and the tokens for asking again and for signing out."""
+
+    claims: Mapping[str, Any]
+    id_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSignOut:
+    """The provider says that a person (`subject`) or one session of theirs (`session`) ended at a time."""
+
+    subject: str
+    session: str
+    at: datetime
+
+
+class IdentityProvider(Protocol):
+    """Who vouches for people: OpenID Connect's authorization code flow, with PKCE."""
+
+    def begin(self, *, redirect_uri: str, silent: bool = False) -> SignInBegun:
+        """Prepare to send a person there; `silent` asks for an answer without a page shown to them."""
+        ...
+
+    def finish(self, *, code: str, begun: SignInBegun, redirect_uri: str) -> ProviderTokens:
+        """Exchange the code that came back, and verify what it gives.
+
+        Raises `Refused`, of code `grant` where the code counts no more, `client` where this
+        installation is not known there, `clock` where the two clocks disagree, else `token`.
+        """
+        ...
+
+    def answers(self) -> bool:
+        """Whether the provider is there now."""
+        ...
+
+    def renew(self, *, refresh_token: str, subject: str) -> ProviderTokens:
+        """Ask anew about a person who signed in before; raises as `finish` does."""
+        ...
+
+    def sign_out_url(self, *, id_token: str, return_to: str) -> str:
+        """Where a person signs out at the provider, too; "" where it has no such place."""
+        ...
+
+    def signed_out(self, text: str) -> ProviderSignOut:
+        """What a logout token of the provider says; raises `Refused` for one that does not count."""
+        ...

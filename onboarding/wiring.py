@@ -23,6 +23,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.openid import Provider
 from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Fleet, Hub, Webhook
@@ -34,6 +35,7 @@ from onboarding.ports import (
     FleetRepository,
     Forge,
     HubReader,
+    IdentityProvider,
     Mailer,
     SpokeCredentials,
     WebhookSender,
@@ -43,10 +45,14 @@ from onboarding.ports import (
 if TYPE_CHECKING:
     from onboarding.adapters.git import GitRemote, GitRepository, Identity, SigningKey
     from onboarding.adapters.hub_access import TokenSource
+    from onboarding.adapters.openid import OpenIDProvider
     from onboarding.services.notices import Way
 
 _mirrors: dict[tuple[int, int, GitRemote, Identity, SigningKey | None], GitRepository] = {}
 _mirrors_lock = threading.Lock()
+# The identity provider with what is known of it, for all threads of this process.
+_providers: list[OpenIDProvider] = []
+_provider_lock = threading.Lock()
 _held_slots: list[IO[str]] = []
 # The first clone of a large repository takes longer than a fetch.
 _VISIT_SECONDS = 300.0
@@ -72,6 +78,19 @@ def queue() -> WorkQueue:
     from onboarding.adapters.celery_queue import CeleryQueue
 
     return CeleryQueue(current_app)
+
+
+def identity_provider() -> IdentityProvider | None:
+    """Who vouches for people besides the local accounts; None where nobody is configured."""
+    from onboarding.adapters.openid import OpenIDProvider
+
+    configured: Provider | None = settings.OPENID
+    if configured is None:
+        return None
+    with _provider_lock:
+        if not _providers or _providers[0].provider != configured:
+            _providers[:] = [OpenIDProvider(configured)]
+        return _providers[0]
 
 
 def repository(fleet: Fleet) -> FleetRepository:

@@ -15,15 +15,17 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.cache import cache
 from django.http import Http404, HttpRequest
+from ninja.errors import Throttled
 from ninja.security import HttpBearer
 from ninja.throttling import BaseThrottle
 
 from onboarding import wiring
+from onboarding.domain.addresses import visitor_of
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.tokens import Verb
 from onboarding.models import Change, Cluster, Fleet, ServiceAccount, ServiceToken
-from onboarding.services import scope, service_tokens
+from onboarding.services import attempts, scope, service_tokens
 from onboarding.services.rights import Reach, reach_of
 
 if TYPE_CHECKING:
@@ -70,9 +72,26 @@ class Bearer(HttpBearer):
         """The caller whose token this is; None where it counts no more."""
         found = service_tokens.authenticate(text=token, clock=wiring.clock())
         if found is None:
+            _count_against(request)
             return None
         structlog.contextvars.bind_contextvars(service_token=found.prefix)
         return Caller(found)
+
+
+def _count_against(request: HttpRequest) -> None:
+    """Count a token that does not count; raises Throttled where an address sends too many of them.
+
+    Whoever has one that counts is not held up by others at the same address.
+    """
+    address = visitor_of(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("X-Forwarded-For", ""),
+        settings.TRUSTED_PROXIES,
+    )
+    attempt = attempts.with_token(address=address, clock=wiring.clock())
+    if attempt.wait:
+        structlog.get_logger(__name__).warning("api.too_many_wrong_tokens")
+        raise Throttled(wait=int(attempt.wait.total_seconds()) + 1)
 
 
 class AwaitedBearer(Bearer):

@@ -77,7 +77,9 @@ def _unknown(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
 
 def _throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
     after = str(max(1, ceil(error.wait or 1)))
-    said = f"This token asks too often. Go on in {after} seconds."
+    said = (
+        f"Too many requests by this token, or too many with wrong ones. Go on in {after} seconds."
+    )
     return problem(429, said, Retry_After=after)
 
 

@@ -33,6 +33,13 @@ from onboarding.models.pulse import Pulse
 from onboarding.models.rollout import Rollout, RolloutRow, RolloutWave
 from onboarding.models.saved_filter import SavedFilter
 from onboarding.models.service import IdempotencyKey, ServiceAccount, ServiceToken
+from onboarding.models.sign_in import (
+    ExternalIdentity,
+    ProviderGroup,
+    ProviderMembership,
+    SignIn,
+    SignInFailures,
+)
 from onboarding.models.standing import Standing
 from onboarding.models.system import Heartbeat
 
@@ -52,6 +59,7 @@ __all__ = [
     "DeliveryAttempt",
     "Event",
     "EventHead",
+    "ExternalIdentity",
     "Fleet",
     "Grant",
     "Heartbeat",
@@ -71,6 +79,8 @@ __all__ = [
     "Outcome",
     "Participant",
     "PolicyRule",
+    "ProviderGroup",
+    "ProviderMembership",
     "PullRequest",
     "Pulse",
     "Rollout",
@@ -79,6 +89,8 @@ __all__ = [
     "SavedFilter",
     "ServiceAccount",
     "ServiceToken",
+    "SignIn",
+    "SignInFailures",
     "Standing",
     "StopSwitch",
     "WantedGroup",

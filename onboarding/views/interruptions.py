@@ -11,9 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -21,6 +19,7 @@ from django.urls import reverse
 from onboarding.domain.lifecycle import Right
 from onboarding.views import access
 from onboarding.views.partials import is_partial
+from onboarding.views.sign_in_page import SignInPage, sign_in_answer
 
 KEPT = "kept"
 """Where the session keeps what was typed: the page's path and its fields."""
@@ -40,25 +39,10 @@ _PAGES = {
     "fleet-test": "fleet-edit",
     "hub-test": "hub-edit",
     "layer-preview": "layer-edit",
+    "session-end": "session-list",
+    "session-end-others": "session-list",
 }
 _OF_THE_FORM = ("register-preview", "register-draft")
-
-
-class SignIn(LoginView):
-    """Signing in. What was being typed when the session ended goes along, and is there again after it."""
-
-    redirect_authenticated_user = True
-
-    def get_context_data(self, **given: Any) -> dict[str, Any]:
-        """Add what was typed to the page, so that a mistyped password does not lose it."""
-        return super().get_context_data(kept=self.request.POST.get("kept", ""), **given)
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, and keep for the page that comes next what was typed for it."""
-        answer = super().form_valid(form)
-        if fields := _fields(self.request.POST.get("kept", "")):
-            _keep(self.request, self.get_redirect_url(), fields)
-        return answer
 
 
 class InterruptionMiddleware(LoginRequiredMiddleware):
@@ -93,12 +77,8 @@ class InterruptionMiddleware(LoginRequiredMiddleware):
             return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
         if request.method != "POST":
             return super().handle_no_permission(request, view_func)
-        found = {
-            "form": AuthenticationForm(request),
-            "next": page_of(request),
-            "kept": json.dumps(_typed(request)),
-        }
-        return render(request, "registration/login.html", found)
+        typed = json.dumps(_typed(request))
+        return sign_in_answer(request, SignInPage(next_url=page_of(request), kept=typed))
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
@@ -119,7 +99,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form from before the last sign-in: nothing is done, and what was typed is kept for the page."""
     page = page_of(request)
     if request.user.is_authenticated:
-        _keep(request, page, _typed(request))
+        keep(request, page, _typed(request))
     return render(request, "403_csrf.html", {"again_url": page}, status=403)
 
 
@@ -130,7 +110,8 @@ def page_of(request: HttpRequest) -> str:
     if name in _OF_THE_FORM:
         return _form_of(request)
     if match and name in _PAGES:
-        return reverse(_PAGES[name], kwargs=match.kwargs)
+        kwargs = {} if name.startswith("session-") else match.kwargs
+        return reverse(_PAGES[name], kwargs=kwargs)
     return request.path
 
 
@@ -159,12 +140,13 @@ def _typed(request: HttpRequest) -> dict[str, str]:
     return {key: request.POST[key] for key in request.POST if key not in _NEVER_KEPT}
 
 
-def _keep(request: HttpRequest, page: str, fields: dict[str, str]) -> None:
+def keep(request: HttpRequest, page: str, fields: dict[str, str]) -> None:
+    """Have the session keep what was typed for a page, unless it is too much."""
     if len(json.dumps(fields)) <= LARGEST:
         request.session[KEPT] = {"path": page, "fields": fields}
 
 
-def _fields(text: str) -> dict[str, str]:
+def fields_of(text: str) -> dict[str, str]:
     """The fields that a sign-in page carried; nothing where they are not what it was given."""
     try:
         found = json.loads(text) if len(text) <= LARGEST else {}

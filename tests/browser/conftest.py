@@ -18,11 +18,20 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from tests.signing_in.provider import (
+    CLIENT_ID,
+    SECRET,
+    NodeMissing,
+    Provider,
+    installed,
+    running_provider,
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(r"Fleet UI is ready: (http://127\.0\.0\.1:\d+)")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
-SIGN_IN = "form button[type=submit]"
+SIGN_IN = "form[action='/login/'] button[type=submit]"
 expect.set_options(timeout=20_000)  # a machine with much else to do
 
 
@@ -76,12 +85,33 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo as `./fleet demo` runs it, in a folder of its own; stopped as by Ctrl-C."""
+def identity_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider | None]:
+    """An identity provider for the demo; None where there is no Node.js for it."""
+    try:
+        installed()
+    except NodeMissing as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("provider")
+    with running_provider(folder, "http://127.0.0.1:8900/login/callback/") as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, identity_provider: Provider | None
+) -> Iterator[Demo]:
+    """The demo as `./fleet demo` runs it, in a folder of its own; stopped as by Ctrl-C.
+
+    With an identity provider beside it, where there can be one.
+    """
     data = tmp_path_factory.mktemp("demo")
     output = data / "output.txt"
     environment = {
         **os.environ,
+        **(trusting(identity_provider) if identity_provider else {}),
         "FLEETUI_EMBEDDED": "1",
         "FLEETUI_DATA": str(data),
         "PYTHONUNBUFFERED": "1",
@@ -98,6 +128,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         )
     try:
         url = _address(process, output)
+        if identity_provider:
+            identity_provider.serve(f"{url}/login/callback/")
         yield Demo(url, data, json.loads((data / "sign-ins.json").read_text()))
     finally:
         process.send_signal(signal.SIGINT)
@@ -120,6 +152,19 @@ def is_trouble(said: ConsoleMessage) -> bool:
     that the page gave up for a newer one."""
     fine = ("status of 422", "htmx:sendAbort", "htmx:afterRequest")
     return said.type == "error" and not any(words in said.text for words in fine)
+
+
+def trusting(provider: Provider) -> dict[str, str]:
+    """What makes an installation trust it."""
+    return {
+        "OIDC_ISSUER": provider.issuer,
+        "OIDC_NAME": "Example ID",
+        "OIDC_CLIENT_ID": CLIENT_ID,
+        "OIDC_CLIENT_SECRET": SECRET,
+        "OIDC_SCOPES": "openid profile email groups",
+        "OIDC_GROUP_MAP": "platform-team=Requesters",
+        "OIDC_ALLOW_HTTP_LOOPBACK": "1",
+    }
 
 
 SignIn = Callable[..., Page]

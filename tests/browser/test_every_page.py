@@ -48,6 +48,8 @@ PAGES = (
     "/audit/",
     "/audit/?since=x",
     "/account/mail/",
+    "/account/sessions/",
+    "/account/password/",
 )
 ADMINISTRATION = (
     "/admin/fleets/",

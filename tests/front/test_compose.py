@@ -72,7 +72,7 @@ def test_it_publishes_only_the_pages_and_only_on_loopback(compose):
 def test_it_takes_secrets_from_files_only(compose):
     for service in compose["services"].values():
         for name in service.get("environment", {}):
-            assert not re.search(r"PASSWORD$|SECRET_KEY$|TOKEN$|^DATABASE_URL$", name), name
+            assert not re.search(r"PASSWORD$|SECRET$|SECRET_KEY$|TOKEN$|^DATABASE_URL$", name), name
 
 
 def test_the_example_names_every_variable_that_it_reads(compose):
@@ -118,6 +118,7 @@ class World:
             "/run/secrets/database_url": database,
             "/run/secrets/metrics_token": TOKEN,
             "/run/secrets/email_password": "",
+            "/run/secrets/oidc_client_secret": "",
         }
         for path, value in self.secrets.items():
             self._local(path).write_text(f"{value}\n", encoding="utf-8")

@@ -107,3 +107,61 @@ def test_it_outlives_a_broker_that_takes_nothing_back(monkeypatch):
         assert channel.basic_get("bells", no_ack=False).payload == "ring"
         monkeypatch.setattr(channel.qos, "restore_unacked", lambda: pytest.fail("it is gone"))
         channel.close()
+
+
+OIDC = {
+    "OIDC_ISSUER": "https://id.example.com/realms/fleet",
+    "OIDC_CLIENT_ID": "fleet-ui",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"OIDC_ISSUER": "http://id.example.com"}, "OIDC_ISSUER must be the provider's https"),
+        ({"OIDC_ISSUER": "http://127.0.0.1:5556"}, "OIDC_ISSUER must be the provider's https"),
+        (
+            {"OIDC_ISSUER": "http://id.example.com", "OIDC_ALLOW_HTTP_LOOPBACK": "1"},
+            "OIDC_ISSUER must be the provider's https",
+        ),
+        ({"OIDC_ISSUER": "https://id.example.com?x=1"}, "OIDC_ISSUER must be the provider's https"),
+        ({"OIDC_CLIENT_ID": ""}, "Set OIDC_CLIENT_ID"),
+        ({"OIDC_ALGORITHMS": "RS256,HS256"}, "OIDC_ALGORITHMS names HS256"),
+        ({"OIDC_ALGORITHMS": "none"}, "OIDC_ALGORITHMS names none"),
+        ({"OIDC_SCOPES": "profile"}, "OIDC_SCOPES must contain openid"),
+        ({"OIDC_GROUP_MAP": "admins"}, "OIDC_GROUP_MAP is a list of their-group=Our group"),
+        ({"OIDC_RENEW_MINUTES": "0"}, "OIDC_RENEW_MINUTES must be 1 to 1440"),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES must be networks"),
+        ({"OIDC_ISSUER": "", "LOCAL_ACCOUNTS": "0"}, "LOCAL_ACCOUNTS=0 needs OIDC_ISSUER"),
+    ],
+)
+def test_it_does_not_start_with_a_way_to_sign_in_that_is_none(given, said):
+    checked = manage("check", environment={**REAL, **OIDC, **given})
+
+    assert checked.returncode != 0
+    assert said in checked.stderr
+
+
+def test_it_reads_which_provider_people_sign_in_with(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("what-the-provider-knows\n")
+    environment = {
+        **REAL,
+        **OIDC,
+        "OIDC_CLIENT_SECRET_FILE": str(secret),
+        "OIDC_GROUP_MAP": "admins=Administrators, team a=Requesters,team a=Approvers",
+        "LOCAL_ACCOUNTS": "0",
+        "TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.7",
+    }
+    asked = (
+        "from django.conf import settings as s; o = s.OPENID;"
+        "print(o.client_secret, o.name, dict(o.mapped), s.AUTHENTICATION_BACKENDS, repr(o))"
+    )
+
+    said = manage("shell", "-v", "0", "-c", asked, environment=environment)
+
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("what-the-provider-knows id.example.com {")
+    assert "'team a': ('Requesters', 'Approvers')" in said.stdout
+    assert "['onboarding.views.signed_in.ProviderBackend']" in said.stdout
+    assert said.stdout.count("what-the-provider-knows") == 1  # its description hides it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from onboarding.models import Change
 from tests.journey.conftest import Place
@@ -62,3 +63,16 @@ def test_it_refuses_what_may_not_stand_in_git(place: Place, name: str, text: str
     assert answer.status_code == 422
     assert name in errors(answer)
     assert not Change.objects.exists()
+
+
+def test_guessing_tokens_is_held_up_and_holds_up_nobody_else(place: Place) -> None:
+    honest = program()
+    guesser = Client(headers={"Authorization": "Bearer fui_0123456789abcdef_guess"})
+    statuses = [guesser.get("/api/v1/clusters").status_code for _ in range(32)]
+    assert statuses == [401] * 30 + [429] * 2
+    held = guesser.get("/api/v1/clusters")
+    assert held["Content-Type"] == "application/problem+json"
+    assert int(held["Retry-After"]) >= 1
+    assert honest.get("/api/v1/clusters").status_code == 200  # from the same address
+    elsewhere = guesser.get("/api/v1/clusters", REMOTE_ADDR="198.51.100.7")
+    assert elsewhere.status_code == 401

@@ -46,6 +46,8 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"{person.username} is a service: its tokens say what it may, no group does."
                 )
+            if options["password_file"] and hasattr(person, "external_identity"):
+                raise CommandError(f"{person.username} signs in with the identity provider.")
             if options["email"]:
                 person.email = options["email"]
             if is_new or options["password_file"]:
