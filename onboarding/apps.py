@@ -11,3 +11,7 @@ class OnboardingConfig(AppConfig):
     name = "onboarding"
     verbose_name = "Fleet onboarding"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Hear of every sign-in, from the first one on."""
+        from onboarding.views import signed_in  # noqa: F401
