@@ -16,9 +16,11 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from onboarding.adapters import openid
+from onboarding.domain.lifecycle import Right
 from onboarding.models import Event, ExternalIdentity, SignIn
 from onboarding.services import sign_ins
 from onboarding.services.events import first_broken_event
+from onboarding.services.rights import rights_of
 from tests.journey import reading
 from tests.signing_in.conftest import Browser
 from tests.signing_in.provider import Provider, go_through
@@ -68,11 +70,12 @@ def test_a_group_of_our_own_is_given_only_where_it_is_mapped(
     Group.objects.create(name="oidc:platform-team")  # made here, for whatever reason
     visitor.sign_in("ada")
     assert groups() == {"oidc:Administrators"}
-    assert not User.objects.get().has_perm("onboarding.administer_fleet")
+    assert not rights_of(User.objects.get())
 
     configure(provider.issuer, mirrored=(), mapped={"platform-team": ("Approvers", "No such")})
     Browser().sign_in("ada")
     assert groups() == {"Approvers"}
+    assert Right.APPROVE in rights_of(User.objects.get())
 
     provider.person("ada")
     Browser().sign_in("ada")
