@@ -53,6 +53,7 @@ class OpenIDProvider:
         self._metadata_at = 0.0
         self._keys: KeySet | None = None
         self._keys_at = 0.0
+        self._renewed_at = -_KEYS_PAUSE
 
     # --- The way there and back -----------------------------------------------------------------
 
@@ -184,8 +185,10 @@ class OpenIDProvider:
             return jwt.decode(text, self._key_set(), registry=allowed)
         except (InvalidKeyIdError, BadSignatureError):
             # The provider may have changed its keys since.
-            if time.monotonic() - self._keys_at < _KEYS_PAUSE:
-                raise
+            with self._lock:
+                if time.monotonic() - self._renewed_at < _KEYS_PAUSE:
+                    raise
+                self._renewed_at = time.monotonic()
             return jwt.decode(text, self._key_set(fresh=True), registry=allowed)
 
     def _userinfo(self, session: OAuth2Session, subject: Any) -> dict[str, Any]:

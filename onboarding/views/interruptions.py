@@ -42,6 +42,8 @@ _PAGES = {
     "session-end": "session-list",
     "session-end-others": "session-list",
 }
+# What everybody may who is signed in: where that is, and an end to it.
+_OF_ONESELF = {"logout", "session-list", "session-end", "session-end-others", "password-change"}
 _OF_THE_FORM = ("register-preview", "register-draft")
 
 
@@ -57,13 +59,13 @@ class InterruptionMiddleware(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
-        """Nobody who has no role sees anything but that, wherever they ask."""
+        """Nobody who has no role sees anything but that, wherever they ask, and their own sessions."""
         barred = super().process_view(request, view_func, view_args, view_kwargs)
         if barred is not None or not getattr(view_func, "login_required", True):
             return barred
         if not request.user.is_authenticated or Right.VIEW in access.rights_of(request.user):
             return None
-        if request.resolver_match and request.resolver_match.url_name == "logout":
+        if request.resolver_match and request.resolver_match.url_name in _OF_ONESELF:
             return None
         if is_partial(request):
             return HttpResponse(status=HTTPStatus.FORBIDDEN)

@@ -12,6 +12,7 @@ import requests
 from django.http import HttpResponse
 from django.test import Client
 
+from onboarding import wiring
 from onboarding.domain.openid import Provider as Settings
 from tests.signing_in.provider import (
     CLIENT_ID,
@@ -67,6 +68,7 @@ def configure(settings: Any) -> Callable[..., Settings]:
     """Have the installation trust an issuer."""
 
     def configured(issuer: str, **given: Any) -> Settings:
+        wiring._providers.clear()  # a process that was just started
         settings.OPENID = Settings(
             **{
                 "name": "Example ID",

@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from onboarding.adapters import openid
 from onboarding.domain.lifecycle import Right
 from onboarding.models import Event, ExternalIdentity, SignIn
 from onboarding.services import sign_ins
@@ -227,10 +226,9 @@ def test_what_the_provider_gave_is_not_kept_in_the_clear(provider: Provider, vis
 # --- The protocol ---------------------------------------------------------------------------------
 
 
-def test_the_provider_may_change_its_keys(provider: Provider, visitor: Browser, monkeypatch):  # type: ignore[no-untyped-def]
+def test_the_provider_may_change_its_keys(provider: Provider, visitor: Browser):
     visitor.sign_in("ada")
     provider.take_new_keys()
-    monkeypatch.setattr(openid, "_KEYS_PAUSE", 0.0)
 
     answer = Browser().sign_in("ada")
 
