@@ -24,6 +24,7 @@ from onboarding.services import events, identities
 from onboarding.services.sealed import seal, unseal
 
 _SEEN_IS_NOTED_AFTER = timedelta(minutes=1)
+_CLOCKS_DIFFER = timedelta(minutes=1)
 # Longer than the provider is waited for.
 _ONE_RENEWAL = timedelta(seconds=40)
 
@@ -152,9 +153,11 @@ def end_others(*, user: User, but: int | None) -> int:
 def end_by_provider(*, said: ProviderSignOut, provider: Provider) -> int:
     """End what the provider says is over: one session of its own, or all of a person.
 
-    What began after it said so goes on, so that an old word sent again ends nothing.
+    What began after it said so goes on, so that an old word sent again ends nothing; its clock may be
+    behind ours, and its words are of whole seconds.
     """
-    sessions = SignIn.objects.filter(identity__issuer=provider.issuer, started_at__lte=said.at)
+    until = said.at + _CLOCKS_DIFFER
+    sessions = SignIn.objects.filter(identity__issuer=provider.issuer, started_at__lte=until)
     if said.subject:
         sessions = sessions.filter(identity__subject=said.subject)
     if said.session:
