@@ -45,13 +45,13 @@ class Standing(StrEnum):
     ENDED = "ended"
 
 
-def begin(*, user: User, address: str | None, agent: str, limits: Limits, clock: Clock) -> SignIn:
+def begin(*, owner: User, address: str | None, agent: str, limits: Limits, clock: Clock) -> SignIn:
     """Note that somebody signed in. What ended long ago is cleared away."""
     now = clock.now()
     gone = Q(seen_at__lt=now - limits.idle) | Q(started_at__lt=now - limits.whole)
     SignIn.objects.filter(gone).delete()
     return SignIn.objects.create(
-        user=user, started_at=now, seen_at=now, address=address, agent=agent[:200]
+        user=owner, started_at=now, seen_at=now, address=address, agent=agent[:200]
     )
 
 
@@ -74,16 +74,16 @@ def attach(
         tokens=_sealed(tokens),
     )
     if anew:
-        record(user=identity.user, way=provider.name, clock=clock)
+        record(owner=identity.user, way=provider.name, clock=clock)
 
 
-def record(*, user: User, way: str, clock: Clock) -> None:
+def record(*, owner: User, way: str, clock: Clock) -> None:
     """Write into the trail that somebody came in, and how."""
     events.record(
         verb="person.signed_in",
-        message=f"{user.username} signed in with {way}.",
+        message=f"{owner.username} signed in with {way}.",
         at=clock.now(),
-        actor=user,
+        actor=owner,
     )
 
 
@@ -138,15 +138,15 @@ def id_token_of(sign_in: SignIn) -> str:
     return _opened(sign_in).get("id_token", "")
 
 
-def end(*, user: User, pk: int) -> bool:
+def end(*, owner: User, pk: int) -> bool:
     """End one session of a person; whether there was one."""
-    deleted, _ = SignIn.objects.filter(pk=pk, user=user).delete()
+    deleted, _ = SignIn.objects.filter(pk=pk, user=owner).delete()
     return bool(deleted)
 
 
-def end_others(*, user: User, but: int | None) -> int:
+def end_others(*, owner: User, but: int | None) -> int:
     """End all sessions of a person except this one; how many there were."""
-    deleted, _ = SignIn.objects.filter(user=user).exclude(pk=but or 0).delete()
+    deleted, _ = SignIn.objects.filter(user=owner).exclude(pk=but or 0).delete()
     return deleted
 
 

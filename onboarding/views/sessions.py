@@ -77,7 +77,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
 def session_end(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of one's own sessions."""
     user = _person(request)
-    if not sign_ins.end(user=user, pk=pk):
+    if not sign_ins.end(owner=user, pk=pk):
         raise Http404("There is no such session of yours.")
     messages.success(request, "That session is ended.")
     return redirect("session-list")
@@ -87,7 +87,7 @@ def session_end(request: HttpRequest, pk: int) -> HttpResponse:
 def session_end_others(request: HttpRequest) -> HttpResponse:
     """End all of one's own sessions but this one."""
     user = _person(request)
-    ended = sign_ins.end_others(user=user, but=request.session.get(signed_in.SIGN_IN))
+    ended = sign_ins.end_others(owner=user, but=request.session.get(signed_in.SIGN_IN))
     messages.success(request, f"{ended} other session{'' if ended == 1 else 's'} ended.")
     return redirect("session-list")
 
@@ -110,7 +110,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
             attempts.succeeded(attempt)
             form.save()
             update_session_auth_hash(request, user)
-            sign_ins.end_others(user=user, but=request.session.get(signed_in.SIGN_IN))
+            sign_ins.end_others(owner=user, but=request.session.get(signed_in.SIGN_IN))
             messages.success(
                 request, "Your password is changed, and your other sessions are ended."
             )

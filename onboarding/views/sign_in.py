@@ -83,7 +83,7 @@ class SignIn(LoginView):
         attempts.succeeded(self.attempt)
         answer = super().form_valid(form)
         user = form.get_user()
-        sign_ins.record(user=user, way="a password", clock=wiring.clock())
+        sign_ins.record(owner=user, way="a password", clock=wiring.clock())
         if fields := fields_of(self.request.POST.get("kept", "")):
             keep(self.request, self.get_redirect_url(), fields)
         remember_device(self.request, answer, user.get_username())
@@ -268,7 +268,7 @@ def _failed(request: HttpRequest, error: FleetError, next_url: str) -> HttpRespo
 
 def _leave(request: HttpRequest) -> None:
     if request.user.is_authenticated and (sign_in := signed_in.current(request)):
-        sign_ins.end(user=sign_in.user, pk=sign_in.pk)
+        sign_ins.end(owner=sign_in.user, pk=sign_in.pk)
     logout(request)
 
 

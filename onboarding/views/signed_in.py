@@ -75,7 +75,7 @@ class SignedInMiddleware:
         )
         if sign_in is None or standing is Standing.ENDED:
             if sign_in is not None:
-                sign_ins.end(user=sign_in.user, pk=sign_in.pk)
+                sign_ins.end(owner=sign_in.user, pk=sign_in.pk)
             logout(request)
             return None
         if _is_by_a_person(request):
@@ -107,9 +107,9 @@ def current(request: HttpRequest) -> SignIn | None:
 def begin(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
     """Begin a sign-in, whichever way somebody came in; the one that this browser had is over."""
     if before := request.session.get(SIGN_IN):
-        sign_ins.end(user=user, pk=before)
+        sign_ins.end(owner=user, pk=before)
     row = sign_ins.begin(
-        user=user,
+        owner=user,
         address=address_of(request),
         agent=request.headers.get("User-Agent", ""),
         limits=limits(),
