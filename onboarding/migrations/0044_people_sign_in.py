@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("onboarding", "0042_ended_rollouts_can_be_undone"),
+        ("onboarding", "0043_lists_are_read_in_order_by_an_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
