@@ -56,6 +56,7 @@ class Worker:
         mirror: str = "",
         until_done: bool = False,
     ) -> None:
+        self._site = site
         self._name = f"worker-{len(site.processes)}"
         connections.close_all()  # a connection belongs to one process
         self._ended: int | None = None
@@ -77,6 +78,15 @@ class Worker:
         """Wait until it has stopped itself."""
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), f"{self._name} ended instead of pausing"
+
+    def has_paused(self) -> bool:
+        """Whether it has stopped itself by now; asked until it has, and not again."""
+        found, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+        if found and not os.WIFSTOPPED(status):
+            self._ended = os.waitstatus_to_exitcode(status)
+            said = f"{self._name} ended with {self._ended} instead of pausing. {self._site.said()}"
+            raise AssertionError(said)
+        return bool(found)
 
     def wake(self) -> None:
         """Let it go on."""
@@ -110,16 +120,8 @@ class Worker:
             logging.disable(logging.CRITICAL)
             meddle(repository)
             while True:
-                deliveries.deliver(
-                    fleet_id=site.fleet.pk,
-                    repository=repository,
-                    clock=clock,
-                    queue=FakeQueue(),
-                    worker=self._name,
-                    push_seconds=push_seconds,
-                    forge=site.forge,
-                )
-                if not until_done or not site.open_deliveries():
+                self._turn(site, repository, clock, push_seconds)
+                if not until_done or self._is_done(site):
                     break
                 time.sleep(0.1)  # as a sweep would wake it again
             code = 0
@@ -127,6 +129,22 @@ class Worker:
             (site.folder / f"{self._name}.log").write_text(traceback.format_exc())
         finally:
             os._exit(code)  # nothing of pytest's may run here
+
+    def _turn(self, site: Site, repository: Meddled, clock: WallClock, push_seconds: float) -> None:
+        """What it does each time that it is woken."""
+        deliveries.deliver(
+            fleet_id=site.fleet.pk,
+            repository=repository,
+            clock=clock,
+            queue=FakeQueue(),
+            worker=self._name,
+            push_seconds=push_seconds,
+            forge=site.forge,
+        )
+
+    def _is_done(self, site: Site) -> bool:
+        """Whether nothing is left for it."""
+        return not site.open_deliveries()
 
 
 class Site(Stage):
