@@ -44,7 +44,9 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Callable[..., Page]]:
             "console",
             lambda said: (
                 troubles.append(said.text)
-                if is_trouble(said) and said.location["url"].startswith(demo.url)
+                if is_trouble(said)
+                and said.location["url"].startswith(demo.url)
+                and "status of 400" not in said.text  # a page that says why nobody came in
                 else None
             ),
         )
