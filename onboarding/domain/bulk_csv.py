@@ -19,8 +19,8 @@ NUMBER = "line"
 """Another one: the number of the row that a line corrects, which finds it also where its name was wrong."""
 OPTIONAL = ("server", "model", "remote_addons", "remote_resources")
 MOST_BYTES = 10_000_000
-MOST_CLUSTERS = 5_000
-"""As many as are asked for at once: checked in minutes, approved in seconds (`./fleet bench bulk`)."""
+MOST_CLUSTERS = 1_000
+"""As many as are asked for at once; one approval of all is one transaction (`./fleet bench bulk CLUSTERS`)."""
 _MOST_COLUMNS = 120
 _LONGEST_CELL = 1_000
 _DELIMITERS = (",", ";", "\t")
