@@ -164,9 +164,10 @@ def cluster_for(request: HttpRequest, hub: str, name: str, right: Right = Right.
     return cluster
 
 
-def hub_named(name: str) -> Hub | None:
-    """The configured hub of this name, if there is one."""
-    return Hub.objects.select_related("fleet").filter(name=name).first()
+def hub_named(request: HttpRequest, name: str) -> Hub | None:
+    """The configured hub of this name, if there is one that this person may see."""
+    rows = scope.hubs(reach_of(request.user)).select_related("fleet")
+    return rows.filter(name=name).first()
 
 
 def first(rows: QuerySet[Row], noun: str) -> Row:

@@ -21,7 +21,7 @@ def drift_adopt(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     """Ask for approval of a change that writes live labels into Git."""
     user = access.user_with(request, Right.REQUEST)
     cluster = access.cluster_for(request, hub, name, Right.REQUEST)
-    configured = access.hub_named(hub)
+    configured = access.hub_named(request, hub)
     try:
         if configured is None:
             raise Refused(f"No hub called {hub} is configured here.", code="no_hub")

@@ -69,7 +69,7 @@ def _cluster(request: HttpRequest, hub: str, name: str, run: Offboarding | None)
 
 def _ask(request: HttpRequest, cluster: Cluster) -> HttpResponse:
     user = access.user_with(request, Right.REQUEST)
-    configured = access.hub_named(cluster.hub_name)
+    configured = access.hub_named(request, cluster.hub_name)
     workloads = request.POST.get("workloads", "")
     if configured is None or workloads not in (KEEP, REMOVE):
         raise Http404("There is no such hub, or it was not said whether workloads stay.")

@@ -41,7 +41,7 @@ def cluster_pause(request: HttpRequest, hub: str, name: str) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, cluster: Cluster) -> HttpResponse:
-    configured = access.hub_named(cluster.hub_name)
+    configured = access.hub_named(request, cluster.hub_name)
     hours = request.POST.get("hours", "")
     if configured is None or hours not in dict(_HOURS):
         raise Http404("There is no such hub, or it was not said for how long.")

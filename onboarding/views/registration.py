@@ -187,7 +187,7 @@ def _refused(request: HttpRequest, subject: Subject, reason: str) -> HttpRespons
 def _submit(request: HttpRequest, subject: Subject, form: RegistrationForm) -> Change:
     user = access.user_with(request, Right.REQUEST)
     intent = _intent(subject, form)
-    hub = access.hub_named(intent.placement.hub)
+    hub = access.hub_named(request, intent.placement.hub)
     if hub is None:
         raise Refused("This hub is not configured. Choose one of the list.", field="hub")
     common: dict[str, Any] = {

@@ -17,7 +17,7 @@ from onboarding.views import access
 def secret_check(request: HttpRequest) -> HttpResponse:
     """Say whether a secret is in Secrets Manager: one of six answers, never its value."""
     access.user_with(request, Right.REQUEST)
-    hub = access.hub_named(request.GET.get("hub", ""))
+    hub = access.hub_named(request, request.GET.get("hub", ""))
     name = request.GET.get("secret_name", "").strip()
     state, sentence = "", ""
     try:

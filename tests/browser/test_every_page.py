@@ -57,6 +57,8 @@ ADMINISTRATION = (
     "/admin/fleets/adopt/",
     "/admin/hubs/",
     "/admin/hubs/hub-cluster/",
+    "/admin/roles/?who=tenant1",
+    "/admin/roles/add/",
     "/admin/tokens/",
     "/admin/tokens/add/",
     "/admin/policies/",

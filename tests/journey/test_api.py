@@ -21,6 +21,7 @@ from onboarding.models import (
     Cluster,
     Delivery,
     Fleet,
+    Grant,
     Hub,
     IdempotencyKey,
     Offboarding,
@@ -603,3 +604,28 @@ def test_it_lets_a_bounded_number_wait(place: Place, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(reading_api, "_MOST_WAITING", 0)
     answer = caller.get(f"/api/v1/changes/{number}/wait", until="decided", timeout=0)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+# --- What its service was given ---
+
+
+def test_it_reaches_only_the_tenant_that_its_service_was_given(place: Place) -> None:
+    in_git(place)
+    tasks.refresh_standings()
+    caller = program()
+    made = told(caller.post(REGISTRATIONS, body(place, "spoke-b")), 201)
+    Grant.objects.filter(user__username="terraform").update(tenant="tenant2")
+    there = f"/api/v1/changes/{made['number']}"
+    for path in (there, f"{there}/plan", f"{there}/wait?until=decided", CLUSTER):
+        nowhere = path.replace(there, "/api/v1/changes/999999").replace("spoke-a", "nobody")
+        forbidden, absent = caller.get(path), caller.get(nowhere)
+        assert forbidden.status_code == absent.status_code == 404, path
+        assert forbidden.content == absent.content
+    assert told(caller.get("/api/v1/clusters"))["clusters"] == []
+    assert caller.post(f"{CLUSTER}/edits", {"pins": {}}).status_code == 404
+    refused = caller.post(REGISTRATIONS, body(place, "spoke-c"), key="k2")
+    assert refused.status_code in (403, 422)
+    assert "tenant1/dev" in json.loads(refused.content)["detail"]
+    assert Change.objects.filter(cluster_name="spoke-c").count() == 0
+    Grant.objects.filter(user__username="terraform").delete()
+    assert told(caller.get("/api/v1/token"))["fleets"] == []
