@@ -6,9 +6,10 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from fleetui.bounds import BoundedRequests
 from onboarding.management import memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetui.settings")
 
-application = get_asgi_application()
+application = BoundedRequests(get_asgi_application())
 memory.settle()

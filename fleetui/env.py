@@ -32,6 +32,7 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
         """Look at the environment as it is at each question: django-environ keeps files it read."""
         super().__init__()
         self.ENVIRON = FileAwareMapping(cache=False)
+        self._files: set[str] = set()
 
     def get_value(
         self,
@@ -65,6 +66,11 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
             )
         return config
 
+    def own_files(self) -> list[str]:
+        """The files of this installation's own secrets: of values asked for so far, and of AWS."""
+        aws = {name for name in os.environ if name.startswith("AWS_") and name.endswith("_FILE")}
+        return sorted(filter(None, map(os.environ.get, self._files | aws)))
+
     def web_address(self, var: str) -> str:
         """Return an origin such as https://fleet.example.com, without a final slash; "" if not set."""
         address = str(self.get_value(var, default="")).rstrip("/")
@@ -84,6 +90,7 @@ class Environment(FileAwareEnv):  # type: ignore[misc]  # it has no types
             ) from None
 
     def _text(self, var: str) -> str:
+        self._files.add(f"{var}_FILE")
         try:
             return str(self.ENVIRON[var]).strip()
         except KeyError:

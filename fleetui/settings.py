@@ -340,3 +340,8 @@ TIME_ZONE = "UTC"
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO").upper())
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# --- The last: it needs to have seen all others -----------------------------------------------
+
+# What no fleet and no hub may name as a file of its own: it would be sent to an address of theirs.
+OWN_SECRET_FILES: list[str] = [*env.own_files(), str(DATA_FOLDER / "secret-key")]

@@ -23,6 +23,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from onboarding.domain.errors import FleetError, Refused
+from onboarding.domain.named_files import usable_file
 from onboarding.domain.openid import Provider
 from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.snapshot import Snapshot
@@ -102,7 +103,8 @@ def repository(fleet: Fleet) -> FleetRepository:
 
     remote = _remote(fleet, allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES)
     committer = Identity(email=fleet.committer_email) if fleet.committer_email else Identity()
-    signing = SigningKey(fleet.signing, Path(fleet.signing_key_file)) if fleet.signing else None
+    key_file = _file(fleet.signing_key_file)
+    signing = SigningKey(fleet.signing, key_file) if fleet.signing and key_file else None
     key = (fleet.pk, os.getpid(), remote, committer, signing)
     with _mirrors_lock:
         if key not in _mirrors:
@@ -113,6 +115,16 @@ def repository(fleet: Fleet) -> FleetRepository:
                 signing_key=signing,
             )
         return _mirrors[key]
+
+
+def repository_address(text: str) -> str:
+    """The address of a repository as somebody typed it, where it can be used here.
+
+    Raises `Refused` at `repository_url`; it carries no password or token.
+    """
+    from onboarding.adapters.git import parse_address
+
+    return parse_address(text, allow_local=settings.FLEETUI_ALLOW_LOCAL_REPOSITORIES)
 
 
 def _remote(fleet: Fleet, *, allow_local: bool) -> GitRemote:
@@ -216,8 +228,8 @@ def forge(fleet: Fleet) -> Forge:
         url=url,
         project=project,
         target=fleet.branch,
-        token_file=fleet.forge_token_file or _https_token(fleet),
-        ca_file=fleet.ca_file,
+        token_file=_named(fleet.forge_token_file or _https_token(fleet)),
+        ca_file=_named(fleet.ca_file),
     )
     return forge_of(ForgeKind(fleet.forge), access)
 
@@ -271,7 +283,12 @@ def _https_token(fleet: Fleet) -> str:
 
 
 def _file(path: str) -> Path | None:
-    return Path(path) if path else None
+    return Path(_named(path)) if path else None
+
+
+def _named(path: str) -> str:
+    """A file that an administrator named, unless it holds what is this installation's own."""
+    return usable_file(path, own=settings.OWN_SECRET_FILES)
 
 
 def hub_reader(hub: Hub) -> HubReader:
@@ -288,7 +305,7 @@ def hub_reader(hub: Hub) -> HubReader:
             api_url=hub.api_url,
             namespace=hub.namespace,
             token=_hub_token(hub),
-            ca_file=hub.api_ca_file,
+            ca_file=_named(hub.api_ca_file),
         )
     )
 
@@ -309,7 +326,7 @@ def _hub_token(hub: Hub) -> TokenSource:
 def _token(file: str) -> TokenSource:
     from onboarding.adapters.hub_access import NoToken, TokenFile
 
-    return TokenFile(file) if file else NoToken()
+    return TokenFile(_named(file)) if file else NoToken()
 
 
 def argocd(hub: Hub) -> ArgoCD:
@@ -320,7 +337,9 @@ def argocd(hub: Hub) -> ArgoCD:
         raise Refused(f"Hub {hub.name} has no Argo CD address yet. An administrator can enter it.")
     return ArgoCDApi(
         ArgoCDAccess(
-            url=hub.argocd_url, token=_token(hub.argocd_token_file), ca_file=hub.argocd_ca_file
+            url=hub.argocd_url,
+            token=_token(hub.argocd_token_file),
+            ca_file=_named(hub.argocd_ca_file),
         )
     )
 

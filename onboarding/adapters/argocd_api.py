@@ -172,7 +172,7 @@ class ArgoCDApi:
             ],
             connected_at=_moment(state.get("attemptedAt")),
             applications=int(count)
-            if isinstance(count, (int, str)) and str(count).isdigit()
+            if isinstance(count, (int, str)) and str(count).isascii() and str(count).isdigit()
             else 0,
             version=str(information.get("serverVersion") or item.get("serverVersion") or "")[:60],
         )
@@ -254,7 +254,11 @@ class ArgoCDApi:
                 code="not_found",
             )
         if code == 429 or code >= 500:
-            seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+            seconds = (
+                float(retry_after)
+                if retry_after and retry_after.isascii() and retry_after.isdigit()
+                else None
+            )
             return Transient(
                 f"Argo CD is overloaded or away (HTTP {code}) for {doing}.", retry_after=seconds
             )

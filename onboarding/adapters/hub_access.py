@@ -160,21 +160,23 @@ class EksToken:
         external_id: str = "",
         session: Callable[[], Any] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Name the EKS `cluster`, its `region` and, for another account, the role to assume.
 
         `external_id` goes with the role. `session` makes the boto3 session (tests give their own);
-        `monotonic` is the clock of renewal.
+        `monotonic` is the clock of renewal, and so is `wall`: the first stands still while a machine
+        sleeps, the second is moved by people.
         """
         self._cluster = cluster
         self._region = region
         self._role_arn = role_arn
         self._external_id = external_id
         self._make_session = session or self._default_session
-        self._monotonic = monotonic
+        self._clocks = (monotonic, wall)
         self._lock = threading.Lock()
         self._token = ""
-        self._made_at = 0.0
+        self._made_at: tuple[float, ...] = ()
 
     def token(self) -> str:
         """A valid token; the last one again until it is ten minutes old.
@@ -183,11 +185,16 @@ class EksToken:
         away.
         """
         with self._lock:
-            now = self._monotonic()
-            if not self._token or now - self._made_at >= _RENEW_AFTER_SECONDS:
+            now = tuple(clock() for clock in self._clocks)
+            if not self._token or not self._is_young(now):
                 self._token = self._sign()
                 self._made_at = now
             return self._token
+
+    def _is_young(self, now: tuple[float, ...]) -> bool:
+        """By every clock: also where one was put back, the token was signed in no known past."""
+        ages = (one - made for one, made in zip(now, self._made_at, strict=True))
+        return all(0 <= age < _RENEW_AFTER_SECONDS for age in ages)
 
     def describe(self) -> str:
         """Where the token comes from, for messages."""

@@ -101,7 +101,7 @@ def _oversized(request: HttpRequest) -> HttpResponse | None:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length and "HTTP_TRANSFER_ENCODING" not in request.META:
         return None  # no body at all (RFC 9112, 6.3)
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         return problem(411, "Send the body's length (Content-Length).")
     if int(length) > LARGEST_BODY:
         return problem(413, f"A body has at most {LARGEST_BODY} bytes.")

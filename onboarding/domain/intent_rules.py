@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.intents import Intent, RegisterCluster
-from onboarding.domain.labels import reserved
+from onboarding.domain.labels import is_source, reserved
 from onboarding.domain.member import FleetMember, check_member
 from onboarding.domain.names import LabelKey, LabelValue, SecretName
 from onboarding.domain.plans import Neighbours
@@ -49,7 +49,7 @@ def _check_pin(key: str, value: str | None) -> Iterator[Refusal]:
     if found or value is None:
         yield from found
         return
-    if said := reserved(key):
+    if said := reserved(key) or is_source(key):
         yield Refusal(said, key, "reserved")
         return
     found = _refusals(lambda: safe_scalar(value, key)) or _refusals(lambda: LabelValue(value))

@@ -65,6 +65,10 @@ HUB_REGION = "fleet_aws_region"
 RESERVED_DOMAINS = ("argoproj.io", "kubernetes.io", "k8s.io", "external-secrets.io")
 """No key below these domains is set by values: it would mean something to the hub."""
 
+_SOURCE = re.compile(
+    r".*(?:repo|repository|chart)_?(?:url|revision|branch|ref|path)|.*repo_?basepath"
+)
+
 RESERVED_KEYS = frozenset(
     {
         *MEMBER_LABELS,
@@ -215,6 +219,20 @@ def reserved(key: str) -> str:
     return ""
 
 
+def is_source(key: str) -> str:
+    """Why nobody asks for a label here although the chart takes it, as a sentence; "" where one may.
+
+    ApplicationSets of many fleets take the repository, revision or chart to deploy from such keys: who
+    sets one chooses the code that runs on the cluster. What is there stays, and may be taken away.
+    """
+    if _SOURCE.fullmatch(key.rpartition("/")[2].lower()):
+        return (
+            f"{key} says from where the hub takes what it deploys. Administrators set it, by a commit of "
+            "their own."
+        )
+    return ""
+
+
 def edit_labels_text(text: str | None, pins: Mapping[str, str | None]) -> str | None:
     """A cluster's labels file with pins set (text) and removed (None: inherit); None for no file.
 
@@ -239,7 +257,7 @@ def _refuse_unless_allowed(pins: Mapping[str, str | None]) -> None:
     for key, value in pins.items():
         try:
             LabelKey(key)
-            if value is not None and (problem := reserved(key)):
+            if value is not None and (problem := reserved(key) or is_source(key)):
                 raise Refused(problem, field=key, code="reserved")
             if value is not None:
                 LabelValue(safe_scalar(value, key))

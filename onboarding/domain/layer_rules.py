@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.intents import EditLayer, LayerEdit
-from onboarding.domain.labels import LABELS_KEYS, reserved
+from onboarding.domain.labels import LABELS_KEYS, is_source, reserved
 from onboarding.domain.layout import FleetLayout, LayerScope
 from onboarding.domain.names import LabelKey, LabelValue
 from onboarding.domain.releases import RELEASE_LABELS, Releases
@@ -64,7 +64,7 @@ def _check_label(edit: LayerEdit, releases: Releases) -> Iterator[Refusal]:
     text = value if isinstance(value, str) else ""
     problems = [
         *_refusals(lambda: LabelKey(key), key),
-        *([Refusal(said, key, "reserved")] if (said := reserved(key)) else ()),
+        *([Refusal(said, key, "reserved")] if (said := reserved(key) or is_source(key)) else ()),
     ]
     if not isinstance(value, str):
         problems.append(Refusal(f"{key} is a label, and labels are text.", key, "no_text"))

@@ -64,7 +64,7 @@ BASE_PATH_GROUPS: Mapping[str, tuple[str, ...]] = {
 
 _N = TypeVar("_N", ClusterName, TenantName, Environment, SecretName)
 _FLAG_OPTIONS = frozenset(OPTIONAL_KEYS) - {*BASE_PATH_GROUPS, "githubSecretName"}
-_FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def check_member(member: FleetMember) -> tuple[Refusal, ...]:
 
     The names were checked when they were made; here are the rules that join keys, and the options.
     """
-    found = [*_check_options(member)]
+    found = [*check_options(member.options)]
     if member.model is DeploymentModel.DISTRIBUTED:
         found += _check_distributed(member)
     else:
@@ -182,9 +182,10 @@ def _check_distributed(member: FleetMember) -> list[Refusal]:
     return found
 
 
-def _check_options(member: FleetMember) -> list[Refusal]:
+def check_options(options: Mapping[str, str]) -> list[Refusal]:
+    """Why the optional keys cannot be as they are asked for, each at its key."""
     found = []
-    for key, value in member.options.items():
+    for key, value in options.items():
         try:
             safe_scalar(value, key)
             if key == "githubSecretName" and value:

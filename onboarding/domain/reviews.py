@@ -16,6 +16,9 @@ STATUS_NAME = "fleet-ui/plan"
 
 _SCP_LIKE = re.compile(r"[^@/]+@([^:/]+):(.+)")
 _NAMED = 3
+# Of the web, and nothing in it that ends an attribute or that two readers take for two things.
+_LINK = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*)?")
+_LONGEST_LINK = 500
 
 
 class ForgeKind(StrEnum):
@@ -64,6 +67,10 @@ class PullRequestFacts:
     at: datetime | None = None
     conflicts: bool | None = None
 
+    def __post_init__(self) -> None:
+        """A forge's word for where something is becomes a link only where it is one of the web."""
+        object.__setattr__(self, "url", web_link(self.url))
+
 
 @dataclass(frozen=True, slots=True)
 class CheckFacts:
@@ -72,6 +79,15 @@ class CheckFacts:
     name: str
     state: CheckState
     url: str = ""
+
+    def __post_init__(self) -> None:
+        """As for a pull request."""
+        object.__setattr__(self, "url", web_link(self.url))
+
+
+def web_link(text: str) -> str:
+    """The address where it is http or https, of at most 500 plain characters; "" for anything else."""
+    return text if len(text) <= _LONGEST_LINK and _LINK.fullmatch(text) else ""
 
 
 def branch_of(change_id: str, digest: str) -> str:

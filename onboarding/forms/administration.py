@@ -9,15 +9,27 @@ from urllib.parse import urlsplit
 
 from django import forms
 
+from onboarding import wiring
 from onboarding.domain.errors import Refused
 from onboarding.domain.layout import LAYOUTS, FleetLayout
 from onboarding.domain.layout_detection import OWN
 from onboarding.domain.names import AWS_REGION, GitRef, HubName
 from onboarding.domain.reviews import ForgeKind, project_of
 from onboarding.domain.yaml.yamlread import load
+from onboarding.forms.fields import NamedFileField
 from onboarding.models import Fleet, Hub
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}")
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9+=,.@:/_-]{2,200}")
+_EKS_CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_USERNAME = re.compile(r"[A-Za-z0-9_.@+-]{1,100}")
+_PLAIN_MAILBOX = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
+# A host, a port, a path: nothing that one reader of addresses takes for something else than another.
+_ADDRESS = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%@+=,:/-]*)?"
+)
+_FULL_ADDRESS = "Enter a full address, such as https://hub.example.com."
 
 
 def https_address(value: str) -> str:
@@ -27,13 +39,23 @@ def https_address(value: str) -> str:
     """
     if not value:
         return value
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        is_sound = parts.port != 0 and bool(_ADDRESS.fullmatch(value))
+    except ValueError:  # a port or an IPv6 address that is none
+        raise forms.ValidationError(_FULL_ADDRESS) from None
     if parts.username or parts.password:
         raise forms.ValidationError(
             "Leave user name and password out of the address; name a credential file instead."
         )
-    if not parts.hostname or parts.fragment or parts.scheme not in ("http", "https"):
-        raise forms.ValidationError("Enter a full address, such as https://hub.example.com.")
+    if (
+        not is_sound
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.scheme not in ("http", "https")
+    ):
+        raise forms.ValidationError(_FULL_ADDRESS)
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise forms.ValidationError(
             "Use https: plain http is accepted only for this machine (127.0.0.1)."
@@ -97,18 +119,12 @@ class FleetForm(forms.Form):
     username = forms.CharField(
         max_length=100, required=False, help_text="For https with a token; many hosts accept any."
     )
-    credential_file = forms.CharField(
-        max_length=500,
-        required=False,
+    credential_file = NamedFileField(
         help_text="Path of a file on the workers: the token (https) or the private key (ssh).",
     )
-    known_hosts_file = forms.CharField(
-        max_length=500, required=False, help_text="For ssh: a known_hosts file with the host's key."
-    )
-    ca_file = forms.CharField(
+    known_hosts_file = NamedFileField(help_text="For ssh: a known_hosts file with the host's key.")
+    ca_file = NamedFileField(
         label="Certificate authority file",
-        max_length=500,
-        required=False,
         help_text="For https, where the host's certificate is not signed by a public authority.",
     )
     delivery_mode = forms.ChoiceField(
@@ -129,14 +145,10 @@ class FleetForm(forms.Form):
         required=False,
         help_text="Only where it is not the repository's host, such as https://git.example.com.",
     )
-    forge_token_file = forms.CharField(
-        max_length=500,
-        required=False,
+    forge_token_file = NamedFileField(
         help_text="File with the token for pull requests; without one, the repository's own token is used.",
     )
-    webhook_secret_file = forms.CharField(
-        max_length=500,
-        required=False,
+    webhook_secret_file = NamedFileField(
         help_text="File with the secret that the forge signs its calls with.",
     )
     signing = forms.ChoiceField(
@@ -144,9 +156,7 @@ class FleetForm(forms.Form):
         choices=[("", "Nothing"), *Fleet.Signing.choices],
         required=False,
     )
-    signing_key_file = forms.CharField(
-        max_length=500,
-        required=False,
+    signing_key_file = NamedFileField(
         help_text="File with the private key, without a passphrase.",
     )
     committer_email = forms.EmailField(
@@ -167,6 +177,13 @@ class FleetForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fleet = fleet
 
+    def clean_repository_url(self) -> str:
+        """An address that can be used here, without a password: it is kept and shown."""
+        try:
+            return wiring.repository_address(self.cleaned_data["repository_url"])
+        except Refused as refused:
+            raise forms.ValidationError(str(refused), code=refused.refusals[0].code) from refused
+
     def clean_name(self) -> str:
         """Names are unique."""
         name: str = self.cleaned_data["name"]
@@ -174,6 +191,18 @@ class FleetForm(forms.Form):
         if set(taken) - {self.fleet.pk if self.fleet else 0}:
             raise forms.ValidationError("Another fleet has this name. Choose another one.")
         return name
+
+    def clean_username(self) -> str:
+        """A name as Git hosts have them."""
+        return _matching(_USERNAME, self.cleaned_data["username"], "a user name such as git")
+
+    def clean_committer_email(self) -> str:
+        """An address without quotes: it stands in every commit between `<` and `>`."""
+        return _matching(
+            _PLAIN_MAILBOX,
+            self.cleaned_data["committer_email"],
+            "an address such as me@example.com",
+        )
 
     def clean_branch(self) -> str:
         """The branch is one that git accepts."""
@@ -232,6 +261,12 @@ class AdoptForm(FleetForm):
         layout.choices = [("", "Find it in the repository"), *layout.choices]  # type: ignore[attr-defined]
 
 
+def _matching(pattern: re.Pattern[str], value: str, what: str) -> str:
+    if value and not pattern.fullmatch(value):
+        raise forms.ValidationError(f"Enter {what}.", code="invalid")
+    return value
+
+
 def parse_layout(text: str) -> dict[str, Any]:
     """A layout that somebody described in YAML or JSON, as data; raises `Refused` in plain words."""
     found = load(text, path="the layout")
@@ -249,16 +284,12 @@ class HubForm(forms.Form):
     api_url = forms.CharField(
         label="Kubernetes API", max_length=500, required=False, validators=[], help_text="https://…"
     )
-    api_token_file = forms.CharField(
+    api_token_file = NamedFileField(
         label="API token file",
-        max_length=500,
-        required=False,
         help_text="File with a service account's token.",
     )
-    api_ca_file = forms.CharField(
+    api_ca_file = NamedFileField(
         label="API CA file",
-        max_length=500,
-        required=False,
         help_text="File with the API's certificate authority.",
     )
     namespace = forms.CharField(
@@ -270,13 +301,11 @@ class HubForm(forms.Form):
     argocd_url = forms.CharField(
         label="Argo CD API", max_length=500, required=False, help_text="https://…"
     )
-    argocd_token_file = forms.CharField(
+    argocd_token_file = NamedFileField(
         label="Argo CD token file",
-        max_length=500,
-        required=False,
         help_text="A read-only account's token.",
     )
-    argocd_ca_file = forms.CharField(label="Argo CD CA file", max_length=500, required=False)
+    argocd_ca_file = NamedFileField(label="Argo CD CA file")
     link_url = forms.CharField(
         label="Argo CD for people",
         max_length=500,
@@ -300,6 +329,20 @@ class HubForm(forms.Form):
     def __init__(self, *args: Any, hub: Hub | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hub = hub
+
+    def clean_namespace(self) -> str:
+        """It is a part of the addresses that the hub is asked at."""
+        return _matching(_NAMESPACE, self.cleaned_data["namespace"], "a namespace such as argocd")
+
+    def clean_eks_cluster(self) -> str:
+        """It is a header of the request that becomes the token."""
+        return _matching(_EKS_CLUSTER, self.cleaned_data["eks_cluster"], "an EKS cluster's name")
+
+    def clean_aws_external_id(self) -> str:
+        """What AWS takes for one."""
+        return _matching(
+            _EXTERNAL_ID, self.cleaned_data["aws_external_id"], "an external ID as AWS allows it"
+        )
 
     def clean_name(self) -> str:
         """A hub's name is a folder's name, and unique."""

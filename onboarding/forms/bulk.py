@@ -10,6 +10,7 @@ from django import forms
 from onboarding.domain.bulk_csv import MOST_BYTES, Table, read
 from onboarding.domain.errors import Refused
 from onboarding.domain.intent_rules import check_label
+from onboarding.forms.fields import LineField
 from onboarding.forms.registration import OPTIONS, PIN
 from onboarding.services.offers import Offer
 
@@ -21,7 +22,7 @@ MOST_TICKED = 1_000
 class CsvForm(forms.Form):
     """A file, or the same pasted."""
 
-    title = forms.CharField(
+    title = LineField(
         required=False,
         max_length=200,
         help_text="How people call it; others see it when they decide.",
@@ -55,7 +56,7 @@ class CsvForm(forms.Form):
 class SameForm(forms.Form):
     """What shall be the same on all: each channel and flag is left alone, inherited, or pinned."""
 
-    title = forms.CharField(required=False, max_length=200)
+    title = LineField(required=False, max_length=200)
 
     def __init__(self, *args: Any, offer: Offer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,9 +10,14 @@ from urllib.parse import urlsplit
 from django import forms
 
 from onboarding.domain.notices import Format, Topic
+from onboarding.forms.fields import NamedFileField
 from onboarding.models import Fleet, Webhook
 
 TOPIC = "topic_"
+# What every reader of addresses takes for the same: no blank, quote, backslash or fragment.
+_ADDRESS = re.compile(
+    r"https://[A-Za-z0-9.:_@\[\]-]+(?:/[A-Za-z0-9._~%!$&()*+,;=:@/-]*)?(?:\?[A-Za-z0-9._~%!$&()*+,;=:@/?-]*)?"
+)
 _FORMATS = ((Format.JSON.value, "JSON, signed"), (Format.SLACK.value, "Slack-compatible"))
 
 
@@ -43,20 +49,16 @@ class WebhookForm(TopicsForm):
         required=False,
         help_text="https only. Private and link-local addresses are not reached.",
     )
-    url_file = forms.CharField(
+    url_file = NamedFileField(
         label="File of the address",
-        max_length=500,
-        required=False,
         help_text="Instead of the address where that is a secret itself, as Slack's is.",
     )
     format = forms.ChoiceField(choices=_FORMATS, initial=Format.JSON.value)
     fleet = forms.ModelChoiceField(
         Fleet.objects.all(), required=False, empty_label="All fleets", help_text="Of which fleet."
     )
-    secret_file = forms.CharField(
+    secret_file = NamedFileField(
         label="File of the signing key",
-        max_length=500,
-        required=False,
         help_text="On the workers' machines. Empty: calls are not signed.",
     )
     enabled = forms.BooleanField(required=False, initial=True)
@@ -95,21 +97,13 @@ class WebhookForm(TopicsForm):
             ) from None
         if parts.scheme != "https":
             raise forms.ValidationError("Use https.")
-        if not parts.hostname or parts.fragment or not port_is_sound or not url.isprintable():
+        if not parts.hostname or not port_is_sound or not _ADDRESS.fullmatch(url):
             raise forms.ValidationError(
                 "Enter a full address, such as https://chat.example.com/hook."
             )
         if parts.username or parts.password:
             raise forms.ValidationError("Leave user name and password out of the address.")
         return url
-
-    def clean_secret_file(self) -> str:
-        """A path from the root, or none."""
-        return _whole_path(self.cleaned_data["secret_file"])
-
-    def clean_url_file(self) -> str:
-        """A path from the root, or none."""
-        return _whole_path(self.cleaned_data["url_file"])
 
     def clean(self) -> dict[str, Any]:
         """At least one topic."""
@@ -128,9 +122,3 @@ class WebhookForm(TopicsForm):
         names = ("name", "url", "url_file", "format", "fleet", "secret_file", "enabled")
         kept = {name: self.cleaned_data[name] for name in names}
         return {**kept, "topics": [topic.value for topic in self.topics]}
-
-
-def _whole_path(path: str) -> str:
-    if path and not path.startswith("/"):
-        raise forms.ValidationError("Enter the whole path, from the root.")
-    return path

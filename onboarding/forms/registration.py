@@ -10,7 +10,7 @@ from django import forms
 from onboarding.domain.errors import Refusal, Refused
 from onboarding.domain.intent_rules import is_plain_label
 from onboarding.domain.layout import Placement
-from onboarding.domain.member import DeploymentModel
+from onboarding.domain.member import DeploymentModel, check_options
 from onboarding.domain.names import ClusterName, Environment, HubName, SecretName, TenantName
 from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
 from onboarding.domain.servers import parse_server
@@ -163,6 +163,9 @@ class RegistrationForm(forms.Form):
                     data[field] = parse(data[field])
                 except Refused as refused:
                     self.refuse(refused)
+        typed = {name: data[name] for name in OPTIONS if data.get(name)}
+        if wrong := check_options(typed):
+            self.refuse(Refused.of(wrong))
         return data
 
     def refuse(self, refused: Refused) -> None:

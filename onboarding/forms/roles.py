@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.roles import ALL, Role
+from onboarding.forms.fields import LineField
 from onboarding.forms.widgets import SuggestingInput
 from onboarding.models import Cluster, Fleet
 
@@ -24,7 +25,7 @@ class RoleForm(forms.Form):
     kind = forms.ChoiceField(
         label="To", choices=[(GROUP, "Group"), (PERSON, "Person")], initial=GROUP
     )
-    name = forms.CharField(
+    name = LineField(
         max_length=150,
         help_text="A group as the identity provider calls it, or what the person signs in with.",
     )

@@ -11,6 +11,7 @@ from django import forms
 from onboarding.domain.errors import Refused
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.domain.rollout_waves import SplitBy, parse_waves
+from onboarding.forms.fields import LineField
 from onboarding.forms.widgets import SuggestingInput
 from onboarding.services.rollouts import Asked
 
@@ -57,7 +58,7 @@ class RolloutForm(forms.Form):
         initial=15,
         help_text="A cluster that is not well so long after its commit pauses the rollout.",
     )
-    title = forms.CharField(label="Title", max_length=200, required=False)
+    title = LineField(label="Title", max_length=200, required=False)
 
     def __init__(
         self, data: Mapping[str, Any] | None = None, *, channels: Sequence[str] = (), **more: Any

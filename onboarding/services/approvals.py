@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Act, DecisionState, Right, check_approval, decide
 from onboarding.domain.policy import Given, Rule, Tally, judge
+from onboarding.domain.prose import prose
 from onboarding.models import Approval, Change, Participant
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import events, handovers, places, policies, rollout_guard
@@ -55,7 +56,7 @@ def approve(
     another's approval helps, where the change is not open for approval, where the plan is not the one
     that was seen any more, or where a handover has not arrived on the hub.
     """
-    now = clock.now()
+    now, reason = clock.now(), prose(reason, field="reason")
     known = policies.rules() if rules is None else rules
     with transaction.atomic():
         change = _decidable(change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest)
@@ -201,7 +202,8 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
 
     Raises `Refused` without a reason, and in the cases of `approve`.
     """
-    if not reason.strip():
+    reason = prose(reason, field="reason")
+    if not reason:
         raise Refused(
             "Say why you reject it, so that the requester can act on it.",
             field="reason",

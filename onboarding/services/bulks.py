@@ -21,6 +21,7 @@ from onboarding.domain.bulk_csv import Line, Table
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.plans import sha256
+from onboarding.domain.prose import line, prose
 from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
 from onboarding.ports import Clock, WorkQueue
 from onboarding.services import approvals, changes, events, places
@@ -229,6 +230,7 @@ def approve(
     policies demand more approvals goes on waiting for them. Raises `Refused` as `approvals.approve` does,
     and where the plan is not the one that was seen any more; then none is approved.
     """
+    reason = prose(reason, field="reason")
     with transaction.atomic():
         bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
         rows = _seen_as(bulk, digest, confirmed=confirmed)
@@ -241,6 +243,7 @@ def approve(
 
 def reject(*, bulk_id: int, digest: str, actor: User, clock: Clock, reason: str) -> Decided:
     """Reject every undecided row for a reason, in one transaction."""
+    reason = prose(reason, field="reason")
     with transaction.atomic():
         bulk = Bulk.objects.select_for_update(of=("self",)).get(pk=bulk_id)
         rows = _seen_as(bulk, digest)
@@ -304,7 +307,7 @@ def _begin(
     require(actor, Right.REQUEST)
     if not count:
         raise Refused("There is no cluster to ask for.", code="nothing")
-    words = " ".join(title.split())[:200]
+    words = line(" ".join(title.split()), field="title")
     return Bulk(
         fleet=fleet,
         kind=kind,

@@ -14,6 +14,7 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.intents import AnyIntent, EditLayer
 from onboarding.domain.layer_rules import scope_of
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
+from onboarding.domain.prose import prose
 from onboarding.models import Change, Comment, Fleet, Hub, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import (
@@ -321,11 +322,9 @@ def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
     """Add to the discussion of a change; everyone who may view it may speak."""
     change = Change.objects.select_related("fleet").get(pk=change_id)
     require(actor, Right.VIEW, *places.touched_by(change))
-    text = body.strip()
+    text = prose(body, field="body", longest=4_000)
     if not text:
         raise Refused("Write something first.", field="body", code="required")
-    if len(text) > 4000:
-        raise Refused("A comment has at most 4,000 characters.", field="body", code="too_long")
     with transaction.atomic():
         written = Comment.objects.create(change=change, author=actor, body=text)
         events.record(

@@ -13,6 +13,7 @@ from onboarding.domain.intents import LeaveFleet
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.prose import prose
 from onboarding.models import Change, Cluster, Delivery, Hub, Offboarding, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import changes, events, places
@@ -320,10 +321,10 @@ def _open_already(cluster: Cluster) -> Refused:
 
 
 def _reason(reason: str) -> str:
-    said = reason.strip()
+    said = prose(reason, field="reason")
     if not said:
         raise Refused("Say why, so that others can act on it.", field="reason", code="required")
-    return said[:2000]
+    return said
 
 
 def _require(actor: User, right: Right, offboarding_id: int) -> None:

@@ -17,6 +17,7 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.member import parse_member
 from onboarding.domain.names import HubName
 from onboarding.domain.plans import Plan
+from onboarding.domain.prose import prose
 from onboarding.domain.selectors import Match, application_set_match
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import (
@@ -78,7 +79,7 @@ def request(
     open, and as `changes.submit`.
     """
     require(actor, Right.REQUEST, places.place_of(cluster))
-    now, said = clock.now(), reason.strip()
+    now, said = clock.now(), prose(reason, field="reason")
     if not said:
         raise Refused("Say why, so that others know.", field="reason", code="required")
     if not now < until <= now + LONGEST:

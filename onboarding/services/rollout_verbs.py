@@ -9,6 +9,7 @@ from django.db import transaction
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import Right
+from onboarding.domain.prose import prose
 from onboarding.domain.rollout import next_step
 from onboarding.models import Rollout, RolloutRow, RolloutWave
 from onboarding.ports import Clock, WorkQueue
@@ -133,7 +134,7 @@ def _move(rollout: Rollout, state: Rollout.State, actor: User, said: str, now: d
 
 
 def _reason(reason: str) -> str:
-    said = reason.strip()
+    said = prose(reason, field="reason")
     if not said:
         raise Refused("Say why, so that others can act on it.", field="reason", code="required")
-    return said[:2000]
+    return said

@@ -15,6 +15,7 @@ from onboarding.domain.intents import EditCluster
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.member import parse_member
 from onboarding.domain.plans import Plan, sha256
+from onboarding.domain.prose import line, prose
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.domain.rollout_waves import Candidate, SplitBy, WaveAsk, sort_into_waves
 from onboarding.domain.snapshot import RememberingSnapshot, Snapshot
@@ -226,7 +227,7 @@ def request(
     return keep(
         Rollout(
             fleet=fleet,
-            title=title.strip()[:200] or f"{asked.label}: {asked.source} to {asked.target}",
+            title=line(title, field="title") or f"{asked.label}: {asked.source} to {asked.target}",
             label=asked.label,
             source=asked.source,
             target=asked.target,
@@ -354,7 +355,7 @@ def approve(
     rollout's title as typed. Raises `Refused` as `approvals.approve`, and where the plan is not the one
     that was seen any more.
     """
-    now = clock.now()
+    now, reason = clock.now(), prose(reason, field="reason")
     with transaction.atomic():
         rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout_id)
         rows = _undecided(rollout, digest, confirmed=confirmed)
@@ -380,6 +381,7 @@ def approve(
 
 def reject(*, rollout_id: int, digest: str, actor: User, clock: Clock, reason: str) -> Decided:
     """Reject the whole rollout for a reason; every row is rejected, and it ends."""
+    reason = prose(reason, field="reason")
     now = clock.now()
     with transaction.atomic():
         rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout_id)

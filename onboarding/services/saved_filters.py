@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.db import transaction
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.prose import line
 from onboarding.models import SavedFilter
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def save(*, actor: User, of: str, name: str, query: str) -> SavedFilter:
     """
     if of not in SavedFilter.List.values:
         raise Refused("There is no such list.", code="unknown")
-    said = " ".join(name.replace("\0", "").split())
-    if not said or len(said) > 60:
+    said = line(" ".join(name.split()), field="name", longest=60)
+    if not said:
         raise Refused("Give the filter a name of at most 60 characters.", field="name")
     kept = urlencode(
         [

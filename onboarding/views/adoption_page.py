@@ -13,6 +13,7 @@ from onboarding.domain.layout_detection import OWN, Evidence
 from onboarding.models import Adoption, Hub
 from onboarding.services import adopting
 from onboarding.services.surveying import Survey
+from onboarding.views.numbers import number_in
 from onboarding.views.pages import AdoptionPage, Fact, Link, Told
 
 _State = Adoption.State
@@ -63,7 +64,8 @@ def adoption_page(adoption: Adoption) -> AdoptionPage:
 
 def again(pk: str) -> dict[str, Any]:
     """What somebody asked for before, to change it and look again."""
-    row = Adoption.objects.filter(pk=pk).first() if pk.isdigit() else None
+    number = number_in(pk)
+    row = Adoption.objects.filter(pk=number).first() if number is not None else None
     if row is None:
         return {}
     data = model_to_dict(row)

@@ -18,6 +18,7 @@ from onboarding.services import policies
 from onboarding.views import access, listing
 from onboarding.views.change_page import row_of
 from onboarding.views.frame import waits_for
+from onboarding.views.numbers import number_in
 from onboarding.views.pages import ChangeListPage, Tab
 
 SORTS = {
@@ -159,9 +160,8 @@ def _filtered(
             | Q(tenant__icontains=query)
             | Q(requester__username__icontains=query)
         )
-        rows = rows.filter(
-            by_text | (Q(pk=int(query)) if query.isdigit() and len(query) < 10 else Q())
-        )
+        number = number_in(query)
+        rows = rows.filter(by_text if number is None else by_text | Q(pk=number))
     for name, values in chosen.items():
         if values:
             rows = rows.filter(**{f"{name}__in": values})

@@ -16,7 +16,8 @@ from django.utils.http import urlencode
 
 Row = Mapping[str, Any]
 ROWS_AT_ONCE = 500
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Also in full width, which some spreadsheets read as the same.
+_BEGINS_A_FORMULA = (*"=+-@\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
 
 
 class _Echo:

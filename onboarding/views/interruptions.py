@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from onboarding.domain.lifecycle import Right
 from onboarding.views import access
+from onboarding.views.numbers import number_in
 from onboarding.views.partials import is_partial
 from onboarding.views.sign_in_page import SignInPage, sign_in_answer
 
@@ -129,8 +130,9 @@ def kept(request: HttpRequest) -> dict[str, str]:
 
 def _form_of(request: HttpRequest) -> str:
     """The registration form that was filled in: of a change, of a cluster, or a new one."""
-    if request.POST.get("change", "").isdigit():
-        return reverse("change-edit", args=[int(request.POST["change"])])
+    number = number_in(request.POST.get("change", ""))
+    if number is not None:
+        return reverse("change-edit", args=[number])
     place = (request.POST.get("editing_hub", ""), request.POST.get("editing_name", ""))
     slugs = all(part and part.replace("-", "").replace("_", "").isalnum() for part in place)
     if slugs and "".join(place).isascii():

@@ -23,6 +23,7 @@ from onboarding.services import changes, layer_forms, layer_previews, repeats
 from onboarding.services.layer_forms import LayerForm
 from onboarding.services.layouts import layout_of
 from onboarding.views import access, interruptions, layer_page
+from onboarding.views.numbers import number_in
 from onboarding.views.pages import LayerPreview
 from onboarding.views.partials import is_partial
 from onboarding.views.policy_part import before_asking
@@ -88,8 +89,9 @@ def layer_preview(request: HttpRequest) -> HttpResponse:
 def _asked(request: HttpRequest, given: Mapping[str, str]) -> _Asked:
     """The file and change that the address or the form names; 404 for a change of another kind."""
     change = None
-    if given.get("change", "").isdigit():
-        change = access.change_for(request, int(given["change"]))
+    number = number_in(given.get("change", ""))
+    if number is not None:
+        change = access.change_for(request, number)
         if change.kind != Change.Kind.LAYER:
             raise Http404("This change is not about a layer.")
     tenant = given.get("tenant", "") or (change.tenant if change else "")

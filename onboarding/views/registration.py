@@ -22,6 +22,7 @@ from onboarding.models import Change, Cluster
 from onboarding.services import changes, offers, plan_records, previews, repeats
 from onboarding.services.member_forms import BASE
 from onboarding.views import access, interruptions
+from onboarding.views.numbers import number_in
 from onboarding.views.pages import FormPage, Hidden, Link, Preview
 from onboarding.views.partials import is_partial
 from onboarding.views.plan_page import plan_from_record
@@ -173,8 +174,8 @@ def _asked_already(request: HttpRequest, subject: Subject) -> HttpResponse | Non
 
 def _is_overtaken(request: HttpRequest, change: Change | None) -> bool:
     """Whether the change was saved elsewhere since this form was loaded."""
-    seen = request.POST.get("seen", "")
-    return bool(change and seen.isdigit() and int(seen) != change.revision)
+    seen = number_in(request.POST.get("seen", ""))
+    return change is not None and seen not in (None, change.revision)
 
 
 def _refused(request: HttpRequest, subject: Subject, reason: str) -> HttpResponse:

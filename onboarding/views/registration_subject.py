@@ -17,6 +17,7 @@ from onboarding.models import Change, Cluster, Fleet
 from onboarding.services import leaving_guard, member_forms
 from onboarding.services.layouts import layout_of
 from onboarding.views import access
+from onboarding.views.numbers import number_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,9 @@ def posted_subject(request: HttpRequest) -> Subject:
 def posted_about(request: HttpRequest) -> tuple[Change | None, Cluster | None]:
     """The change and the cluster that the form's hidden values name; neither for something new."""
     change = cluster = None
-    if request.POST.get("change", "").isdigit():
-        change = access.change_for(request, int(request.POST["change"]), Right.REQUEST)
+    number = number_in(request.POST.get("change", ""))
+    if number is not None:
+        change = access.change_for(request, number, Right.REQUEST)
     if request.POST.get("editing_hub"):
         cluster = access.cluster_for(
             request,

@@ -19,6 +19,7 @@ from onboarding.views import access, freshness
 from onboarding.views.application_rows import shown_state, silent
 from onboarding.views.change_page import title_of
 from onboarding.views.listing import query_of
+from onboarding.views.numbers import number_in
 from onboarding.views.pages import Hit, SearchPage
 from onboarding.views.standing_rows import bearing, url_of
 
@@ -63,8 +64,8 @@ def _clusters(request: HttpRequest, query: str) -> list[Hit]:
 
 
 def _changes(request: HttpRequest, query: str) -> list[Hit]:
-    number = query.removeprefix("#")
-    by_number = Q(pk=int(number)) if number.isdigit() and len(number) < 10 else Q()
+    number = number_in(query.removeprefix("#"))
+    by_number = Q() if number is None else Q(pk=number)
     rows = access.changes_for(request).filter(Q(cluster_name__icontains=query) | by_number)
     return [
         Hit(

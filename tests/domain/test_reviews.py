@@ -14,7 +14,9 @@ from onboarding.domain.reviews import (
     merged_otherwise,
     project_of,
     waits_for,
+    web_link,
 )
+from tests.abuse import corpus, oracles
 
 OPEN = PullRequestFacts(7, "https://forge/7", PullRequestState.OPEN, "a" * 40)
 PLAN = {"a.yaml": ("", "1"), "b.yaml": ("2", "3"), "gone.yaml": ("4", "")}
@@ -95,3 +97,20 @@ def test_it_says_what_a_request_waits_for(
     )
     checks = [CheckFacts(f"check-{number}", state) for number, state in enumerate(states)]
     assert waits_for(facts, checks, target="main") == sentence
+
+
+def test_only_an_address_of_the_web_becomes_a_link() -> None:
+    """Whatever a forge, or who answers in its place, says."""
+    sound = (
+        "https://forge/7",
+        "http://127.0.0.1:3000/a/b/pulls/7?x=1#c",
+        "https://h/a/-/merge_requests/7",
+    )
+    for text in sound:
+        assert web_link(text) == text
+        assert CheckFacts("build", CheckState.PASSED, text).url == text
+    for text in corpus.ALL:
+        link = web_link(text)
+        assert link == "" or oracles.is_link(link), corpus.shown(text)
+    odd = "javascript:alert(1)"
+    assert PullRequestFacts(7, odd, PullRequestState.OPEN, "a" * 40).url == ""

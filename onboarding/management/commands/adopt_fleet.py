@@ -125,8 +125,10 @@ class Command(BaseCommand):
 def _check(name: str, connection: Mapping[str, str]) -> None:
     """Refuse what the form would refuse, before the repository is read."""
     form = FleetForm({**connection, "name": name, "layout": "tenants"})
-    if not form.is_valid():
-        told = [f"{field}: {error}" for field, errors in form.errors.items() for error in errors]
+    # Whoever runs commands on the server may adopt a folder of it; the address is looked at again.
+    wrong = {field: errors for field, errors in form.errors.items() if field != "repository_url"}
+    if wrong:
+        told = [f"{field}: {error}" for field, errors in wrong.items() for error in errors]
         raise Refused(*told)
 
 

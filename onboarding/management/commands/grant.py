@@ -40,6 +40,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no group {', '.join(sorted(unknown))}. Choose of: {known}."
             )
+        _check(options["name"], options["email"])
         with transaction.atomic():
             person, is_new = User.objects.get_or_create(username=options["name"])
             if is_service(person):
@@ -56,6 +57,14 @@ class Command(BaseCommand):
             person.groups.set(groups)
         rights = ", ".join(sorted(group.name for group in groups)) or "no group"
         self.stdout.write(f"{'New: ' if is_new else ''}{person.username} ({rights}).")
+
+
+def _check(name: str, email: str) -> None:
+    """Refuse what no page would take: both stand in commits and in their trailers."""
+    try:
+        User(username=name, email=email).clean_fields(exclude=["password"])
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from error
 
 
 def _password(person: User, file: Path | None) -> str:

@@ -11,7 +11,10 @@ _SECRET = re.compile(
     r"(?i)bearer\s+\S+|k8s-aws-v1\.\S+|\beyJ[\w-]{10,}(?:\.[\w-]+)*|(?<=//)[^/\s@]+@"
     r"|(?<=password=)\S+|(?<=token=)\S+"
 )
-_NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+# Control characters, and marks that turn the text around them or that nobody sees.
+_NOT_TEXT = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def text(value: object, limit: int = _MESSAGE) -> str:
