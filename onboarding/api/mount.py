@@ -10,7 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
@@ -180,5 +180,6 @@ urlpatterns = [
     *_addresses(),
     path("api/", docs, name="api-docs"),
     path(f"{ROOT}openapi.json", openapi, name="api-openapi"),
-    path("api/<path:rest>", nowhere, name="api-nowhere"),
+    # Whatever it is: a line's end in it, which no <path:> takes, leads to no page either.
+    re_path(r"^api/(?P<rest>[\s\S]+)", nowhere, name="api-nowhere"),
 ]

@@ -84,7 +84,7 @@ def _answers(page: HttpResponse, action: str) -> dict[str, str]:
 def every_address(place: Place) -> dict[str, str]:
     """Each page that can be looked at, on what this fleet has, and who looks."""
     asked, draft = (Change.objects.get(state=state).pk for state in ("submitted", "draft"))
-    keys = dict.fromkeys(("rollout", "bulk", "adoption", "grant"), 1)
+    keys = dict.fromkeys(("rollout", "bulk", "adoption", "grant", "policy"), 1)
     keys |= {"hub": HUB, "cluster": "nobody", "tenant": "tenant1", "change": asked}
     found = {
         ADDRESSES[name].format(**keys): "administrator"
@@ -119,7 +119,14 @@ def test_it_answers_on_every_page(fleet: Place, harm: Callable[[Place], None]) -
     for client in fleet.clients.values():
         client.raise_request_exception = False
     answers = {path: fleet.get(who, path).status_code for path, who in every_address(fleet).items()}
-    missing = ("/nobody/", "/adopt/1/", "/bulk/1/", "/rollouts/1/", "/webhooks/chat/")
+    missing = (
+        "/nobody/",
+        "/adopt/1/",
+        "/bulk/1/",
+        "/rollouts/1/",
+        "/policies/1/",
+        "/webhooks/chat/",
+    )
     unknown = {path for path in answers if any(one in path for one in missing)}
     expected = {path: 404 if path in unknown else 200 for path in answers}
     assert answers == expected | {"/live/": 204}  # a stream is for a page that stays open
