@@ -33,6 +33,16 @@ def test_an_approval_is_void_where_the_role_now_is_for_another_tenant(stage: Sta
     assert not stage.files()
 
 
+def test_a_role_that_is_taken_away_before_the_push_begins_counts(stage: Stage) -> None:
+    """Its commits are built by then, with those of others."""
+    one, other = stage.approved("spoke-a"), stage.approved("spoke-b")
+    stage.repository.after_build = lambda: stage.approver.grants.all().delete() and None
+    stage.deliver()
+    assert state_of(one)[0] == state_of(other)[0] == "lapsed"
+    assert not stage.files()
+    assert not stage.repository.pushes
+
+
 def test_a_role_for_the_place_of_the_change_is_enough(stage: Stage) -> None:
     for person in (stage.requester, stage.approver):
         person.grants.update(fleet=stage.fleet.name, tenant="team-*", environment="dev")

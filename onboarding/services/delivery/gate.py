@@ -1,6 +1,7 @@
 """The gate before Git: whether approved changes may be written now, by the policies and rights of now.
 
-Asked when a worker takes changes up, and again right before their push: what changes in between counts.
+Asked when a worker takes changes up, and again as it writes down that their push begins: what changes in
+between counts.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ class Gate:
             [row.change for row in rows],
             at=now,
             digests={row.change_id: row.digest for row in rows},
+        )
+
+    def admits_all(self) -> bool:
+        """Whether each of them may be written now."""
+        return all(
+            one.is_met and one.demand.frozen_until(self._now) is None
+            for one in self._tallies.values()
         )
 
     def admit(self, delivery: Delivery) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Change, Delivery, DeliveryAttempt, Event
 from onboarding.ports import CommitFacts, FleetRepository
 from onboarding.services import events, stopping
+from onboarding.services.delivery.gate import Gate
 from onboarding.services.delivery.replanning import Prepared, expected_changes
 from onboarding.services.delivery.writer_lease import Lease
 
@@ -101,12 +102,13 @@ def begin_push(
 ) -> bool:
     """Write down, before it, that a push of these commits begins: all, or none where one is gone.
 
-    None either where deliveries are stopped: who stops them waits for this, and this for them.
+    None either where deliveries are stopped: who stops them waits for this, and this for them. And
+    none where one of them may not be written any more, which whoever builds it again is told.
     """
     rows = [item.delivery for item in prepared]
     commits = [When(pk=item.delivery.pk, then=Value(item.commit)) for item in prepared]
     with transaction.atomic():
-        if not stopping.hold(lease.fleet_id):
+        if not stopping.hold(lease.fleet_id) or not Gate(rows, now=now).admits_all():
             return False
         # Once for each row: of one that was updated before in the same transaction, PostgreSQL asks
         # for a lock of its change, which a withdrawal may hold that waits for this very row.
