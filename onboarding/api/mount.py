@@ -126,7 +126,7 @@ def _misnamed(request: HttpRequest, operation_id: str) -> HttpResponse | None:
     known = _parameters(operation_id)
     odd = [name for name in request.GET if name not in known]
     if not odd:
-        return None
+        return _unkeepable(request)
     those = ", ".join(sorted(known)) or "none"
     errors = [
         Refusal(
@@ -137,6 +137,16 @@ def _misnamed(request: HttpRequest, operation_id: str) -> HttpResponse | None:
         for name in odd[:_MOST_NAMED]
     ]
     return problem(422, errors[0].message, errors=errors)
+
+
+def _unkeepable(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a NUL in the query: nothing is called so, and PostgreSQL fails on it."""
+    errors = [
+        Refusal("There is a NUL character in it, which nothing has.", name, "invalid")
+        for name in request.GET
+        if any("\0" in value for value in request.GET.getlist(name))
+    ]
+    return problem(422, errors[0].message, errors=errors) if errors else None
 
 
 def _finished(response: HttpResponseBase) -> HttpResponseBase:

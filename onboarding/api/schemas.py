@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Secret = Annotated[str, StringConstraints(min_length=1, max_length=600)]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Value = Annotated[str, StringConstraints(max_length=200)]
+_TEXT = r"^[^\x00]*$"  # PostgreSQL keeps no NUL, and fails on one
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_TEXT)]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=600, pattern=_TEXT)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_TEXT)]
+Value = Annotated[str, StringConstraints(max_length=200, pattern=_TEXT)]
+Server = Annotated[str, StringConstraints(max_length=500, pattern=_TEXT)]
 Answers = Annotated[dict[Key, Value | None], Field(max_length=100)]
 
 
@@ -48,7 +50,7 @@ class Registration(_Choices):
     tenant: Name
     environment: Name
     secret_name: Secret = Field(description="The secret's name in AWS Secrets Manager.")
-    server: Annotated[str, StringConstraints(max_length=500)] | None = Field(
+    server: Server | None = Field(
         None, description="The API server, where the secret has no tag fleet/server."
     )
 
@@ -68,7 +70,7 @@ class Revision(_Choices):
     tenant: Name | None = None
     environment: Name | None = None
     secret_name: Secret | None = None
-    server: Annotated[str, StringConstraints(max_length=500)] | None = None
+    server: Server | None = None
 
 
 class LeavingPlanned(_Asked):

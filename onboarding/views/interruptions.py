@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -60,10 +60,15 @@ class InterruptionMiddleware(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
-        """Nobody who has no role sees anything but that, wherever they ask, and their own sessions."""
+        """Nobody who has no role sees anything but that, wherever they ask, and their own sessions.
+
+        Of a query with a NUL in it there is no page: nothing is called so, and PostgreSQL fails on it.
+        """
         barred = super().process_view(request, view_func, view_args, view_kwargs)
         if barred is not None or not getattr(view_func, "login_required", True):
             return barred
+        if any("\0" in value for name in request.GET for value in request.GET.getlist(name)):
+            raise Http404
         if not request.user.is_authenticated or Right.VIEW in access.rights_of(request.user):
             return None
         if request.resolver_match and request.resolver_match.url_name in _OF_ONESELF:
