@@ -59,14 +59,16 @@ def approve(
     now, reason = clock.now(), prose(reason, field="reason")
     known = policies.rules() if rules is None else rules
     with transaction.atomic():
-        change = _decidable(change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest)
+        change, rights = _decidable(
+            change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest
+        )
         handovers.refuse_before_hub_follows(change=change)
         check_approval(
             destructive=change.destructive,
             confirm=change.about,
             confirmed=confirmed,
             reason=reason,
-            actor_may=_rights_over(change, actor),
+            actor_may=rights,
         )
         approval, found = _give(change, known, digest=digest, actor=actor, reason=reason, now=now)
         _count(change, found, now, queue)
@@ -211,7 +213,7 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
         )
     now = clock.now()
     with transaction.atomic():
-        change = _decidable(change_id=change_id, act=Act.REJECT, actor=actor, digest=digest)
+        change, _ = _decidable(change_id=change_id, act=Act.REJECT, actor=actor, digest=digest)
         approval = _decide(
             change=change, digest=digest, actor=actor, verdict="reject", reason=reason
         )
@@ -313,8 +315,12 @@ def _locked(change_id: int) -> Change:
     return changes.get(pk=change_id)
 
 
-def _decidable(*, change_id: int, act: Act, actor: User, digest: str) -> Change:
-    """The change, locked, if this person may take this decision on this plan now."""
+def _decidable(
+    *, change_id: int, act: Act, actor: User, digest: str
+) -> tuple[Change, frozenset[Right]]:
+    """The change, locked, if this person may take this decision on this plan now; and what they may
+    with all that it touches, asked now.
+    """
     if is_service(actor):
         raise Refused(
             "A program never decides on a change: somebody who is signed in does.", code="service"
@@ -324,15 +330,11 @@ def _decidable(*, change_id: int, act: Act, actor: User, digest: str) -> Change:
         change.requester_id == actor.pk
         or change.participants.filter(user=actor, role=Participant.Role.AUTHOR).exists()
     )
-    decide(
-        DecisionState(change.state),
-        act,
-        actor_is_author=is_author,
-        actor_may=_rights_over(change, actor),
-    )
+    rights = _rights_over(change, actor)
+    decide(DecisionState(change.state), act, actor_is_author=is_author, actor_may=rights)
     if not digest or change.plan_digest != digest:
         raise Refused(STALE, code="stale_plan")
-    return change
+    return change, rights
 
 
 def _rights_over(change: Change, actor: User) -> frozenset[Right]:
