@@ -366,7 +366,8 @@ def replan(
         )
         change.refresh_from_db()
         return change
-    same = seen.digest == change.plan_digest
+    before = change.plan_digest
+    same = seen.digest == before
     with transaction.atomic():
         moved = Change.objects.filter(
             pk=change.pk,
@@ -387,7 +388,7 @@ def replan(
                 message="The fleet's files moved; the plan was made anew and has to be looked at again.",
                 at=now,
                 change=change,
-                detail={"from": change.plan_digest, "to": seen.digest, "commit": commit},
+                detail={"from": before, "to": seen.digest, "commit": commit},
             )
     change.refresh_from_db()
     return change

@@ -12,6 +12,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.intents import intent_from_data
 from onboarding.domain.outcome import OutcomeState
 from onboarding.domain.rollout_waves import SplitBy, parse_waves
 from onboarding.models import (
@@ -652,7 +653,7 @@ def test_it_is_not_edited_row_by_row(fleet: Waves) -> None:
     with pytest.raises(Refused, match="not edited"):
         changes.revise(
             change_id=change.pk,
-            intent=None,  # type: ignore[arg-type]
+            intent=intent_from_data(change.intent),
             form_data={},
             actor=fleet.stage.requester,
             repository=fleet.stage.repository,
