@@ -103,7 +103,7 @@ def test_it_goes_the_whole_way(sign_in: SignIn) -> None:
     approver = sign_in("approver")
     tab_to(approver, approver.get_by_role("link", name=re.compile("Changes that wait for me")))
     approver.keyboard.press("Enter")
-    expect(approver.get_by_role("heading", name="Changes")).to_be_visible()
+    expect(approver.get_by_role("heading", name="Inbox")).to_be_visible()
     row = approver.get_by_role("link", name=f"Register {CLUSTER}")
     for _ in range(5):
         approver.keyboard.press("j")
