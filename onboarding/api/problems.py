@@ -93,5 +93,7 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
     """One error of the body or a parameter. Its own name stands last in pydantic's way to it."""
     where = [str(part)[:80] for part in error["loc"]]
     # ("body", "asked", "pins", "enable_x") or ("query", "limit")
-    field = ".".join(where[2:] if where[:1] == ["body"] else where[1:])
+    # A name that is wrong itself has "[key]" behind it.
+    names = [part for part in where if part != "[key]"]
+    field = ".".join(names[2:] if names[:1] == ["body"] else names[1:])
     return Refusal(f"{error['msg']}.", field, str(error["type"]))

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -48,6 +48,17 @@ _OF_ONESELF = {"logout", "session-list", "session-end", "session-end-others", "p
 _OF_THE_FORM = ("register-preview", "register-draft")
 
 
+def _without_nul(query: QueryDict) -> QueryDict:
+    """The query itself where it has none."""
+    if not any("\0" in value for _, values in query.lists() for value in values):
+        return query
+    readable = QueryDict(mutable=True)
+    for name, values in query.lists():
+        readable.setlist(name, [value.replace("\0", "\ufffd") for value in values])
+    readable._mutable = False
+    return readable
+
+
 class InterruptionMiddleware(LoginRequiredMiddleware):
     """Sends strangers to sign in with what they typed, tells people without a role whom to ask, and gives
     an address of the wrong verb a page.
@@ -62,13 +73,13 @@ class InterruptionMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         """Nobody who has no role sees anything but that, wherever they ask, and their own sessions.
 
-        Of a query with a NUL in it there is no page: nothing is called so, and PostgreSQL fails on it.
+        A NUL in a query becomes the sign for what cannot be shown: PostgreSQL fails on it, and nothing
+        is called so either way.
         """
         barred = super().process_view(request, view_func, view_args, view_kwargs)
         if barred is not None or not getattr(view_func, "login_required", True):
             return barred
-        if any("\0" in value for name in request.GET for value in request.GET.getlist(name)):
-            raise Http404
+        request.GET = _without_nul(request.GET)  # type: ignore[assignment]  # it may be the same
         if not request.user.is_authenticated or Right.VIEW in access.rights_of(request.user):
             return None
         if request.resolver_match and request.resolver_match.url_name in _OF_ONESELF:

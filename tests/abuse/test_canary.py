@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import boto3
 import pytest
+import requests
 from celery import current_app
 from django.contrib.auth.models import User
 from django.core import mail
@@ -166,6 +167,8 @@ def aws(
     server.start()
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
+    # What other tests of this process kept is in the same memory.
+    requests.post(f"{address}/moto-api/reset", timeout=10).raise_for_status()
     client = boto3.client("secretsmanager", endpoint_url=address, region_name=REGION)
     for name in ("fleet/spoke-a", "fleet/spoke-b"):
         value = json.dumps(
