@@ -129,7 +129,7 @@ def fleet_form_page(form: BaseForm, fleet: Fleet | None) -> AdminFormPage:
         lede="Credentials are named, never entered: the files have to be on the machines of the workers.",
         action=reverse("fleet-edit", args=[fleet.name]) if fleet else reverse("fleet-add"),
         form=form,
-        sections=_sections(form, _FLEET_SECTIONS),
+        sections=form_sections(form, _FLEET_SECTIONS),
         crumbs=(Link("Fleets", reverse("fleet-list")),),
         cancel_url=reverse("fleet-list"),
     )
@@ -143,7 +143,7 @@ def adopt_form_page(form: BaseForm) -> AdminFormPage:
         "is adopted before you say so.",
         action=reverse("fleet-adopt"),
         form=form,
-        sections=_sections(form, _FLEET_SECTIONS[:2]),
+        sections=form_sections(form, _FLEET_SECTIONS[:2]),
         crumbs=(Link("Fleets", reverse("fleet-list")),),
         submit_label="Look at it",
         cancel_url=reverse("fleet-list"),
@@ -157,15 +157,16 @@ def hub_form_page(form: BaseForm, hub: Hub | None) -> AdminFormPage:
         lede="Tokens and certificates are named by their files, never entered.",
         action=reverse("hub-edit", args=[hub.name]) if hub else reverse("hub-add"),
         form=form,
-        sections=_sections(form, _HUB_SECTIONS),
+        sections=form_sections(form, _HUB_SECTIONS),
         crumbs=(Link("Hubs", reverse("hub-list")),),
         cancel_url=reverse("hub-list"),
     )
 
 
-def _sections(
+def form_sections(
     form: BaseForm, plan: Sequence[tuple[str, str, str, tuple[str, ...]]]
 ) -> tuple[FormSection, ...]:
+    """The fields of a form by section: key, title, hint, names; fields that it does not have are left out."""
     return tuple(
         FormSection(
             id=key,

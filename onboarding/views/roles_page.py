@@ -14,11 +14,10 @@ from onboarding.forms.roles import RoleForm
 from onboarding.models import Grant
 from onboarding.services import grants
 from onboarding.views import listing
+from onboarding.views.administration_page import form_sections
 from onboarding.views.pages import (
     AdminFormPage,
     Fact,
-    FormField,
-    FormSection,
     Link,
     RoleRow,
     RolesPage,
@@ -64,19 +63,7 @@ def role_form_page(form: RoleForm) -> AdminFormPage:
         lede="It counts from now on, and adds to what somebody has already.",
         action=reverse("role-add"),
         form=form,
-        sections=tuple(
-            FormSection(
-                id=key,
-                title=title,
-                hint=hint,
-                fields=tuple(
-                    FormField(bound=form[name], is_optional=not form.fields[name].required)
-                    for name in names
-                ),
-                status="wrong" if any(name in form.errors for name in names) else "",
-            )
-            for key, title, hint, names in _SECTIONS
-        ),
+        sections=form_sections(form, _SECTIONS),
         crumbs=(Link("Roles", reverse("role-list")),),
         submit_label="Give it",
         cancel_url=reverse("role-list"),
