@@ -3,7 +3,7 @@ FROM python:3.11-slim-bookworm AS build
 COPY locks/uv.txt locks/runtime.txt /locks/
 RUN pip install --no-cache-dir --require-hashes -r /locks/uv.txt \
     && uv venv /opt/fleetui \
-    && uv pip sync --python /opt/fleetui/bin/python --require-hashes /locks/runtime.txt
+    && uv pip sync --python /opt/fleetui/bin/python --require-hashes --compile-bytecode /locks/runtime.txt
 
 FROM python:3.11-slim-bookworm
 # git brings changes to the fleet's repository; openssh-client is for those reached by ssh and, as
@@ -25,8 +25,10 @@ ENV PATH=/opt/fleetui/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     FLEETUI_DATA=/data \
     FLEETUI_STATIC=/app/staticfiles
-# The static files are the image's; nothing of this build's settings stays in it.
-RUN FLEETUI_EMBEDDED=1 FLEETUI_DATA=/tmp/build python manage.py collectstatic --no-input \
+# All is compiled once, here: who runs it can write nothing, and would compile it at every start. The
+# static files are the image's; nothing of this build's settings stays in it.
+RUN python -m compileall -q --invalidation-mode unchecked-hash fleetui onboarding \
+    && FLEETUI_EMBEDDED=1 FLEETUI_DATA=/tmp/build python manage.py collectstatic --no-input \
     && rm -rf /tmp/build
 USER fleetui
 EXPOSE 8000

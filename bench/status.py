@@ -338,7 +338,7 @@ def _registered(name: str, labels: dict[str, Any]) -> dict[str, Any]:
         "labels": {key: data["value"] for key, data in labels.items()},
         "config": {"tlsClientConfig": {"insecure": False}},
         "info": {
-            "connectionState": {"status": "Successful", "attemptedAt": "2026-01-02T03:04:05Z"},
+            "connectionState": {"status": "Successful", "attemptedAt": "@NOW@"},
             "serverVersion": "1.34",
             "applicationsCount": 10,
         },

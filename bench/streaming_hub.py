@@ -41,6 +41,11 @@ def cluster_name(number: int) -> str:
     return f"spoke-{number:05d}"
 
 
+def now() -> bytes:
+    """The time, as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+
+
 def template() -> bytes:
     """An Application as text, with places for what differs."""
     sources: list[dict[str, Any]] = [
@@ -173,7 +178,7 @@ class StreamingHub:
             b"SET": b"fleet-hub-external-secrets" if which == 0 else component,
             b"DESTINATION": HUB.encode() if which == 0 else cluster,
             b"HEALTH": (HEALTHY, DEGRADED, PROGRESSING)[shown],
-            b"NOW": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode(),
+            b"NOW": now(),
         }
 
     def page(self, start: int, limit: int) -> tuple[list[bytes], int]:
@@ -248,8 +253,13 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, hub: StreamingHub, registered: Path | None) -> None:
         """On a free port; `registered` is the file with Argo CD's answer about clusters."""
-        self.hub, self.registered = hub, registered
+        self.hub = hub
+        self._registered = registered.read_bytes() if registered else b'{"items":[]}'
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def clusters(self) -> bytes:
+        """Argo CD's answer about clusters; its application controller tried each of them just now."""
+        return self._registered.replace(b"@NOW@", now())
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -284,11 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
                 case ["api", "v1", "namespaces", "argocd"]:
                     self._json({"metadata": {"name": "argocd", "uid": "streaming-hub"}})
                 case ["api", "v1", "clusters"]:
-                    self._send(
-                        self.server.registered.read_bytes()
-                        if self.server.registered
-                        else b'{"items":[]}'
-                    )
+                    self._send(self.server.clusters())
                 case ["bench", "probes"]:
                     with hub.changed:
                         after = int(self.query.get("after", "0"))

@@ -54,6 +54,24 @@ def test_it_uses_nothing_but_the_standard_library():
     assert "./fleet demo" in alone.stdout
 
 
+def test_a_module_is_compiled_once_for_all_processes_and_not_beside_its_source(
+    fleet, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "")
+    monkeypatch.setattr(fleet, "BYTECODE", tmp_path / "bytecode")
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "loaded.py").touch()
+
+    fleet.keep_bytecode()
+    subprocess.run(
+        [sys.executable, "-c", "import loaded"], cwd=tmp_path / "sources", check=True
+    )
+
+    assert [path.name for path in (tmp_path / "sources").iterdir()] == ["loaded.py"]
+    assert len(list((tmp_path / "bytecode").rglob("loaded.*.pyc"))) == 1
+
+
 def test_it_installs_once_and_again_when_the_lock_file_has_changed(fleet, monkeypatch):
     monkeypatch.setattr(fleet, "find_uv", lambda: "uv")
 
