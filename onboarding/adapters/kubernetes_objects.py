@@ -29,6 +29,10 @@ class _Owner(TypedDict, total=False):
     name: str
 
 
+# Annotations may be large and may hold anything; one of them is needed.
+_Annotations = TypedDict("_Annotations", {"argocd.argoproj.io/skip-reconcile": str}, total=False)
+
+
 class _Metadata(TypedDict, total=False):
     name: str
     uid: str
@@ -36,6 +40,7 @@ class _Metadata(TypedDict, total=False):
     creationTimestamp: str
     deletionTimestamp: str
     labels: dict[str, str]
+    annotations: _Annotations | None
     finalizers: list[str]
     ownerReferences: list[_Owner]
 
@@ -65,16 +70,23 @@ class _Destination(TypedDict, total=False):
     namespace: str
 
 
-class _ApplicationSpec(TypedDict, total=False):
+class _Asked(TypedDict, total=False):
+    """What is to be deployed and where, as the spec asks for it or as it was compared."""
+
     destination: _Destination | None
-    source: _Source | None
-    sources: list[_Source]
+    # Read by `_open`: most are the same twice over.
+    source: msgspec.Raw
+    sources: msgspec.Raw
 
 
 class _Revisions(TypedDict, total=False):
-    status: str
     revision: str
     revisions: list[str]
+
+
+class _Sync(_Revisions, total=False):
+    status: str
+    comparedTo: _Asked | None
 
 
 class _Health(TypedDict, total=False):
@@ -82,29 +94,37 @@ class _Health(TypedDict, total=False):
     message: str
 
 
-class _Asked(TypedDict, total=False):
+class _Operation(TypedDict, total=False):
     sync: _Revisions | None
 
 
-class _Operation(TypedDict, total=False):
+class _OperationState(TypedDict, total=False):
     phase: str
     message: str
     finishedAt: str
     syncResult: _Revisions | None
-    operation: _Asked | None
+    operation: _Operation | None
 
 
 class _ApplicationStatus(TypedDict, total=False):
-    sync: _Revisions | None
+    sync: _Sync | None
     health: _Health | None
-    operationState: _Operation | None
+    operationState: _OperationState | None
     reconciledAt: str
     conditions: list[_Condition]
 
 
+class _Started(TypedDict, total=False):
+    """An operation that was asked for: that there is one is all that is needed."""
+
+    sync: dict[str, Any] | None
+    initiatedBy: dict[str, Any] | None
+
+
 class _Application(TypedDict, total=False):
     metadata: _Metadata | None
-    spec: _ApplicationSpec | None
+    spec: _Asked | None
+    operation: _Started | None
     status: _ApplicationStatus | None
 
 
@@ -180,6 +200,10 @@ _PAGES: Mapping[HubKind, msgspec.json.Decoder[Any]] = {
     HubKind.APPLICATIONS: msgspec.json.Decoder(_Applications),
     HubKind.EXTERNAL_SECRETS: msgspec.json.Decoder(_ExternalSecrets),
 }
+_SOURCES: Mapping[str, msgspec.json.Decoder[Any]] = {
+    "source": msgspec.json.Decoder(_Source | None),
+    "sources": msgspec.json.Decoder(list[_Source] | None),
+}
 _LISTED = msgspec.json.Decoder(_Listed)
 _EVENT = msgspec.json.Decoder(_Event)
 
@@ -202,6 +226,9 @@ def read_page(kind: HubKind, content: bytes) -> Listed:
     try:
         page = _PAGES[kind].decode(content)
         items = tuple(page.items)
+        if kind is HubKind.APPLICATIONS:
+            for item in items:
+                _open(item)
     except (KeyError, msgspec.MsgspecError, RecursionError):
         try:
             page = _LISTED.decode(content)
@@ -250,10 +277,33 @@ def _object(kind: HubKind | None, raw: msgspec.Raw) -> Mapping[str, Any]:
     decoder = _NEEDED.get(kind) if kind else None
     if decoder is not None:
         try:
-            return _map(decoder.decode(raw))
+            found = _map(decoder.decode(raw))
+            if kind is HubKind.APPLICATIONS:
+                _open(found)
+            return found
         except (msgspec.MsgspecError, RecursionError):
             pass  # not as its custom resource promises: read it whole, whatever it is
     return _map(json.loads(shallow(bytes(raw))))
+
+
+def _open(application: Mapping[str, Any]) -> None:
+    """Read the sources of an Application, those of its spec and those that were compared, in place.
+
+    Nearly always they are the same, byte for byte: then they are read once, and only what is needed of
+    them. Raises ValueError or `MsgspecError` where they are not as promised.
+    """
+    asked = application.get("spec") or {}
+    compared = ((application.get("status") or {}).get("sync") or {}).get("comparedTo") or {}
+    for key, decoder in _SOURCES.items():
+        one, other = asked.get(key), compared.get(key)
+        if one is not None and (other is None or bytes(one) == bytes(other)):
+            asked[key] = decoder.decode(one)
+            if other is not None:
+                compared[key] = asked[key]
+            continue
+        for where in (asked, compared):
+            if (raw := where.get(key)) is not None:
+                where[key] = json.loads(shallow(bytes(raw)))
 
 
 def _read_page_slowly(content: bytes) -> Listed:

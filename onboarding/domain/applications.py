@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from onboarding.domain.labels import SKIP_RECONCILE, is_paused
+
+
+RUNNING = frozenset({"Running", "Terminating"})
+"""The phases of an operation that is under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -25,7 +31,10 @@ class ApplicationFacts:
     """What a hub says of one Application, in Argo CD's own words; "" and None are "not said".
 
     `revisions` is what was last compared (`status.sync`), one per source; `operation_revisions`
-    what the last operation applied. `seen_at` is when our observer last knew this to be true.
+    what the last operation applied. `moved` is the part of its spec ("source" or "destination") that
+    was changed since that comparison, `requested` that a sync was asked for which has not begun,
+    `left_alone` that its annotation has Argo CD compare and sync nothing of it. `seen_at` is when our
+    observer last knew this to be true.
     """
 
     name: str
@@ -44,6 +53,9 @@ class ApplicationFacts:
     version: str = ""
     application_set: str = ""
     deleting: bool = False
+    moved: str = ""
+    requested: bool = False
+    left_alone: bool = False
     seen_at: datetime | None = None
 
     @property
@@ -86,8 +98,39 @@ def application_facts(
         version=_version(spec),
         application_set=_owner(metadata),
         deleting=bool(metadata.get("deletionTimestamp")),
+        moved=_moved(spec, _map(sync, "comparedTo")),
+        requested=bool(_map(data, "operation")) and _text(operation, "phase") not in RUNNING,
+        left_alone=is_paused(_text(_map(metadata, "annotations"), SKIP_RECONCILE)),
         seen_at=seen_at,
     )
+
+
+def _moved(spec: Mapping[str, object], compared: Mapping[str, object]) -> str:
+    """Which part of the spec was changed since Argo CD last compared it; "" for none.
+
+    Until it compares anew, its words are of what was asked for before. That is how Argo CD itself
+    finds that it has to look again: `needRefreshAppStatus` of its controller.
+    """
+    if not compared:
+        return ""
+    key = "sources" if spec.get("sources") else "source"
+    if spec.get(key) and _differ(spec.get(key), compared.get(key)):
+        return "source"
+    asked, has = _map(spec, "destination"), _map(compared, "destination")
+    same = all(_text(asked, name) == _text(has, name) for name in ("name", "server", "namespace"))
+    return "" if same or not has else "destination"
+
+
+def _differ(asked: object, has: object) -> bool:
+    return asked != has and _said(asked) != _said(has)
+
+
+def _said(value: object) -> object:
+    """The value without what Go leaves out when it writes: what is empty is as good as absent."""
+    if isinstance(value, dict):
+        parts = ((key, _said(each)) for key, each in value.items())
+        return {key: each for key, each in parts if each}
+    return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 def _map(data: Mapping[str, object], key: str) -> Mapping[str, object]:

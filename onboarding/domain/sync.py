@@ -3,8 +3,8 @@
 Argo CD computes health and runs operations in separate loops, so for a moment after every sync the
 health that it reports is the one from before (compare `status.reconciledAt` with
 `status.operationState.finishedAt`). The order of judgement follows: is the observation fresh, is
-there an error, is an operation under way or failed, is the committed revision compared, and only
-then the sync and health words. Whatever is absent or not understood is unknown.
+there an error, is an operation under way or failed, is what is asked for now compared, and the
+committed revision, and only then the sync and health words. Whatever is absent or not understood is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from onboarding.domain.applications import ApplicationFacts, Condition, application_facts
+from onboarding.domain.applications import (
+    RUNNING,
+    ApplicationFacts,
+    Condition,
+    application_facts,
+)
 
 __all__ = [
     "SETTLE",
@@ -33,6 +38,10 @@ __all__ = [
 ]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Source: `Sync` of Argo CD 3.2's gitops-engine, which says "failed to apply" of the other kind.
+_NOT_COMPLETED = "synchronization tasks completed unsuccessfully"
+
+LEFT_ALONE = "Argo CD leaves it alone, as its annotation says: what it said last is old."
 
 SETTLE = timedelta(seconds=10)
 """How long after an operation a health stamped with the very same second is not yet believed.
@@ -139,10 +148,11 @@ def verdict(
     old Argo CD's own comparison may be (it compares every few minutes even when nothing changes):
     older means that its controller is silent; None leaves that unchecked.
 
-    Returns `healthy` only for a fresh observation, without error, with no operation under way or
-    failed, of the committed revision, that says Synced and Healthy since the last operation.
+    Returns `healthy` only for a fresh observation, without error, with no operation asked for, under
+    way or failed, of the spec as it is now and of the committed revision, that says Synced and Healthy
+    since the last operation.
     """
-    for judge in (_silence, _errors, _operation, _silent_controller):
+    for judge in (_silence, _errors, _operation, _silent_controller, _moved):
         found = judge(facts, now, stale_after if judge is _silence else compared_within)
         if found is not None:
             return found
@@ -175,6 +185,8 @@ def _errors(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None) -
         )
     if facts.deleting:
         return Verdict(VerdictState.PROGRESSING, "It is being deleted.")
+    if facts.left_alone:
+        return Verdict(VerdictState.STALE, LEFT_ALONE)
     return None
 
 
@@ -184,7 +196,9 @@ def _sentence(what: str, message: str) -> str:
 
 def _operation(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None) -> Verdict | None:
     phase = facts.operation_phase
-    if phase in {"Running", "Terminating"}:
+    if facts.requested:
+        return Verdict(VerdictState.PROGRESSING, "A sync was asked for and has not begun.")
+    if phase in RUNNING:
         return Verdict(
             VerdictState.PROGRESSING,
             _sentence(f"A sync is {phase.lower()}", facts.operation_message),
@@ -205,10 +219,13 @@ def _operation(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None
 def _superseded(facts: ApplicationFacts) -> bool:
     """Whether a failed sync was of another revision than the one that is in sync now.
 
-    A commit that takes back what could not be applied leaves the failure of the old one standing.
+    A commit that takes back what could not be applied leaves the failure of the old one standing. A
+    hook that failed, or a wave that did not become healthy, is another thing: all was applied, so that
+    Argo CD calls every later commit Synced without trying again.
     """
     return (
         facts.sync == "Synced"
+        and _NOT_COMPLETED not in facts.operation_message
         and bool(facts.operation_revisions)
         and bool(facts.revisions)
         and facts.operation_revisions != facts.revisions
@@ -230,6 +247,15 @@ def _silent_controller(
             "Its application controller may be down.",
         )
     return None
+
+
+def _moved(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None) -> Verdict | None:
+    if not facts.moved:
+        return None
+    return Verdict(
+        VerdictState.PROGRESSING,
+        f"Its {facts.moved} was changed since Argo CD last compared it with Git.",
+    )
 
 
 def _revision(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from onboarding.adapters.kubernetes_objects import DEEPEST, read_event, read_page, shallow
+from onboarding.domain.applications import application_facts
 from onboarding.ports import HubKind
 
 APPLICATION: dict[str, Any] = {
@@ -89,6 +90,36 @@ def test_it_reads_what_is_needed_and_nothing_else(kind: HubKind, item: dict[str,
     assert (page.continue_token, page.resource_version) == ("t", "9")
 
 
+@pytest.mark.parametrize("key", ["source", "sources"])
+def test_it_reads_what_was_compared_once_where_it_is_what_is_asked_for(key: str) -> None:
+    asked: Any = {"path": "addons/dns", "repoURL": "https://git.example.com/fleet.git"}
+    asked = [asked] if key == "sources" else asked
+    other = json.loads(json.dumps(asked).replace("dns", "metrics"))
+    for has in (asked, other):
+        item = {
+            "metadata": {"name": "dns"},
+            "spec": {key: asked, "destination": {"name": "spoke-1"}},
+            "status": {"sync": {"comparedTo": {key: has, "destination": {"name": "spoke-1"}}}},
+        }
+        for found in (
+            listed(HubKind.APPLICATIONS, item).items[0],
+            read_event(
+                HubKind.APPLICATIONS, json.dumps({"type": "ADDED", "object": item}).encode()
+            )[1],
+        ):
+            same = found["spec"][key] is found["status"]["sync"]["comparedTo"][key]
+            assert same == (has is asked)
+            assert application_facts(found).moved == ("" if has is asked else "source")
+            assert ("repoURL" in str(found["spec"])) == (has is other)
+
+
+def test_it_reads_one_annotation_of_an_application_and_no_other() -> None:
+    annotations = {"argocd.argoproj.io/skip-reconcile": "true", "other": "kubectl put it here"}
+    item = {"metadata": {"name": "dns", "annotations": annotations}}
+    (found,) = listed(HubKind.APPLICATIONS, item).items
+    assert found["metadata"]["annotations"] == {"argocd.argoproj.io/skip-reconcile": "true"}
+
+
 @pytest.mark.parametrize("kind", [HubKind.APPLICATION_SETS, HubKind.SECRET_STORES])
 def test_it_reads_whole_what_pages_need_whole(kind: HubKind) -> None:
     assert listed(kind, with_more(APPLICATION)).items == (with_more(APPLICATION),)
@@ -101,6 +132,7 @@ def test_it_reads_whole_what_pages_need_whole(kind: HubKind) -> None:
         {"metadata": {"name": 7}},
         {"metadata": {"name": "a"}, "status": []},
         {"metadata": {"name": "a"}, "spec": {"sources": "none"}},
+        {"metadata": {"name": "a"}, "spec": {"source": {"path": 7}}},
         {"metadata": {"name": "a\ud800"}},
     ],
 )

@@ -69,6 +69,8 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ({"conditions": ERROR, "operation_phase": "Running"}, "failed", "ComparisonError"),
     ({"conditions": WARNING}, "healthy", ""),
     ({"deleting": True}, "progressing", "being deleted"),
+    ({"left_alone": True}, "stale", "leaves it alone"),
+    ({"left_alone": True, "conditions": ERROR}, "failed", "ComparisonError"),
     # the operation
     ({"operation_phase": "Running", "operation_finished_at": None}, "progressing", "running"),
     ({"operation_phase": "Terminating"}, "progressing", "terminating"),
@@ -81,6 +83,16 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
         "last sync failed",
     ),
     ({"operation_phase": "Failed", "operation_revisions": ()}, "failed", ""),
+    (
+        {
+            "operation_phase": "Failed",
+            "operation_revisions": (OLDER,),
+            "operation_message": "one or more synchronization tasks completed unsuccessfully",
+        },
+        "failed",
+        "completed unsuccessfully",
+    ),
+    ({"requested": True}, "progressing", "asked for and has not begun"),
     ({"operation_phase": "Dancing"}, "unknown", "Dancing"),
     ({"operation_finished_at": None}, "unknown", "when the last sync finished"),
     ({"operation_phase": "", "operation_finished_at": None}, "healthy", ""),
@@ -92,6 +104,8 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
         "2 hours ago",
     ),
     ({"reconciled_at": NOW + timedelta(hours=1)}, "unknown", "clock"),
+    ({"moved": "source"}, "progressing", "Its source was changed since"),
+    ({"moved": "destination", "health": "Degraded"}, "progressing", "Its destination was changed"),
     # the revision before the words
     ({"revisions": ()}, "unknown", "cccccccc"),
     ({"revisions": (OLDER,)}, "out_of_sync", "aaaaaaaa, and not yet cccccccc"),
@@ -165,6 +179,9 @@ ANY_FACTS = st.builds(
     reconciled_at=TIMES,
     conditions=st.sampled_from([(), ERROR, WARNING]),
     deleting=st.booleans(),
+    moved=st.sampled_from(["", "", "source"]),
+    requested=st.booleans(),
+    left_alone=st.booleans(),
     seen_at=TIMES,
 )
 
@@ -177,7 +194,7 @@ def test_it_is_never_healthy_without_fresh_positive_evidence(facts: ApplicationF
         return
     assert (facts.sync, facts.health) == ("Synced", "Healthy")
     assert COMMIT in facts.revisions
-    assert not facts.deleting
+    assert not (facts.deleting or facts.moved or facts.requested or facts.left_alone)
     assert facts.conditions != ERROR
     assert facts.seen_at is not None
     assert NOW - facts.seen_at <= LIMIT
@@ -249,6 +266,67 @@ def test_it_reads_the_object_of_the_hub() -> None:
     assert facts.message == ""
     found = verdict(facts, now=NOW, stale_after=LIMIT, committed=COMMIT)
     assert found == Verdict(VerdictState.HEALTHY, "Synced and Healthy.", synced=True)
+
+
+COMPARED: dict[str, Any] = {
+    "destination": {"name": "spoke-1", "namespace": "kube-system"},
+    "source": {"repoURL": ""},
+    "sources": [
+        {"ref": "values", "targetRevision": "main"},
+        {"chart": "metrics-server", "targetRevision": "3.12.1", "helm": {"values": ""}},
+    ],
+}
+
+
+def compared(**changed: Any) -> ApplicationFacts:
+    """The object as it is read where Argo CD last compared something else."""
+    sync = {**OBJECT["status"]["sync"], "comparedTo": {**COMPARED, **changed}}
+    return application_facts({**OBJECT, "status": {**OBJECT["status"], "sync": sync}})
+
+
+@pytest.mark.parametrize(
+    ("changed", "moved"),
+    [
+        ({}, ""),
+        ({"sources": [COMPARED["sources"][0], {"chart": "metrics-server"}]}, "source"),
+        ({"sources": None}, "source"),
+        ({"destination": {"name": "spoke-2", "namespace": "kube-system"}}, "destination"),
+        ({"destination": {"server": "https://spoke-1", "namespace": "kube-system"}}, "destination"),
+    ],
+)
+def test_it_sees_what_argo_cd_has_not_compared_yet(changed: dict[str, Any], moved: str) -> None:
+    assert compared(**changed).moved == moved
+
+
+def test_it_compares_the_one_source_where_there_is_one() -> None:
+    source = {"path": "addons/dns", "targetRevision": "v2"}
+    for has, moved in ((source, ""), ({**source, "targetRevision": "v1"}, "source")):
+        found = application_facts(
+            {
+                "spec": {"source": source, "destination": {"name": "a"}},
+                "status": {
+                    "sync": {"comparedTo": {"source": has, "destination": {"name": "a"}}},
+                },
+            }
+        )
+        assert found.moved == moved
+    # The source of a hydrated Application is worked out by Argo CD; nothing is said of it here.
+    hydrated = {"spec": {}, "status": {"sync": {"comparedTo": {"source": source}}}}
+    assert application_facts(hydrated).moved == ""
+
+
+@pytest.mark.parametrize(("value", "left_alone"), [("true", True), ("1", True), ("false", False)])
+def test_it_sees_that_it_is_left_alone(value: str, left_alone: bool) -> None:
+    annotations = {"argocd.argoproj.io/skip-reconcile": value}
+    assert application_facts({"metadata": {"annotations": annotations}}).left_alone is left_alone
+
+
+def test_it_sees_a_sync_that_was_asked_for_until_it_runs() -> None:
+    asked = {**OBJECT, "operation": {"sync": {"revision": COMMIT}}}
+    assert application_facts(asked).requested
+    running = {**asked, "status": {**OBJECT["status"], "operationState": {"phase": "Running"}}}
+    assert not application_facts(running).requested
+    assert not application_facts(OBJECT).requested
 
 
 def test_it_shows_the_message_that_explains_most() -> None:

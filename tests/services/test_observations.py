@@ -375,6 +375,36 @@ def test_it_keeps_rows_of_a_watch_when_the_next_list_has_them(
     assert ApplicationStatus.objects.get(name="c").generation == listing.generation
 
 
+def test_it_believes_nothing_of_what_was_asked_for_before(watch: Watch, clock: FakeClock) -> None:
+    """A release moves on: the Application says Synced and Healthy of the version before, for a while."""
+    before = application("dns")
+    asked = before["spec"]["sources"][0]
+    sync = {**before["status"]["sync"], "comparedTo": {"sources": [asked]}}
+    before["status"]["sync"] = sync
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, before)
+    listing = list_applications(watch, reader, clock)
+    row = ApplicationStatus.objects.get()
+    assert (row.verdict, row.version) == ("healthy", "3.12.2")
+
+    after = application("dns", "6", sync=sync)
+    after["spec"]["sources"][0]["targetRevision"] = "3.13.0"
+    apply(watch, listing, clock, event(HubEventType.MODIFIED, after))
+    row.refresh_from_db()
+    assert (row.verdict, row.version, row.sync) == ("progressing", "3.13.0", "Synced")
+    assert (row.synced_at, row.healthy_at) == (None, None)
+    clock.advance(seconds=60)
+    observations.judge_again(watch=watch, clock=clock)
+    row.refresh_from_db()
+    assert row.verdict == "progressing"
+
+    sync = {**sync, "comparedTo": {"sources": after["spec"]["sources"]}}
+    compared = {**application("dns", "7", sync=sync), "spec": after["spec"]}
+    apply(watch, listing, clock, event(HubEventType.MODIFIED, compared))
+    row.refresh_from_db()
+    assert row.verdict == "healthy"
+
+
 def test_it_says_that_a_silent_hub_was_heard(
     hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
 ) -> None:

@@ -84,6 +84,16 @@ def test_it_counts_the_applications_of_a_cluster(stage: Stage) -> None:
     assert (row.tenant, row.overrides) == ("team-a", ["enable_x"])
 
 
+def test_it_counts_nothing_as_synced_by_a_word_that_may_be_old(stage: Stage) -> None:
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    application(stage, "compared")
+    application(stage, "stale", verdict="stale")
+    application(stage, "moved", verdict="progressing", synced_at=None)
+    recompute(stage)
+    assert Standing.objects.get().synced == 1
+
+
 def test_it_tells_one_cluster_from_its_own_rows_as_from_the_whole_hubs(stage: Stage) -> None:
     mine, now = cluster(stage), stage.clock.now()
     HubWatch.objects.create(hub=stage.hub, seen_at=now)

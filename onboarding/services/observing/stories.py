@@ -305,7 +305,9 @@ def _drift(cluster: Cluster | None, registered: ClusterStatus | None) -> int:
 
 def _verdict(row: ApplicationStatus) -> Verdict:
     state = VerdictState(row.verdict) if row.verdict else VerdictState.UNKNOWN
-    return Verdict(state, row.reason, synced=row.sync == "Synced")
+    # Argo CD's word alone may be old, or of what was asked for before.
+    synced = row.synced_at is not None and state is not VerdictState.STALE
+    return Verdict(state, row.reason, synced=synced)
 
 
 def _facts(

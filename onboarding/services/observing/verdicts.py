@@ -50,6 +50,9 @@ def facts_of(row: ApplicationStatus, *, heard_at: datetime | None) -> Applicatio
         version=row.version,
         application_set=row.application_set,
         deleting=bool(data.get("deleting")),
+        moved=data.get("moved", ""),
+        requested=bool(data.get("requested")),
+        left_alone=bool(data.get("left_alone")),
         seen_at=max(row.seen_at, heard_at) if heard_at else row.seen_at,
     )
 
