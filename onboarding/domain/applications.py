@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from onboarding.domain.labels import SKIP_RECONCILE, is_paused
 
-
 RUNNING = frozenset({"Running", "Terminating"})
 """The phases of an operation that is under way."""
 

@@ -194,7 +194,7 @@ def test_it_is_never_healthy_without_fresh_positive_evidence(facts: ApplicationF
         return
     assert (facts.sync, facts.health) == ("Synced", "Healthy")
     assert COMMIT in facts.revisions
-    assert not (facts.deleting or facts.moved or facts.requested or facts.left_alone)
+    assert not any((facts.deleting, facts.moved, facts.requested, facts.left_alone))
     assert facts.conditions != ERROR
     assert facts.seen_at is not None
     assert NOW - facts.seen_at <= LIMIT

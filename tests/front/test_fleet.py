@@ -64,9 +64,7 @@ def test_a_module_is_compiled_once_for_all_processes_and_not_beside_its_source(
     (tmp_path / "sources" / "loaded.py").touch()
 
     fleet.keep_bytecode()
-    subprocess.run(
-        [sys.executable, "-c", "import loaded"], cwd=tmp_path / "sources", check=True
-    )
+    subprocess.run([sys.executable, "-c", "import loaded"], cwd=tmp_path / "sources", check=True)
 
     assert [path.name for path in (tmp_path / "sources").iterdir()] == ["loaded.py"]
     assert len(list((tmp_path / "bytecode").rglob("loaded.*.pyc"))) == 1
