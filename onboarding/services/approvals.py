@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from onboarding.domain.errors import Refused
-from onboarding.domain.lifecycle import Act, DecisionState, Right, check_approval, decide
+from onboarding.domain.lifecycle import Act, DecisionState, check_approval
 from onboarding.domain.policy import Given, Rule, Tally, judge
 from onboarding.domain.prose import prose
-from onboarding.models import Approval, Change, Participant
+from onboarding.models import Approval, Change, Event
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import events, handovers, places, policies, rollout_guard
+from onboarding.services import decisions, events, handovers, policies, rollout_guard
+from onboarding.services.decisions import STALE
 from onboarding.services.delivery import deliveries
-from onboarding.services.rights import is_service, reach_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-STALE = "The plan has changed since you opened the page. Look at the new plan and decide again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,6 @@ def approve(
     queue: WorkQueue,
     reason: str = "",
     confirmed: str = "",
-    rules: Sequence[Rule] | None = None,
 ) -> Approval:
     """Approve the plan with this digest; where that is enough, queue its delivery in the same transaction.
 
@@ -51,34 +48,20 @@ def approve(
     A change of a rollout whose wave has not begun is approved and not queued.
 
     `digest` is the one that the approver's page showed, `confirmed` the cluster's name as they typed
-    it, which a destructive change asks for together with a reason; `rules` spares reading them for each
-    of many. Raises `Refused` where the actor may not approve (no right, requester, editor), where only
-    another's approval helps, where the change is not open for approval, where the plan is not the one
-    that was seen any more, or where a handover has not arrived on the hub.
+    it, which a destructive change asks for together with a reason. Raises `Refused` where the actor may
+    not approve (no right, requester, editor), where only another's approval helps, where the change is
+    not open for approval, where the plan is not the one that was seen any more, or where a handover has
+    not arrived on the hub.
     """
-    now, reason = clock.now(), prose(reason, field="reason")
-    known = policies.rules() if rules is None else rules
+    reason = prose(reason, field="reason")
     with transaction.atomic():
-        change, rights = _decidable(
-            change_id=change_id, act=Act.APPROVE, actor=actor, digest=digest
-        )
-        handovers.refuse_before_hub_follows(change=change)
-        check_approval(
-            destructive=change.destructive,
-            confirm=change.about,
-            confirmed=confirmed,
-            reason=reason,
-            actor_may=rights,
-        )
-        approval, found = _give(change, known, digest=digest, actor=actor, reason=reason, now=now)
-        _count(change, found, now, queue)
-        events.record(
-            verb="change.approved" if found.is_met else "change.approval_added",
-            message=f"{actor.get_username()} approved the plan {digest[:19]}{_so_far(found)}.",
-            at=now,
+        [approval] = _approve(
+            {change_id: digest},
             actor=actor,
-            change=change,
-            detail={"digest": digest, "reason": reason, "demand": found.demand.to_data()},
+            reason=reason,
+            confirmed=lambda change: confirmed,
+            now=clock.now(),
+            queue=queue,
         )
     return approval
 
@@ -97,41 +80,25 @@ def approve_all(
     they are. Returns how many were approved; raises `Refused` as `approve`, and where there was nothing
     left to approve.
     """
-    rows = list(changes)
-    done = _approved_by(actor, rows)
-    known = policies.rules()
-    open_rows = [one for one in rows if (one.pk, one.plan_digest) not in done]
+    seen = {one.pk: one.plan_digest for one in changes}
+    open_rows = dict(seen.items() - _approved_by(actor, seen))
     if not open_rows:
         raise Refused("You have already approved all of it.", code="already_decided")
-    count, not_needed = 0, None
-    for one in open_rows:
-        try:
-            approve(
-                change_id=one.pk,
-                digest=one.plan_digest,
-                actor=actor,
-                clock=clock,
-                queue=queue,
-                reason=reason,
-                confirmed=one.about,
-                rules=known,
-            )
-            count += 1
-        except Refused as refused:
-            if refused.refusals[0].code != "other_group":
-                raise
-            not_needed = refused
-    if not count and not_needed:
-        raise not_needed
-    return count
+    given = _approve(
+        open_rows,
+        actor=actor,
+        reason=reason,
+        confirmed=lambda change: change.about,
+        now=clock.now(),
+        queue=queue,
+    )
+    return len(given)
 
 
 def reject_all(changes: Iterable[Change], *, actor: User, clock: Clock, reason: str) -> int:
     """Reject many changes that were shown as a whole, in the caller's transaction; returns how many."""
-    rows = list(changes)
-    for one in rows:
-        reject(change_id=one.pk, digest=one.plan_digest, actor=actor, clock=clock, reason=reason)
-    return len(rows)
+    seen = {one.pk: one.plan_digest for one in changes}
+    return len(_reject(seen, actor=actor, reason=reason, now=clock.now()))
 
 
 def check_whole(
@@ -181,14 +148,14 @@ def complete(*, clock: Clock, queue: WorkQueue) -> int:
 def complete_one(*, change_id: int, at: datetime, queue: WorkQueue) -> bool:
     """Approve a waiting change whose approvals are enough; tell whether they were."""
     with transaction.atomic():
-        change = _locked(change_id)
+        [[change]] = decisions.locked([change_id])
         if change.state != DecisionState.SUBMITTED.value or not change.plan_digest:
             return False
         found = policies.tally(change, policies.rules(), at=at)
         if not found.is_met:
             policies.note_wanted(change, found)
             return False
-        _count(change, found, at, queue)
+        _count({change.pk: found}, [change], at, queue)
         events.record(
             verb="change.approved",
             message=f"It has all its approvals: {', '.join(found.counted)}.",
@@ -205,82 +172,160 @@ def reject(*, change_id: int, digest: str, actor: User, clock: Clock, reason: st
     Raises `Refused` without a reason, and in the cases of `approve`.
     """
     reason = prose(reason, field="reason")
+    with transaction.atomic():
+        [approval] = _reject({change_id: digest}, actor=actor, reason=reason, now=clock.now())
+    return approval
+
+
+def _approve(
+    digests: Mapping[int, str],
+    *,
+    actor: User,
+    reason: str,
+    confirmed: Callable[[Change], str],
+    now: datetime,
+    queue: WorkQueue,
+) -> list[Approval]:
+    """Approve the plans with these digests, by the numbers of their changes, in the caller's transaction.
+
+    Those for which only another's approval helps are left as they are; raises `Refused` where that are
+    all of them.
+    """
+    known, groups = policies.rules(), policies.groups_of(actor)
+    given: list[Approval] = []
+    said: list[Event] = []
+    not_needed = None
+    for part in decisions.decidable(digests, act=Act.APPROVE, actor=actor):
+        for one in part:
+            handovers.refuse_before_hub_follows(change=one.change)
+            check_approval(
+                destructive=one.change.destructive,
+                confirm=one.change.about,
+                confirmed=confirmed(one.change),
+                reason=reason,
+                actor_may=one.rights,
+            )
+        before = _of_many_approvals([one.change for one in part], known, now)
+        helped = []
+        for one in part:
+            if (found := before.get(one.change.pk)) and not policies.helps(found, groups):
+                not_needed = Refused(
+                    f"{found.lacks} Your approval would not bring it further.", code="other_group"
+                )
+            else:
+                helped.append(one.change)
+        given += _give(helped, before, actor=actor, reason=reason, now=now)
+        alone = [Given(actor.get_username(), now)]
+        after = _of_many_approvals(helped, known, now)
+        counted = {
+            one.pk: after.get(one.pk) or judge(policies.demand_of(one, known), alone, now)
+            for one in helped
+        }
+        _count(counted, helped, now, queue)
+        said += (_approved_event(one, counted[one.pk], actor, reason, now) for one in helped)
+    if not_needed and not given:
+        raise not_needed
+    events.record_all(said)
+    return given
+
+
+def _of_many_approvals(
+    changes: Sequence[Change], known: Sequence[Rule], now: datetime
+) -> dict[int, Tally]:
+    """How far those changes are for which one approval is not enough, by number."""
+    several = [one for one in changes if not policies.demand_of(one, known).one_is_enough]
+    return policies.tallies(several, at=now, known=known) if several else {}
+
+
+def _give(
+    changes: Sequence[Change],
+    before: Mapping[int, Tally],
+    *,
+    actor: User,
+    reason: str,
+    now: datetime,
+) -> list[Approval]:
+    """Write the actor's approvals down: new ones, and anew those of theirs that have expired."""
+    renewed = {}
+    for one in changes:
+        own = _renewed(one, before[one.pk], actor, now) if one.pk in before else None
+        if own:
+            renewed[one.pk] = own
+    fresh = [one for one in changes if one.pk not in renewed]
+    given = decisions.write(fresh, actor=actor, verdict=Approval.Verdict.APPROVE, reason=reason)
+    return [*renewed.values(), *given]
+
+
+def _count(
+    found: Mapping[int, Tally], changes: Sequence[Change], now: datetime, queue: WorkQueue
+) -> None:
+    """Let changes be approved whose approvals are enough, and go on waiting where they are not."""
+    met = [one for one in changes if found[one.pk].is_met]
+    waiting = [one for one in changes if not found[one.pk].is_met]
+    decisions.move(waiting, updated_at=now)
+    policies.note_all_wanted(waiting, found)
+    decisions.move(
+        met,
+        state=DecisionState.APPROVED.value,
+        state_note="",
+        decided_at=now,
+        updated_at=now,
+    )
+    held = rollout_guard.held(one.pk for one in met)
+    deliveries.enqueue([one for one in met if one.pk not in held], at=now, queue=queue)
+
+
+def _approved_event(change: Change, found: Tally, actor: User, reason: str, now: datetime) -> Event:
+    return events.unsaved(
+        verb="change.approved" if found.is_met else "change.approval_added",
+        message=f"{actor.get_username()} approved the plan {change.plan_digest[:19]}{_so_far(found)}.",
+        at=now,
+        actor=actor,
+        change=change,
+        detail={
+            "digest": change.plan_digest,
+            "reason": reason,
+            "demand": found.demand.to_data(),
+        },
+    )
+
+
+def _reject(
+    digests: Mapping[int, str], *, actor: User, reason: str, now: datetime
+) -> list[Approval]:
+    """Reject the plans with these digests, by the numbers of their changes, in the caller's transaction."""
     if not reason:
         raise Refused(
             "Say why you reject it, so that the requester can act on it.",
             field="reason",
             code="required",
         )
-    now = clock.now()
-    with transaction.atomic():
-        change, _ = _decidable(change_id=change_id, act=Act.REJECT, actor=actor, digest=digest)
-        approval = _decide(
-            change=change, digest=digest, actor=actor, verdict="reject", reason=reason
-        )
-        _move(
-            change,
+    given: list[Approval] = []
+    said: list[Event] = []
+    for part in decisions.decidable(digests, act=Act.REJECT, actor=actor):
+        rows = [one.change for one in part]
+        given += decisions.write(rows, actor=actor, verdict=Approval.Verdict.REJECT, reason=reason)
+        decisions.move(
+            rows,
             state=DecisionState.REJECTED.value,
             state_note=reason,
             decided_at=now,
             settled_at=now,
             updated_at=now,
         )
-        events.record(
-            verb="change.rejected",
-            message=f"{actor.get_username()} rejected the change: {reason}",
-            at=now,
-            actor=actor,
-            change=change,
-            detail={"digest": digest, "reason": reason},
+        said += (
+            events.unsaved(
+                verb="change.rejected",
+                message=f"{actor.get_username()} rejected the change: {reason}",
+                at=now,
+                actor=actor,
+                change=one,
+                detail={"digest": one.plan_digest, "reason": reason},
+            )
+            for one in rows
         )
-    return approval
-
-
-def _give(
-    change: Change, known: Sequence[Rule], *, digest: str, actor: User, reason: str, now: datetime
-) -> tuple[Approval, Tally]:
-    """Write the actor's approval down, and count: it and those before it, which may not count any more."""
-    demand = policies.demand_of(change, known)
-    if demand.one_is_enough:
-        given = _decide(change=change, digest=digest, actor=actor, verdict="approve", reason=reason)
-        return given, judge(demand, [Given(actor.get_username(), now)], now)
-    before = policies.tally(change, known, at=now)
-    if not policies.helps(before, actor):
-        raise Refused(
-            f"{before.lacks} Your approval would not bring it further.", code="other_group"
-        )
-    approval = _renewed(change, before, actor, now) or _decide(
-        change=change, digest=digest, actor=actor, verdict="approve", reason=reason
-    )
-    return approval, policies.tally(change, known, at=now)
-
-
-def _count(change: Change, found: Tally, now: datetime, queue: WorkQueue) -> None:
-    """Let a change be approved where its approvals are enough, and go on waiting where they are not."""
-    if not found.is_met:
-        _move(change, updated_at=now)
-        policies.note_wanted(change, found)
-        return
-    _move(
-        change,
-        state=DecisionState.APPROVED.value,
-        state_note="",
-        decided_at=now,
-        updated_at=now,
-    )
-    if not rollout_guard.is_held(change=change):
-        deliveries.enqueue(change=change, at=now, queue=queue)
-
-
-def _move(change: Change, **columns: Any) -> None:
-    """Change a row that is still as it was read; raises `Refused` where somebody was faster."""
-    moved = Change.objects.filter(
-        pk=change.pk, state=change.state, plan_digest=change.plan_digest
-    ).update(**columns)
-    if not moved:
-        raise Refused(
-            "Somebody else decided on this change a moment ago. Reload the page.", code="raced"
-        )
+    events.record_all(said)
+    return given
 
 
 def _so_far(found: Tally) -> str:
@@ -288,10 +333,10 @@ def _so_far(found: Tally) -> str:
     return f": {found.words}" if found.demand.approvers > 1 or not found.is_met else ""
 
 
-def _approved_by(actor: User, rows: Sequence[Change]) -> set[tuple[int, str]]:
+def _approved_by(actor: User, changes: Iterable[int]) -> set[tuple[int, str]]:
     """The plans of some changes that a person approved already: number and digest."""
     own = Approval.objects.filter(
-        change__in=[one.pk for one in rows], user=actor, verdict=Approval.Verdict.APPROVE
+        change__in=list(changes), user=actor, verdict=Approval.Verdict.APPROVE
     )
     return set(own.values_list("change", "digest"))
 
@@ -308,54 +353,3 @@ def _renewed(change: Change, found: Tally, actor: User, now: datetime) -> Approv
     )
     own.update(created_at=now)
     return own.first()
-
-
-def _locked(change_id: int) -> Change:
-    changes = Change.objects.select_for_update(of=("self",)).select_related("fleet")
-    return changes.get(pk=change_id)
-
-
-def _decidable(
-    *, change_id: int, act: Act, actor: User, digest: str
-) -> tuple[Change, frozenset[Right]]:
-    """The change, locked, if this person may take this decision on this plan now; and what they may
-    with all that it touches, asked now.
-    """
-    if is_service(actor):
-        raise Refused(
-            "A program never decides on a change: somebody who is signed in does.", code="service"
-        )
-    change = _locked(change_id)
-    is_author = (
-        change.requester_id == actor.pk
-        or change.participants.filter(user=actor, role=Participant.Role.AUTHOR).exists()
-    )
-    rights = _rights_over(change, actor)
-    decide(DecisionState(change.state), act, actor_is_author=is_author, actor_may=rights)
-    if not digest or change.plan_digest != digest:
-        raise Refused(STALE, code="stale_plan")
-    return change, rights
-
-
-def _rights_over(change: Change, actor: User) -> frozenset[Right]:
-    """What somebody may with all that a change touches, asked now."""
-    return reach_of(actor).at_all(places.touched_by(change))
-
-
-def _decide(*, change: Change, digest: str, actor: User, verdict: str, reason: str) -> Approval:
-    """Write who decided; the database refuses a second decision, and an approver who is an author."""
-    try:
-        with transaction.atomic():
-            participant, _ = Participant.objects.get_or_create(
-                change=change, user=actor, defaults={"role": Participant.Role.APPROVER}
-            )
-            if participant.role != Participant.Role.APPROVER:
-                raise Refused(
-                    "You asked for this change or edited it, so somebody else has to decide on it.",
-                    code="own_change",
-                )
-            return Approval.objects.create(
-                change=change, digest=digest, user=actor, verdict=verdict, reason=reason
-            )
-    except IntegrityError as error:
-        raise Refused("You have already decided on this plan.", code="already_decided") from error

@@ -171,10 +171,17 @@ def tally(
 
 
 def tallies(
-    changes: Sequence[Change], *, at: datetime, digests: dict[int, str] | None = None
+    changes: Sequence[Change],
+    *,
+    at: datetime,
+    digests: dict[int, str] | None = None,
+    known: Iterable[Rule] | None = None,
 ) -> dict[int, Tally]:
-    """`tally` for many changes, by number, with as many queries as for one, and one for each approver."""
-    known = rules()
+    """`tally` for many changes, by number, with as many queries as for one, and one for each approver.
+
+    `known` spares reading the rules.
+    """
+    known = rules() if known is None else tuple(known)
     touched = places.touched_by_all(changes)
     reaches: dict[int, Reach] = {}
 
@@ -237,10 +244,15 @@ def in_short(changes: Sequence[Change]) -> dict[int, str]:
     return found
 
 
-def helps(found: Tally, actor: User) -> bool:
-    """Whether this person's approval brings a change nearer to being approved."""
+def groups_of(person: User) -> frozenset[str]:
+    """The groups that somebody is in now, by name."""
+    return frozenset(person.groups.values_list("name", flat=True))
+
+
+def helps(found: Tally, groups: Set[str]) -> bool:
+    """Whether the approval of somebody who is in these groups brings a change nearer to being approved."""
     only = found.only_groups
-    return not only or actor.groups.filter(name__in=only).exists()
+    return not only or not groups.isdisjoint(only)
 
 
 def note_wanted(change: Change, found: Tally) -> None:
@@ -308,6 +320,8 @@ def waiting_changes() -> QuerySet[Change]:
 
 def note_all_wanted(changes: Sequence[Change], found: Mapping[int, Tally]) -> None:
     """`note_wanted` for many changes; only those for which it is not so yet are written."""
+    if not changes:
+        return
     known: dict[int, set[str]] = {}
     rows = WantedGroup.objects.filter(change__in=[one.pk for one in changes])
     for change_id, name in rows.values_list("change", "name"):

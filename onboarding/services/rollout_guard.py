@@ -14,12 +14,6 @@ def row_of(change: Change) -> RolloutRow | None:
     return rows.first()
 
 
-def is_held(*, change: Change) -> bool:
-    """Whether a change waits for its wave."""
-    row = row_of(change)
-    return row is not None and row.wave.released_at is None
-
-
 def held(changes: Iterable[int]) -> frozenset[int]:
     """Those of some changes, by number, that wait for their wave; one question for all."""
     rows = RolloutRow.objects.filter(change__in=list(changes), wave__released_at__isnull=True)

@@ -126,15 +126,12 @@ def _release(
     )
     if not mine.update(released_at=now):
         return
-    released = 0
     wave = next(one for one in seen.waves if one.number == number)
-    for one in wave.rows:
-        if one.state is RowState.HELD:
-            change = seen.rows[one.key].change
-            change.fleet = rollout.fleet
-            deliveries.enqueue(change=change, at=now, queue=queue)
-            released += 1
-    says = f"{wave.name} begins: {released} cluster{'' if released == 1 else 's'}."
+    due = [seen.rows[one.key].change for one in wave.rows if one.state is RowState.HELD]
+    for change in due:
+        change.fleet = rollout.fleet
+    deliveries.enqueue(due, at=now, queue=queue)
+    says = f"{wave.name} begins: {len(due)} cluster{'' if len(due) == 1 else 's'}."
     Rollout.objects.filter(pk=rollout.pk).update(note=says)
     events.record(
         verb="rollout.released",

@@ -59,6 +59,6 @@ def denied(found: Tally, user: User) -> str:
     """Why this person's approval is not asked for although they may approve; "" where it is."""
     if user.get_username() in found.counted:
         return f"You approved this plan. {found.lacks}".strip()
-    if not policies.helps(found, user):
+    if not policies.helps(found, policies.groups_of(user)):
         return f"{found.lacks} You are in none of these groups."
     return ""

@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from onboarding import tasks, wiring
 from onboarding.automation import bulk_checks
 from onboarding.domain.errors import Transient
-from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Event
+from onboarding.models import Approval, Bulk, BulkRow, Change, Cluster, Delivery, Event
 from onboarding.services import bulks
 from tests import repositories
 from tests.journey.conftest import HUB, Place
@@ -203,18 +203,16 @@ def test_a_row_that_somebody_else_decided_on_is_left_out(
 def test_all_or_nothing_is_approved(
     place: Place, asked: Bulk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = bulks.approvals.approve
-    calls = []
+    """Also where what follows the last row fails, when all of them are written."""
 
-    def second_fails(**asked_for: Any) -> Any:
-        calls.append(asked_for["change_id"])
-        if len(calls) == 2:
-            raise bulks.Refused("Somebody else decided on this change a moment ago.", code="raced")
-        return real(**asked_for)
+    def fails(*_: Any, **__: Any) -> None:
+        assert Delivery.objects.count() == 2
+        raise bulks.Refused("Somebody else decided on this change a moment ago.", code="raced")
 
-    monkeypatch.setattr(bulks.approvals, "approve", second_fails)
+    monkeypatch.setattr(bulks.approvals.events, "record_all", fails)
     assert decide(place, asked).status_code == 422
     assert not Delivery.objects.exists()
+    assert not Approval.objects.exists()
     assert Counter(results(asked).values())["submitted"] == 2
 
 

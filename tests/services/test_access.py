@@ -50,8 +50,9 @@ from tests.stage import Stage
 pytestmark = pytest.mark.django_db
 
 WHO = {"actor", "user", "person"}
-# These read what somebody has, or write down who did something: they decide nothing.
+# These read what somebody has or may, or write down who did something: they decide nothing by themselves.
 READING = {
+    "decisions",
     "rights",
     "scope",
     "places",
@@ -59,7 +60,7 @@ READING = {
     "repeats",
     "offers",
     "grants.seen_by",
-    "policies.helps",
+    "policies.groups_of",
 }
 # Refusals that are about who asks, not about what is asked.
 ABOUT_THEM = {"forbidden", "not_allowed", "not_yours", "not_a_draft", "own_change"}

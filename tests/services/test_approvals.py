@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from onboarding.domain.errors import Refused
 from onboarding.models import Approval, Change, Delivery, Event, Participant
-from onboarding.services import approvals, changes, events
+from onboarding.services import approvals, changes, decisions, events
 from onboarding.services import rights as rights_module
 from tests.stage import Stage
 
@@ -179,7 +181,7 @@ def test_it_is_overtaken_by_who_decides_while_it_decides(
         Change.objects.filter(pk=change.pk).update(state="rejected")
         return before
 
-    monkeypatch.setattr(approvals, "_rights_over", meanwhile)
+    monkeypatch.setattr(decisions, "_rights_over", meanwhile)
     assert refused(approve, stage, change, stage.approver) == "raced"
     assert not Approval.objects.exists()
     assert not Delivery.objects.exists()
@@ -195,7 +197,7 @@ def test_it_is_overtaken_by_a_new_plan_while_it_decides(
         Change.objects.filter(pk=change.pk).update(plan_digest="sha256:another")
         return before
 
-    monkeypatch.setattr(approvals, "_rights_over", meanwhile)
+    monkeypatch.setattr(decisions, "_rights_over", meanwhile)
     assert refused(approve, stage, change, stage.approver) == "raced"
     assert not Delivery.objects.exists()
 
@@ -208,3 +210,27 @@ def test_it_asks_for_rights_again_at_each_decision(stage: Stage) -> None:
     gone.is_active = False
     assert rights_module.rights_of(gone) == frozenset()
     assert nothing_happened(change)
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_it_asks_the_database_as_often_for_many_changes_as_for_two(
+    stage: Stage, verdict: str
+) -> None:
+    counted = []
+    for some in ("a", "bc", "defghi"):
+        rows = [stage.submitted(f"spoke-{letter}") for letter in some]
+        with CaptureQueriesContext(connection) as asked, transaction.atomic():
+            if verdict == "approve":
+                count = approvals.approve_all(
+                    rows, actor=stage.approver, clock=stage.clock, queue=stage.queue
+                )
+            else:
+                count = approvals.reject_all(
+                    rows, actor=stage.approver, clock=stage.clock, reason="Not these."
+                )
+        assert count == len(some)
+        counted.append(len(asked))
+    assert counted[1] == counted[2]
+    assert Approval.objects.filter(verdict=verdict).count() == 9
+    assert Event.objects.filter(verb__in=["change.approved", "change.rejected"]).count() == 9
+    assert events.first_broken_event() is None

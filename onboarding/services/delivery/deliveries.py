@@ -7,7 +7,7 @@ asked of the remote (`settling`), so a worker may die at any step and the next o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -108,8 +108,8 @@ def deliver(
     return _report(writer)
 
 
-def enqueue(*, change: Change, at: datetime, queue: WorkQueue) -> None:
-    """Put an approved change into the queue, and wake a worker when the caller's transaction ends.
+def enqueue(changes: Sequence[Change], *, at: datetime, queue: WorkQueue) -> None:
+    """Put approved changes, locked by the caller, into the queue; wake workers when that transaction ends.
 
     A plan that was called back for another approval has its row already, which begins anew.
     """
@@ -121,15 +121,20 @@ def enqueue(*, change: Change, at: datetime, queue: WorkQueue) -> None:
         "queued_at": at,
         "due_at": at,
     }
-    row, is_new = Delivery.objects.get_or_create(
-        change=change,
-        digest=change.plan_digest,
-        defaults={"fleet": change.fleet, **fresh},
+    rows = Delivery.objects.filter(change__in=changes) if changes else Delivery.objects.none()
+    there = {
+        (change, digest): pk for pk, change, digest in rows.values_list("pk", "change", "digest")
+    }
+    again = [there[key] for one in changes if (key := (one.pk, one.plan_digest)) in there]
+    if again:
+        rows.filter(pk__in=again, state=DeliveryState.FAILED.value).update(**fresh)
+    Delivery.objects.bulk_create(
+        Delivery(change=one, digest=one.plan_digest, fleet=one.fleet, **fresh)
+        for one in changes
+        if (one.pk, one.plan_digest) not in there
     )
-    if not is_new:
-        Delivery.objects.filter(pk=row.pk, state=DeliveryState.FAILED.value).update(**fresh)
-    fleet_id = change.fleet_id
-    transaction.on_commit(lambda: queue.wake("onboarding.deliver", fleet_id=fleet_id))
+    for fleet_id in sorted({one.fleet_id for one in changes}):
+        transaction.on_commit(partial(queue.wake, "onboarding.deliver", fleet_id=fleet_id))
 
 
 def sweep(*, queue: WorkQueue, clock: Clock) -> int:
