@@ -75,7 +75,8 @@ class ClusterStatus(models.Model):
     """A cluster as the hub's Argo CD has it registered.
 
     Argo CD tells clusters apart by their server alone. Two cluster secrets with one server are two
-    rows here, so that the mistake can be seen.
+    rows here, so that the mistake can be seen. `untried_since`: its application controller tries other
+    clusters and not this one.
     """
 
     hub = models.ForeignKey(Hub, on_delete=models.CASCADE, related_name="cluster_statuses")
@@ -86,6 +87,7 @@ class ClusterStatus(models.Model):
     connection = models.CharField(max_length=20, blank=True, default="")
     connection_message = models.TextField(blank=True, default="")
     connected_at = models.DateTimeField(null=True, blank=True)
+    untried_since = models.DateTimeField(null=True, blank=True)
     version = models.CharField(max_length=60, blank=True, default="")
     first_seen_at = models.DateTimeField()
     labels_changed_at = models.DateTimeField(null=True, blank=True)

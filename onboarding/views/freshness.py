@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -10,11 +10,21 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.urls import reverse
 
 from onboarding.models import Fleet, Hub, HubWatch
+from onboarding.ports import HubKind
 from onboarding.services import scope
+from onboarding.services.observing import controller_watch
 from onboarding.services.rights import Reach
 from onboarding.views.pages import HubRow
 
 STALE_AFTER = timedelta(minutes=2)
+_PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        controller_watch.PART: "Argo CD's application controller",
+        "clusters": "Argo CD's API server",
+        "secrets": "Secrets Manager",
+    }
+)
+"""The parts that are asked beside the hub's Kubernetes API, as their people call them."""
 _NOT_COUNTED: Mapping[str, int] = MappingProxyType({})
 
 
@@ -40,7 +50,7 @@ def oldest(hubs: Sequence[HubRow]) -> datetime | None:
 
 
 def hub_row(hub: Hub, now: datetime, clusters: int = 0) -> HubRow:
-    """A hub with its state in a word: Connected, Unreachable, Stale or Never seen."""
+    """A hub with its state in a word: Connected, Degraded, Unreachable, Stale or Never seen."""
     watch = _watch(hub)
     state, reason = _state(watch, now)
     return HubRow(
@@ -64,10 +74,21 @@ def _watch(hub: Hub) -> HubWatch | None:
         return None
 
 
+def _problems(watch: HubWatch) -> Iterator[tuple[str, str]]:
+    for part, seen in watch.kinds.items():
+        if isinstance(seen, dict) and seen.get("problem"):
+            yield part, str(seen["problem"])
+
+
 def _state(watch: HubWatch | None, now: datetime) -> tuple[str, str]:
     if watch is None or watch.seen_at is None:
         return "Never seen", watch.problem if watch else "The watcher has not reached it yet."
     if watch.problem:
+        problems = dict(_problems(watch))
+        if problems and problems.keys().isdisjoint(HubKind):
+            # The hub itself answers; another part that is asked does not.
+            said = (f"{_PARTS.get(part, part)}: {problem}" for part, problem in problems.items())
+            return "Degraded", " ".join(said)
         return "Unreachable", watch.problem
     if now - watch.seen_at > STALE_AFTER:
         return "Stale", "The watcher has not said anything for a while."

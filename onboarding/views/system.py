@@ -137,6 +137,7 @@ def _indexes(now: datetime) -> tuple[Part, ...]:
 def _watchers(now: datetime) -> tuple[Part, ...]:
     words = {
         "Connected": "Works",
+        "Degraded": "Degraded",
         "Unreachable": "Unreachable",
         "Stale": "Stale",
         "Never seen": "Unknown",

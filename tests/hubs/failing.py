@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from onboarding.demo.hub_server import DemoServer, _Handler
@@ -29,6 +29,7 @@ class FailingHub:
     def __init__(self) -> None:
         """One cluster, registered, with two Applications that are well."""
         self.uid = "hub-1"
+        self.untried: Mapping[str, datetime] = {}
         self.store = self.stored("first", 1000)
 
     def stored(self, of: str, version: int, health: str = "Healthy") -> ObjectStore:
@@ -43,11 +44,26 @@ class FailingHub:
 
     def clusters(self) -> list[Mapping[str, Any]]:
         """The hub and its spoke, as Argo CD has them registered."""
-        state = {"connectionState": {"status": "Successful"}}
         return [
-            {"server": f"https://{name}.example.com", "name": name, "info": state}
+            {
+                "server": f"https://{name}.example.com",
+                "name": name,
+                "info": {
+                    "connectionState": {
+                        "status": "Successful",
+                        # Finer than Argo CD's: here the observer's clock alone is moved on by minutes.
+                        "attemptedAt": (self.untried.get(name) or datetime.now(UTC)).isoformat(),
+                    }
+                },
+            }
             for name in (self.name, SPOKE)
         ]
+
+    def stop_trying(self, *clusters: str) -> None:
+        """Argo CD's application controller, or that of one shard, is away: these stay as they were."""
+        # It noted them every ten seconds; two minutes ago it did for the last time.
+        last = datetime.now(UTC) - timedelta(minutes=2)
+        self.untried = dict.fromkeys(clusters, last)
 
     def look(self) -> None:
         """Nobody asks this hub to look."""
@@ -69,9 +85,13 @@ def application(name: str, uid: str, health: str = "Healthy") -> dict[str, Any]:
         "status": {
             "sync": {"status": "Synced", "revision": "c" * 40},
             "health": {"status": health},
-            "reconciledAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "reconciledAt": _written(datetime.now(UTC)),
         },
     }
+
+
+def _written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class FailingServer(DemoServer):
@@ -110,6 +130,12 @@ class _Failing(_Handler):
             hub.store = hub.stored("restored", 10, "Degraded")
         elif fault == "replaced":
             hub.uid, hub.store = "hub-2", hub.stored("replaced", 10, "Progressing")
+        elif fault == "no_controller":
+            hub.stop_trying(hub.name, SPOKE)
+        elif fault == "no_shard":
+            hub.stop_trying(SPOKE)
+        elif fault == "none":
+            hub.stop_trying()
         elif fault == "rotten":
             hub.store.put("applications", application("one-spoke-a", "first-one-spoke-a", "Healed"))
 
@@ -137,6 +163,10 @@ class _Failing(_Handler):
 
     def _overloaded(self) -> bool:
         return self._refuse(429, {"Retry-After": "17"})
+
+    def _no_argo_cd(self) -> bool:
+        """The Kubernetes API answers; Argo CD's own, behind the same proxy, does not."""
+        return self.path.startswith("/api/v1/clusters") and self._refuse(503, {})
 
     def _slow(self) -> bool:
         time.sleep(SILENT_SECONDS)

@@ -152,6 +152,54 @@ def test_it_is_never_green_while_a_hub_fails_and_says_why(
     assert HubWatch.objects.get().problem == ""
 
 
+@pytest.mark.parametrize(
+    ("fault", "said", "system"),
+    [
+        (
+            "no_controller",
+            "Argo CD's application controller has not answered since",
+            "Argo CD's application controller: The application controller has tried no cluster since.",
+        ),
+        ("no_shard", "the controller of this one's shard is away", "Follows the hub."),
+        (
+            "no_argo_cd",
+            "Argo CD has not answered since",
+            "Argo CD's API server: Argo CD is overloaded or away (HTTP 503) for list clusters.",
+        ),
+    ],
+)
+def test_it_is_never_green_while_a_part_of_argo_cd_is_away_and_names_it(
+    house: House, fault: str, said: str, system: str
+) -> None:
+    """The Kubernetes API goes on to say Synced and Healthy of everything."""
+    house.turn(fault)
+    argocd = watching.ClustersLoop(house.observed)
+    house.observed.stop.set()  # it looks, and does not rest
+    for seconds in (0, 100, 200):
+        house.clock.by = timedelta(seconds=seconds)
+        argocd.attempt()
+        house.round()
+        house.judge()
+    assert Standing.objects.get().state == "stale"
+    assert not house.is_green()
+    assert said in house.text(f"/clusters/{HUB}/{SPOKE}/").replace("&#x27;", "'")
+    shown = house.text("/system/").replace("&#x27;", "'")
+    assert system in shown
+    assert "Unreachable" not in shown
+
+    # No list, number, search or file of Applications says otherwise.
+    healthy = house.text("/applications/?state=healthy")
+    assert f"one-{SPOKE}" not in healthy
+    assert f"one-{SPOKE}" in house.text("/applications/?state=stale")
+    assert "Healthy" not in house.text(f"/search/?q=one-{SPOKE}")
+
+    house.turn("none")
+    house.clock.by = timedelta()
+    argocd.attempt()
+    house.look()
+    assert house.is_green()
+
+
 def test_it_turns_stale_also_where_nobody_says_anything_any_more(house: House) -> None:
     """The watcher itself is gone: nothing is written, and time alone takes the green away."""
     house.clock.by = timedelta(minutes=5)

@@ -680,11 +680,88 @@ def test_it_notices_that_the_application_controller_is_away(watch: Watch, clock:
     clock.advance(600)
     gone = look(None)  # Argo CD has forgotten it
     assert (gone["problem"], gone["problem_since"]) == (
-        controller_watch.PROBLEM,
+        controller_watch.FORGOTTEN,
         last.isoformat(),
     )
     clock.advance(5)
     assert look(tried + timedelta(seconds=900))["problem"] == ""
+
+
+def test_it_notices_that_the_controller_of_one_shard_is_away(
+    watch: Watch, clock: FakeClock
+) -> None:
+    """Its clusters are tried no more while others are: what their Applications said is old at once."""
+    reader = FakeHub()
+    for cluster in ("a", "b"):
+        item = application(f"dns-{cluster}")
+        item["spec"]["destination"]["name"] = cluster
+        item["status"]["reconciledAt"] = item["status"]["operationState"]["finishedAt"]
+        reader.put(HubKind.APPLICATIONS, item)
+    list_applications(watch, reader, clock)
+
+    def look(seconds: float, **tried: datetime | None) -> dict[str, str]:
+        clock.advance(seconds)
+        known = [replace(registered(name), connected_at=at) for name, at in tried.items()]
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=known), clock=clock)
+        list_applications(watch, reader, clock)
+        observations.judge_again(watch=watch, clock=clock)
+        return dict(ApplicationStatus.objects.values_list("cluster_name", "verdict"))
+
+    # Argo CD's clock is an hour ahead of ours.
+    ahead = START + timedelta(hours=1)
+    both = {"a": "healthy", "b": "healthy"}
+    assert look(0, a=ahead, b=ahead) == both
+    assert look(60, a=ahead + timedelta(seconds=60), b=ahead) == both
+    assert watch.moved.take(10) >= {"a", "b"}
+    assert look(60, a=ahead + timedelta(seconds=120), b=ahead) == both | {"b": "stale"}
+    assert watch.moved.take(10) == {"b"}
+    row = ApplicationStatus.objects.get(cluster_name="b")
+    assert row.reason.endswith("since 2026-03-02 09:00 UTC. It last said: Synced, Healthy.")
+    since = ClusterStatus.objects.get(name="b").untried_since
+    assert since == START
+    # Argo CD forgets what was noted ten minutes ago.
+    assert look(600, a=ahead + timedelta(seconds=720), b=None) == both | {"b": "stale"}
+    assert ClusterStatus.objects.get(name="b").untried_since == since
+    again = ahead + timedelta(seconds=725)
+    assert look(5, a=again, b=again) == both
+    assert ClusterStatus.objects.get(name="b").untried_since is None
+
+
+def test_it_gives_a_new_or_paused_cluster_its_time(watch: Watch, clock: FakeClock) -> None:
+    paused = replace(
+        registered("paused"),
+        connected_at=START - timedelta(hours=1),
+        annotations={"argocd.argoproj.io/skip-reconcile": "true"},
+    )
+    for seconds, silent in ((0, 0), (60, 0), (60, 1)):
+        clock.advance(seconds)
+        known = [
+            replace(registered("old"), connected_at=clock.now()),
+            replace(registered("new"), connected_at=None),
+            paused,
+        ]
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=known), clock=clock)
+        rows = ClusterStatus.objects.filter(untried_since__isnull=False)
+        assert list(rows.values_list("name", flat=True)) == ["new"] * silent
+
+
+def test_it_makes_all_stale_while_no_application_controller_works(
+    watch: Watch, clock: FakeClock
+) -> None:
+    reader = FakeHub()
+    reader.put(HubKind.APPLICATIONS, application("dns"))
+    list_applications(watch, reader, clock)
+    row = ApplicationStatus.objects.get()
+    known = [replace(registered("a"), connected_at=START)]
+    for seconds, verdict in ((0, "healthy"), (60, "healthy"), (60, "stale")):
+        clock.advance(seconds)
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=known), clock=clock)
+        list_applications(watch, reader, clock)
+        observations.judge_again(watch=watch, clock=clock)
+        row.refresh_from_db()
+        assert row.verdict == verdict
+    assert "application controller has shown no sign of life" in row.reason
+    assert row.healthy_at is not None, "what was known stays known"
 
 
 def test_it_takes_no_cluster_at_all_for_a_lost_right(watch: Watch, clock: FakeClock) -> None:

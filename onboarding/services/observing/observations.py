@@ -189,7 +189,8 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
             "that the account of its token has the policy 'clusters, get, *'."
         )
     # Compared before anything is locked: only the holder of the watch writes these rows.
-    news = registered_clusters.compared(hub_id=watch.hub_id, found=found, now=now)
+    tried = controller_watch.newest(found)
+    news = registered_clusters.compared(hub_id=watch.hub_id, found=found, tried=tried, now=now)
     changed, gone = [*news.changed, *news.new], list(news.gone)
     with writing(watch) as row:
         for start in range(0, len(changed), _AT_ONCE):
@@ -203,7 +204,7 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
         for start in range(0, len(gone), _AT_ONCE):
             ClusterStatus.objects.filter(pk__in=gone[start : start + _AT_ONCE]).delete()
         row.clusters_seen_at = now
-        controller_watch.hear(row, found, now)
+        controller_watch.hear(row, tried, now)
         _heard(row, "clusters", now)
     watch.moved.add({*news.moved, *news.gone.values(), *(each.name for each in news.new)})
     _beat(watch, "clusters", now, f"saw {len(found)}")
@@ -230,13 +231,18 @@ def judge_again(*, watch: Watch, clock: Clock) -> int:
     """Judge the hub's Applications by the time of now; returns how many changed by that.
 
     A verdict changes by time alone: a health becomes believable some seconds after a sync, and a
-    hub or an Argo CD that is silent makes what it said stale.
+    hub, an Argo CD or an application controller that is silent makes what it said stale.
     """
     heard, now, after, count = heard_at(hub_id=watch.hub_id), clock.now(), 0, 0
-    all_rows = verdicts.that_time_may_change(hub_id=watch.hub_id, now=now, heard_at=heard)
+    silence = controller_watch.silence_of(hub_id=watch.hub_id, now=now)
+    all_rows = verdicts.that_time_may_change(
+        hub_id=watch.hub_id, now=now, heard_at=heard, silence=silence
+    )
     while chunk := list(all_rows.order_by("pk").filter(pk__gt=after)[:500]):
         after = chunk[-1].pk
-        changed = [row for row in chunk if verdicts.judge(row, now=now, heard_at=heard)]
+        changed = [
+            row for row in chunk if verdicts.judge(row, now=now, heard_at=heard, silence=silence)
+        ]
         count += len(changed)
         if changed:
             with writing(watch):

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from onboarding.models import ClusterStatus
 from onboarding.ports import RegisteredCluster
+from onboarding.services.observing.controller_watch import untried_since
 from onboarding.services.observing.hub_text import text
 
 _AT_ONCE = 400
-_TELLING = ("labels", "connection", "connection_message")
+_TELLING = ("labels", "connection", "connection_message", "untried_since")
 """What of a registered cluster its standing is made of."""
 SAID = (*_TELLING, "annotations", "version")
 """What of it is written as soon as it differs; the time of Argo CD's last try differs each time."""
@@ -28,9 +29,11 @@ class News:
     gone: dict[int, str] = field(default_factory=dict)
 
 
-def compared(*, hub_id: int, found: Iterable[RegisteredCluster], now: datetime) -> News:
+def compared(
+    *, hub_id: int, found: Iterable[RegisteredCluster], tried: datetime | None, now: datetime
+) -> News:
     """What was found held against the rows, of which some are read at a time: ten thousand with all
-    their labels are a hundred megabytes at once, each minute."""
+    their labels are a hundred megabytes at once, each minute. `tried` is when any of them last was."""
     asked = {(text(each.server, 500), text(each.name, 253)): each for each in found}
     news = News()
     for old in ClusterStatus.objects.filter(hub_id=hub_id).iterator(chunk_size=_AT_ONCE):
@@ -38,12 +41,12 @@ def compared(*, hub_id: int, found: Iterable[RegisteredCluster], now: datetime) 
         if each is None:
             news.gone[old.pk] = old.name
             continue
-        row = _cluster(hub_id, each, old, now)
+        row = _cluster(hub_id, each, old, tried, now)
         if _says_more(row, old, SAID):
             news.changed.append(row)
         if _says_more(row, old, _TELLING):
             news.moved.add(row.name)
-    news.new = [_cluster(hub_id, each, None, now) for each in asked.values()]
+    news.new = [_cluster(hub_id, each, None, tried, now) for each in asked.values()]
     return news
 
 
@@ -53,7 +56,11 @@ def _says_more(row: ClusterStatus, old: ClusterStatus, columns: Sequence[str]) -
 
 
 def _cluster(
-    hub_id: int, found: RegisteredCluster, old: ClusterStatus | None, now: datetime
+    hub_id: int,
+    found: RegisteredCluster,
+    old: ClusterStatus | None,
+    tried: datetime | None,
+    now: datetime,
 ) -> ClusterStatus:
     server, name = text(found.server, 500), text(found.name, 253)
     labels = {text(key, 317): text(value, 63) for key, value in found.labels.items()}
@@ -67,6 +74,7 @@ def _cluster(
         connection=text(found.connection, 20),
         connection_message=text(found.connection_message),
         connected_at=found.connected_at,
+        untried_since=untried_since(found, old, tried, now),
         version=text(found.version, 60),
         first_seen_at=old.first_seen_at if old else now,
         labels_changed_at=now if moved or old is None else old.labels_changed_at,

@@ -327,6 +327,9 @@ def _facts(
     hub_silent, hub_problem = seen.silence(HubKind.APPLICATIONS.value)
     argocd_silent, argocd_problem = seen.silence("clusters")
     controller_silent, controller_problem = seen.silence(controller_watch.PART)
+    if controller_silent is None and registered is not None and registered.untried_since:
+        controller_silent = registered.untried_since
+        controller_problem = controller_watch.OTHERS_TRIED
     return Facts(
         decision=DecisionState(decided.state) if decided else None,
         submitted_at=decided.submitted_at if decided else None,

@@ -192,7 +192,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class HubRow:
-    """A hub and how fresh our picture of it is: Connected, Unreachable, Stale or Never seen."""
+    """A hub and how fresh our picture of it is: Connected, Degraded, Unreachable, Stale or Never seen."""
 
     name: str
     state: str
