@@ -54,16 +54,17 @@ class KubernetesTransport:
         """The answer's bytes, bounded in size and time; errors as in `json`."""
         response = self.send(method, path, doing=doing, query=query, body=body)
         until = time.monotonic() + _ANSWER_SECONDS
-        content = bytearray()
+        parts, size = list[bytes](), 0
         try:
             for chunk in self.chunks(response, until=until, doing=doing):
-                content += chunk
-                if len(content) > _ANSWER_BYTES:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > _ANSWER_BYTES:
                     raise Transient(
                         f"The hub's answer to {doing} is larger than {_ANSWER_BYTES >> 20} MiB."
                     )
             response.release_conn()
-            return bytes(content)
+            return b"".join(parts)
         except Transient:
             response.close()
             raise

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Count, F, Min, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
-from onboarding.models import Change, Delivery
+from onboarding.models import Change, Delivery, Participant
 from onboarding.services import policies
 from onboarding.views import access, listing
 from onboarding.views.change_page import row_of
-from onboarding.views.frame import waits_for
+from onboarding.views.frame import waiting_count, waits_for
 from onboarding.views.numbers import number_in
 from onboarding.views.pages import ChangeListPage, Tab
 
@@ -55,14 +55,16 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
     visible = _visible(request)
     tab = request.GET.get("inbox", "")
     if tab not in ("me", "mine", "all"):
-        tab = "me" if waits_for(request).exists() else "all"
+        tab = "me" if waiting_count(request) else "all"
     chosen = listing.choices(request, [name for name, _ in FACETS])
-    rows = _filtered(_of_tab(request, visible, tab), listing.query_of(request), chosen)
+    facets = FACETS if len(access.fleets_for(request)) > 1 else FACETS[:-1]
+    query, of_tab = listing.query_of(request), _of_tab(request, visible, tab)
+    rows = _filtered(of_tab, query, chosen)
     sort = request.GET.get("sort", "age")
     rows = rows.order_by(*SORTS.get(sort, SORTS["age"]))
-    pages, found = listing.paginate(request, rows)
+    counted = listing.counted(of_tab, chosen, facets)
+    pages, found = listing.paginate(request, rows, total=None if query else counted.total)
     deliveries, so_far = _latest_deliveries(found), policies.in_short(found)
-    facets = FACETS if len(access.fleets_for(request)) > 1 else FACETS[:-1]
     return ChangeListPage(
         rows=tuple(
             row_of(change, deliveries.get(change.pk), so_far.get(change.pk, "")) for change in found
@@ -72,7 +74,7 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
             columns=COLUMNS,
             pages=pages,
             facets=listing.facets(
-                listing.counted(_of_tab(request, visible, tab), chosen, facets),
+                counted,
                 chosen,
                 facets,
                 words=_word,
@@ -81,7 +83,7 @@ def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
             sort=sort,
         ),
         tab=tab,
-        tabs=_tabs(request, visible, tab),
+        tabs=_tabs(request),
         as_of=now,
         register_url=reverse("cluster-register")
         if Right.REQUEST in access.rights_of(request.user)
@@ -145,9 +147,7 @@ def _of_tab(request: HttpRequest, visible: QuerySet[Change], tab: str) -> QueryS
     if tab == "me":
         return visible.filter(pk__in=waits_for(request).values("pk"))
     if tab == "mine":
-        return visible.filter(
-            participants__user_id=request.user.pk or 0, participants__role="author"
-        ).distinct()
+        return visible.filter(_is_mine(request))
     return visible
 
 
@@ -168,12 +168,19 @@ def _filtered(
     return rows
 
 
-def _tabs(request: HttpRequest, visible: QuerySet[Change], tab: str) -> tuple[Tab, ...]:
-    here = reverse("change-list")
+def _is_mine(request: HttpRequest) -> Exists:
+    """Whether somebody had a part in a change as an author."""
+    me, author = request.user.pk or 0, Participant.Role.AUTHOR
+    return Exists(Participant.objects.filter(change=OuterRef("pk"), user_id=me, role=author))
+
+
+def _tabs(request: HttpRequest) -> tuple[Tab, ...]:
+    here, visible = reverse("change-list"), access.changes_for(request).order_by()
+    in_all = visible.aggregate(all=Count("pk"), mine=Count("pk", filter=_is_mine(request)))
+    counts = {"me": waiting_count(request), **in_all}
     labels = {"me": "Waits for me", "mine": "Mine", "all": "All"}
     return tuple(
-        Tab(key, label, f"{here}?inbox={key}", count=_of_tab(request, visible, key).count())
-        for key, label in labels.items()
+        Tab(key, label, f"{here}?inbox={key}", count=counts[key]) for key, label in labels.items()
     )
 
 

@@ -42,6 +42,15 @@ def waits_for(request: HttpRequest) -> QuerySet[Change]:
     return seen.filter(waits)
 
 
+def waiting_count(request: HttpRequest) -> int:
+    """How many changes wait for this person; counted once for each request, page and frame alike."""
+    found: int | None = getattr(request, "waiting_count", None)
+    if found is None:
+        found = waits_for(request).count()
+        request.waiting_count = found  # type: ignore[attr-defined]
+    return found
+
+
 def _within(request: HttpRequest, right: Right) -> Q:
     """The changes over which this person has a right."""
     return Q(pk__in=access.changes_for(request, right).order_by().values("pk"))
@@ -67,7 +76,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
                 )
                 for fleet in fleets
             ),
-            inbox_count=waits_for(request).count(),
+            inbox_count=waiting_count(request),
             search_query=request.GET.get("q", "") if request.path == reverse("search") else "",
             role=_role(may),
             may_administer=Right.ADMINISTER in may,

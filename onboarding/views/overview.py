@@ -22,7 +22,7 @@ from onboarding.views.change_list_page import ON_THE_WAY, Tallies
 from onboarding.views.change_page import row_of as change_row
 from onboarding.views.change_page import title_of
 from onboarding.views.duration_part import durations_part
-from onboarding.views.frame import waits_for
+from onboarding.views.frame import waiting_count, waits_for
 from onboarding.views.pages import (
     Breakdown,
     BreakdownRow,
@@ -67,7 +67,8 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
     columns = [column for _, column in BREAKDOWNS]
     counted = StandingCounts(rows, *columns, "stage", "hub_name", "asked")
     may = access.rights_of(request.user)
-    state, sentence = _verdict(fleet, counted.numbers())
+    numbers = counted.numbers()
+    state, sentence = _verdict(fleet, numbers)
     hubs = freshness.hub_rows(reach, fleet, now, clusters=counted.numbers("hub_name"))
     return OverviewPage(
         state=state,
@@ -77,7 +78,7 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
         stats=_stats(request, fleet, counted) if fleet else (),
         stages=_stages(counted),
         waiting=_waiting(request, fleet),
-        problems=problems(rows),
+        problems=problems(rows) if any(bad.value in numbers for bad in BAD) else (),
         breakdowns=tuple(
             _breakdown(title, column, counted.by(column)) for title, column in BREAKDOWNS
         ),
@@ -122,7 +123,7 @@ def _stats(request: HttpRequest, fleet: Fleet, clusters: StandingCounts) -> tupl
     here = {"in_fleet": [fleet.name]}
     submitted = [DecisionState.SUBMITTED.value]
     approved = [DecisionState.APPROVED.value]
-    mine, mine_url = waits_for(request).filter(fleet=fleet).count(), reverse("change-list")
+    mine, mine_url = _waiting_here(request, fleet), reverse("change-list")
     tallies = Tallies(request, **here)
     asked = tallies.of(state=submitted)
     moving = tallies.of(state=approved, delivery=ON_THE_WAY)
@@ -169,7 +170,16 @@ def _stages(clusters: StandingCounts) -> tuple[StageCount, ...]:
     )
 
 
+def _waiting_here(request: HttpRequest, fleet: Fleet) -> int:
+    """How many changes of this fleet wait for this person; of the only one, all that do."""
+    if len(access.fleets_for(request)) == 1:
+        return waiting_count(request)
+    return waits_for(request).filter(fleet=fleet).count()
+
+
 def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
+    if not waiting_count(request):
+        return ()
     rows = (
         waits_for(request)
         .filter(fleet=fleet)
