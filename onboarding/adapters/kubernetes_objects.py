@@ -94,12 +94,19 @@ class _Health(TypedDict, total=False):
     message: str
 
 
+class _Applied(_Revisions, total=False):
+    # Read by `_open`, as those of `_Asked`.
+    source: msgspec.Raw
+    sources: msgspec.Raw
+
+
 class _Operation(TypedDict, total=False):
-    sync: _Revisions | None
+    sync: _Applied | None
 
 
 class _OperationState(TypedDict, total=False):
     phase: str
+    retryCount: int
     message: str
     finishedAt: str
     syncResult: _Revisions | None
@@ -287,23 +294,29 @@ def _object(kind: HubKind | None, raw: msgspec.Raw) -> Mapping[str, Any]:
 
 
 def _open(application: Mapping[str, Any]) -> None:
-    """Read the sources of an Application, those of its spec and those that were compared, in place.
+    """Read the sources of an Application, in place: of its spec, as compared, and of a sync that is tried again.
 
     Nearly always they are the same, byte for byte: then they are read once, and only what is needed of
     them. Raises ValueError or `MsgspecError` where they are not as promised.
     """
-    asked = application.get("spec") or {}
-    compared = ((application.get("status") or {}).get("sync") or {}).get("comparedTo") or {}
+    status = application.get("status") or {}
+    operation = status.get("operationState") or {}
+    applied = (operation.get("operation") or {}).get("sync") or {}
+    retried = operation.get("phase") == "Running" and operation.get("retryCount")
+    places = [application.get("spec") or {}, (status.get("sync") or {}).get("comparedTo") or {}]
+    if retried:
+        places.append(applied)
     for key, decoder in _SOURCES.items():
-        one, other = asked.get(key), compared.get(key)
-        if one is not None and (other is None or bytes(one) == bytes(other)):
-            asked[key] = decoder.decode(one)
-            if other is not None:
-                compared[key] = asked[key]
-            continue
-        for where in (asked, compared):
-            if (raw := where.get(key)) is not None:
+        given = [(where, raw) for where in places if (raw := where.get(key)) is not None]
+        if len({bytes(raw) for _, raw in given}) == 1:
+            read = decoder.decode(given[0][1])
+            for where, _ in given:
+                where[key] = read
+        else:
+            for where, raw in given:
                 where[key] = json.loads(shallow(bytes(raw)))
+        if not retried:
+            applied.pop(key, None)
 
 
 def _read_page_slowly(content: bytes) -> Listed:

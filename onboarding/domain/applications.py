@@ -30,10 +30,11 @@ class ApplicationFacts:
     """What a hub says of one Application, in Argo CD's own words; "" and None are "not said".
 
     `revisions` is what was last compared (`status.sync`), one per source; `operation_revisions`
-    what the last operation applied. `moved` is the part of its spec ("source" or "destination") that
-    was changed since that comparison, `requested` that a sync was asked for which has not begun,
-    `left_alone` that its annotation has Argo CD compare and sync nothing of it. `seen_at` is when our
-    observer last knew this to be true.
+    what the last operation applied, `operation_retries` how often that was begun anew after it failed,
+    and `operation_outdated` that it applies other sources than the spec has now. `moved` is the part of
+    its spec ("source" or "destination") that was changed since that comparison, `requested` that a sync
+    was asked for which has not begun, `left_alone` that its annotation has Argo CD compare and sync
+    nothing of it. `seen_at` is when our observer last knew this to be true.
     """
 
     name: str
@@ -45,6 +46,8 @@ class ApplicationFacts:
     operation_message: str = ""
     operation_revisions: tuple[str, ...] = ()
     operation_finished_at: datetime | None = None
+    operation_retries: int = 0
+    operation_outdated: bool = False
     reconciled_at: datetime | None = None
     conditions: tuple[Condition, ...] = ()
     destination: str = ""
@@ -58,10 +61,16 @@ class ApplicationFacts:
     seen_at: datetime | None = None
 
     @property
+    def operation_is_retried(self) -> bool:
+        """Whether the operation has failed and is tried again, which Argo CD calls Running too."""
+        return self.operation_phase == "Running" and self.operation_retries > 0
+
+    @property
     def message(self) -> str:
         """The one text that explains this Application best: error, failed operation, health."""
         errors = [one.message for one in self.conditions if one.is_error and one.message]
-        operation = self.operation_message if self.operation_phase in {"Failed", "Error"} else ""
+        failed = self.operation_phase in {"Failed", "Error"} or self.operation_is_retried
+        operation = self.operation_message if failed else ""
         return next((text for text in (*errors, operation, self.health_message) if text), "")
 
 
@@ -87,6 +96,8 @@ def application_facts(
         operation_revisions=_revisions(_map(operation, "syncResult"))
         or _revisions(_map(_map(operation, "operation"), "sync")),
         operation_finished_at=moment(operation.get("finishedAt")),
+        operation_retries=_count(operation, "retryCount"),
+        operation_outdated=_is_outdated(spec, operation),
         reconciled_at=moment(status.get("reconciledAt")),
         conditions=tuple(
             Condition(_text(one, "type"), _text(one, "message"))
@@ -148,6 +159,25 @@ def _maps(data: object) -> tuple[Mapping[str, object], ...]:
 def _text(data: Mapping[str, object], key: str) -> str:
     found = data.get(key)
     return found if isinstance(found, str) else ""
+
+
+def _is_outdated(spec: Mapping[str, object], operation: Mapping[str, object]) -> bool:
+    """Whether a sync that failed is tried again with sources that are not the spec's any more.
+
+    Argo CD's automated sync takes the sources along and applies them in each retry, whatever the spec
+    says by then: `autoSync` and `newSyncOperationResult` of its controller, 3.2.
+    """
+    applied = _map(_map(operation, "operation"), "sync")
+    key = "sources" if spec.get("sources") else "source"
+    given = "sources" if applied.get("sources") else "source"
+    if _text(operation, "phase") != "Running" or not isinstance(applied.get(given), dict | list):
+        return False
+    return key != given or _differ(spec.get(key), applied.get(given))
+
+
+def _count(data: Mapping[str, object], key: str) -> int:
+    found = data.get(key)
+    return found if type(found) is int and found > 0 else 0
 
 
 def moment(value: object) -> datetime | None:

@@ -231,12 +231,20 @@ def _told(seen: Seen, gone: Mapping[str, bool]) -> str:
     if not waiting:
         parts = [f"No Application of {seen.cluster} is left on hub {seen.hub}."]
     if taken:
-        parts.append(f"With all their objects on the spoke: {_named(taken)}.")
+        parts.append(f"With their objects on the spoke: {_named(taken)}. {NEVER_DELETED}")
     if left:
         parts.append(f"Without them, so they stay on the spoke: {_named(left)}.")
     if waiting:
         parts.append(f"Given up with the spoke: {_named(sorted(waiting))}.")
     return " ".join(parts)
+
+
+NEVER_DELETED = "Argo CD deletes no CRDs, and no namespaces that it made: those stay."
+"""What stays of an Application that takes its objects along.
+
+Source: `shouldBeDeleted` of `controller/appcontroller.go` (CRDs carry no tracking either), and a
+namespace of `CreateNamespace=true`, which it does not track, in Argo CD 3.2.
+"""
 
 
 def _staying(seen: Seen, staying: Sequence[SeenApplication], *, late: bool) -> Evidence:

@@ -75,6 +75,19 @@ class VerdictState(StrEnum):
         return "Out of sync" if self is VerdictState.OUT_OF_SYNC else self.value.capitalize()
 
 
+RETRIES = 3
+"""How often Argo CD has begun a sync anew when it counts as failed, although it is tried again.
+
+With a retry policy without a limit, as the template has, a sync that fails never ends: its phase stays
+Running. The first retries come after 5, 10 and 20 seconds, in which a webhook or a definition that it
+needs may still come up.
+"""
+
+_HELD_UP = (
+    "Argo CD goes on trying what the Application said before, and begins with what it says now only "
+    "when somebody ends that sync (Terminate in Argo CD). "
+)
+
 URGENCY: tuple[VerdictState, ...] = (
     VerdictState.FAILED,
     VerdictState.DEGRADED,
@@ -198,6 +211,8 @@ def _operation(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None
     phase = facts.operation_phase
     if facts.requested:
         return Verdict(VerdictState.PROGRESSING, "A sync was asked for and has not begun.")
+    if facts.operation_is_retried and facts.operation_retries >= RETRIES:
+        return _retried(facts)
     if phase in RUNNING:
         return Verdict(
             VerdictState.PROGRESSING,
@@ -214,6 +229,15 @@ def _operation(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None
     if phase and facts.operation_finished_at is None:
         return Verdict(VerdictState.UNKNOWN, "Argo CD does not say when the last sync finished.")
     return None
+
+
+def _retried(facts: ApplicationFacts) -> Verdict:
+    """A sync that failed again and again is no sync under way, although Argo CD calls it Running."""
+    failed = _sentence(
+        f"The sync failed, and again in {facts.operation_retries - 1} retries",
+        facts.operation_message,
+    )
+    return Verdict(VerdictState.FAILED, _HELD_UP + failed if facts.operation_outdated else failed)
 
 
 def _superseded(facts: ApplicationFacts) -> bool:

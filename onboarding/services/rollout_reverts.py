@@ -52,7 +52,7 @@ def go_on(
     now = clock.now()
     if not waiting:
         with transaction.atomic():
-            rollouts.end(rollout, Rollout.State.REVERTED, "Every cluster is back.", now)
+            rollouts.end(rollout, Rollout.State.REVERTED, "Every cluster is back in Git.", now)
         return
     Rollout.objects.filter(pk=rollout.pk, state=Rollout.State.REVERTING).update(
         note=f"{len(waiting)} cluster{'' if len(waiting) == 1 else 's'} still to go back.",

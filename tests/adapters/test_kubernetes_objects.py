@@ -113,6 +113,33 @@ def test_it_reads_what_was_compared_once_where_it_is_what_is_asked_for(key: str)
             assert ("repoURL" in str(found["spec"])) == (has is other)
 
 
+@pytest.mark.parametrize("key", ["source", "sources"])
+def test_it_reads_what_a_sync_applies_that_is_tried_again(key: str) -> None:
+    asked: Any = {"path": "addons/dns", "repoURL": "https://git.example.com/fleet.git"}
+    asked = [asked] if key == "sources" else asked
+    other = json.loads(json.dumps(asked).replace("dns", "metrics"))
+    for phase, retries, has, outdated in (
+        ("Running", 3, other, True),
+        ("Running", 3, asked, False),
+        ("Running", 0, other, None),
+        ("Succeeded", 3, other, None),
+    ):
+        state = {"phase": phase, "retryCount": retries, "operation": {"sync": {key: has}}}
+        item = {
+            "metadata": {"name": "dns"},
+            "spec": {key: asked},
+            "status": {"sync": {"comparedTo": {key: asked}}, "operationState": state},
+        }
+        (found,) = listed(HubKind.APPLICATIONS, item).items
+        facts = application_facts(found)
+        assert facts.operation_retries == retries
+        assert facts.operation_outdated is bool(outdated)
+        assert facts.moved == ""
+        # What no verdict needs is not read at all.
+        applied = found["status"]["operationState"]["operation"]["sync"]
+        assert (key in applied) is (outdated is not None)
+
+
 def test_it_reads_one_annotation_of_an_application_and_no_other() -> None:
     annotations = {"argocd.argoproj.io/skip-reconcile": "true", "other": "kubectl put it here"}
     item = {"metadata": {"name": "dns", "annotations": annotations}}

@@ -36,6 +36,7 @@ WHOLE: dict[str, Any] = {
         "operationState": {
             "phase": "Failed",
             "message": "It was refused.",
+            "retryCount": 2,
             "finishedAt": "2026-03-04T12:58:00+01:00",
             "operation": {"sync": {"revision": "asked"}},
             "syncResult": {"revision": "applied"},
@@ -55,6 +56,7 @@ def test_it_reads_all_that_an_application_says() -> None:
         operation_message="It was refused.",
         operation_revisions=("applied",),
         operation_finished_at=datetime(2026, 3, 4, 11, 58, tzinfo=UTC),
+        operation_retries=2,
         reconciled_at=datetime(2026, 3, 4, 11, 59, tzinfo=UTC),
         conditions=(
             Condition("OrphanedResourceWarning", "An orphan."),
@@ -105,6 +107,36 @@ def test_it_takes_what_an_operation_was_asked_for_while_nothing_is_applied() -> 
     assert facts.operation_revisions == ("a", "b")
 
 
+OLD, NEW = {"path": "charts/info"}, {"path": "charts/info", "targetRevision": "2"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked", "outdated"),
+    [
+        ({"sources": [NEW]}, {"sources": [OLD]}, True),
+        ({"sources": [NEW, OLD]}, {"sources": [NEW]}, True),
+        ({"source": NEW}, {"source": OLD}, True),
+        ({"sources": [NEW]}, {"source": OLD}, True),
+        ({"sources": [NEW]}, {"sources": [NEW]}, False),
+        ({"source": NEW}, {"source": NEW}, False),
+        # Somebody's own sync takes what the Application says when it runs.
+        ({"sources": [NEW]}, {"revision": "main"}, False),
+        ({"sources": [NEW]}, {"sources": "odd"}, False),
+    ],
+)
+def test_it_knows_a_sync_of_sources_that_were_replaced(
+    spec: dict[str, Any], asked: dict[str, Any], outdated: bool
+) -> None:
+    status = {"operationState": {"phase": "Running", "operation": {"sync": asked}}}
+    assert application_facts({"spec": spec, "status": status}).operation_outdated is outdated
+
+
+@pytest.mark.parametrize("odd", [None, "3", True, -1, [], 2.5])
+def test_it_counts_no_retries_but_whole_numbers(odd: object) -> None:
+    facts = application_facts({"status": {"operationState": {"retryCount": odd}}})
+    assert facts.operation_retries == 0
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -112,6 +144,11 @@ def test_it_takes_what_an_operation_was_asked_for_while_nothing_is_applied() -> 
         ({"conditions": (Condition("SharedResourceWarning", "A warning."),)}, "A failed sync."),
         ({"conditions": (), "operation_phase": "Succeeded"}, "Bad health."),
         ({"conditions": (), "operation_phase": "Error"}, "A failed sync."),
+        ({"conditions": (), "operation_phase": "Running"}, "Bad health."),
+        (
+            {"conditions": (), "operation_phase": "Running", "operation_retries": 1},
+            "A failed sync.",
+        ),
         ({"conditions": (), "operation_phase": "", "health_message": ""}, ""),
     ],
 )

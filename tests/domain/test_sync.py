@@ -74,6 +74,35 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     # the operation
     ({"operation_phase": "Running", "operation_finished_at": None}, "progressing", "running"),
     ({"operation_phase": "Terminating"}, "progressing", "terminating"),
+    # a sync that failed and is tried again, for ever where the policy has no limit
+    ({"operation_phase": "Running", "operation_retries": 2}, "progressing", "A sync is running"),
+    (
+        {
+            "operation_phase": "Running",
+            "operation_retries": 3,
+            "operation_message": "denied. Retrying attempt #3 at 12:00PM.",
+        },
+        "failed",
+        "The sync failed, and again in 2 retries: denied. Retrying attempt #3 at 12:00PM.",
+    ),
+    (
+        {"operation_phase": "Running", "operation_retries": 9, "operation_finished_at": None},
+        "failed",
+        "again in 8 retries",
+    ),
+    (
+        {"operation_phase": "Running", "operation_retries": 3, "operation_outdated": True},
+        "failed",
+        "Argo CD goes on trying what the Application said before, and begins with what it says now "
+        "only when somebody ends that sync (Terminate in Argo CD). The sync failed, and again",
+    ),
+    (
+        {"operation_phase": "Running", "operation_outdated": True},
+        "progressing",
+        "A sync is running",
+    ),
+    ({"operation_phase": "Succeeded", "operation_retries": 9}, "healthy", ""),
+    ({"operation_phase": "Succeeded", "operation_outdated": True}, "healthy", ""),
     ({"operation_phase": "Failed", "operation_message": "hook failed"}, "failed", "hook failed"),
     ({"operation_phase": "Error"}, "failed", "last sync failed"),
     ({"operation_phase": "Failed", "operation_revisions": (OLDER,)}, "healthy", ""),
@@ -176,6 +205,7 @@ ANY_FACTS = st.builds(
     operation_phase=st.sampled_from(["", "Succeeded", "Running", "Failed", "Error", "?"]),
     operation_revisions=st.sampled_from([(), (COMMIT,), (OLDER,)]),
     operation_finished_at=TIMES,
+    operation_retries=st.integers(0, 5),
     reconciled_at=TIMES,
     conditions=st.sampled_from([(), ERROR, WARNING]),
     deleting=st.booleans(),

@@ -82,20 +82,37 @@ def service_account_token(hub: Hub, name: str) -> str:
 
 def argocd_token(hub: Hub, account: str) -> str:
     """A token of an account in Argo CD, as Argo CD's administrator makes it."""
+    session, path = administrator_session(hub), f"/api/v1/account/{account}/token"
+    # The server takes up a changed ConfigMap in its own time.
+    made: str = eventually(
+        lambda: _token(hub, path, {"name": account}, session), "the account has a token"
+    )
+    return made
+
+
+def administrator_session(hub: Hub) -> str:
+    """A token of Argo CD's administrator, as somebody who signs in there gets it."""
     initial = eventually(
         lambda: hub.kube.get("Secret", "argocd-initial-admin-secret"), "there is a password"
     )
     password = base64.b64decode(initial["data"]["password"]).decode()
+    return _token(hub, "/api/v1/session", {"username": "admin", "password": password})
 
-    def ask(path: str, body: object, token: str = "") -> str:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        answer = urllib3.request(
-            "POST", hub.argocd.url + path, body=json.dumps(body), headers=headers, retries=False
-        )
-        return str(answer.json().get("token") or "")
 
-    session = ask("/api/v1/session", {"username": "admin", "password": password})
-    path = f"/api/v1/account/{account}/token"
-    # The server takes up a changed ConfigMap in its own time.
-    made: str = eventually(lambda: ask(path, {"name": account}, session), "the account has a token")
-    return made
+def end_sync(hub: Hub, application: str) -> None:
+    """Terminate in Argo CD: its administrator ends the sync of an Application that is under way."""
+    answer = urllib3.request(
+        "DELETE",
+        f"{hub.argocd.url}/api/v1/applications/{application}/operation",
+        headers={"Authorization": f"Bearer {administrator_session(hub)}"},
+        retries=False,
+    )
+    assert answer.status == 200, answer.data
+
+
+def _token(hub: Hub, path: str, body: object, bearer: str = "") -> str:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {bearer}"}
+    answer = urllib3.request(
+        "POST", hub.argocd.url + path, body=json.dumps(body), headers=headers, retries=False
+    )
+    return str(answer.json().get("token") or "")

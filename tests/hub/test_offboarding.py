@@ -94,7 +94,7 @@ def test_it_leaves_nothing_behind(house: House, bystander: str) -> None:
     joined(house, "spoke-leaves", "probe-b")
     before, others, there = files(house), identities(house, bystander), deployed(house, "probe-a")
     leave(house, "spoke-leaves", "remove")
-    says(house, "spoke-leaves", "Gone", "With all their objects on the spoke: probe-b-spoke-leaves")
+    says(house, "spoke-leaves", "Gone", "With their objects on the spoke: probe-b-spoke-leaves")
 
     assert traces(house, "spoke-leaves") == []
     assert deployed(house, "probe-b") is None

@@ -95,7 +95,7 @@ def test_it_moves_wave_after_wave_and_goes_back_by_one_click(house: House) -> No
     says(house, path, f"Wave 2: {second.name}", "well and soak for 10 minutes")
     assert [channel(house, one.name) for one in (first, second)] == ["release1", "release1"]
     press(house, path, f"{path}revert/")
-    says(house, path, "Reverted", "Every cluster is back.")
+    says(house, path, "Reverted", "Every cluster is back in Git.")
     eventually(
         lambda: [channel(house, one.name) for one in (first, second)] == ["default", "default"],
         "both are back",

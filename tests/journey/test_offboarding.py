@@ -14,6 +14,7 @@ from django.utils import timezone
 from onboarding import tasks
 from onboarding.domain.errors import Refused
 from onboarding.domain.handover import HANDED_GROUPS
+from onboarding.domain.leaving_evidence import NEVER_DELETED
 from onboarding.models import (
     ApplicationStatus,
     Approval,
@@ -72,7 +73,7 @@ def test_it_names_everything_that_goes_away(leaving: Leaving) -> None:
         "cluster-info-spoke-a", "namespace-baseline-spoke-a", "monitoring-settings-spoke-a",
         "quota-defaults-spoke-a", "Application fleet-secret-spoke-a",
         "ExternalSecret cluster-spoke-a", "cluster secret of spoke-a", MEMBER_PATH, OWN_VALUES,
-        "The way, in 2 commits",
+        "The way, in 2 commits", NEVER_DELETED,
     ):  # fmt: skip
         assert name in words, name
     assert "what it deployed stays" not in words
@@ -127,6 +128,9 @@ def test_it_refuses_a_repository_whose_charts_do_not_know_the_mark(leaving: Leav
 def test_it_leaves_in_order_on_one_approval(leaving: Leaving) -> None:
     before = repositories.tree(leaving.place.bare)
     change = under_way(leaving)
+    # Beside each plan that deletes something: the whole way, and the first commit.
+    plan = leaving.place.get("approver", f"/changes/{change.pk}/")
+    assert reading.words(plan).count(NEVER_DELETED) == 2
     assert leaving.has_file()
     assert repositories.tree(leaving.place.bare)[MEMBER_PATH].decode() == MARKED
     assert leaving.steps() == {MARK: "waiting", REMOVE: "todo"}
@@ -151,7 +155,8 @@ def test_it_leaves_in_order_on_one_approval(leaving: Leaving) -> None:
     leaving.lead()
     assert leaving.steps() == {MARK: "done", REMOVE: "waiting"}
     words = reading.words(leaving.page())
-    assert "With all their objects on the spoke: cluster-info-spoke-a" in words
+    assert "With their objects on the spoke: cluster-info-spoke-a" in words
+    assert NEVER_DELETED in words
     leaving.deliver()
     after = repositories.tree(leaving.place.bare)
     assert before.keys() - after.keys() == {MEMBER_PATH, OWN_VALUES}
@@ -204,7 +209,7 @@ def test_it_keeps_what_runs_when_that_was_asked(leaving: Leaving) -> None:
     leaving.lead()
     words = reading.words(leaving.page())
     assert "Without them, so they stay on the spoke: cluster-info-spoke-a" in words
-    assert "With all their objects on the spoke: monitoring-settings-spoke-a." in words
+    assert "With their objects on the spoke: monitoring-settings-spoke-a." in words
     leaving.deliver()
     leaving.lead()
     leaving.forget()

@@ -194,7 +194,7 @@ def test_it_says_which_cluster_stopped_it_and_goes_back_by_one_click(fleet: Plac
         lead()
     rollout.refresh_from_db()
     assert (rollout.state, moved(fleet)) == ("reverted", set())
-    assert "Every cluster is back." in page(fleet)
+    assert "Every cluster is back in Git." in page(fleet)
 
 
 def test_a_finished_one_is_moved_back_by_one_click_and_one_approval(fleet: Place) -> None:

@@ -161,6 +161,27 @@ def test_it_writes_nothing_once_the_watch_is_lost(hub: Hub, watch: Watch, clock:
     assert (row.problem, row.holder) == ("", "watcher-2")
 
 
+def test_it_calls_a_sync_failed_that_is_tried_again_for_ever(
+    watch: Watch, clock: FakeClock
+) -> None:
+    """With a retry policy without a limit Argo CD itself calls it Running until it succeeds."""
+    reader, denied = FakeHub(), application("metrics-server-spoke-dev")
+    operation = denied["status"]["operationState"]
+    operation |= {"phase": "Running", "message": "denied by a policy", "retryCount": 1}
+    reader.put(HubKind.APPLICATIONS, denied)
+    list_applications(watch, reader, clock)
+    row = ApplicationStatus.objects.get()
+    assert (row.verdict, row.reason) == ("progressing", "A sync is running: denied by a policy")
+
+    operation["retryCount"] = 3
+    reader.put(HubKind.APPLICATIONS, denied)
+    list_applications(watch, reader, clock)
+    row = ApplicationStatus.objects.get()
+    assert row.verdict == "failed"
+    assert row.reason == "The sync failed, and again in 2 retries: denied by a policy"
+    assert facts_of(row, heard_at=None).message == "denied by a policy"
+
+
 # --- full lists --------------------------------------------------------------------------------
 
 

@@ -307,6 +307,8 @@ def _application_data(
         "operation_message": text(facts.operation_message),
         "operation_revisions": [text(one, 120) for one in facts.operation_revisions[:_LIST]],
         "operation_finished_at": _moment(facts.operation_finished_at),
+        "operation_retries": facts.operation_retries,
+        "operation_outdated": facts.operation_outdated,
         "reconciled_at": _moment(facts.reconciled_at),
         "conditions": [[text(one.type, 80), text(one.message)] for one in facts.conditions[:_LIST]],
         "destination": text(facts.destination, 500),

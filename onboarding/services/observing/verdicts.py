@@ -46,6 +46,8 @@ def facts_of(row: ApplicationStatus, *, heard_at: datetime | None) -> Applicatio
         operation_message=data.get("operation_message", ""),
         operation_revisions=tuple(data.get("operation_revisions", ())),
         operation_finished_at=moment(data.get("operation_finished_at")),
+        operation_retries=data.get("operation_retries", 0),
+        operation_outdated=data.get("operation_outdated", False),
         reconciled_at=moment(data.get("reconciled_at")),
         conditions=tuple(Condition(kind, message) for kind, message in data.get("conditions", ())),
         destination=data.get("destination", ""),

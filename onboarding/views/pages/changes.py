@@ -82,6 +82,11 @@ class Impact:
     note: str = ""
     basis: str = ""
 
+    @property
+    def deletes(self) -> bool:
+        """Whether anything on a cluster is deleted."""
+        return any(row.deletes_resources for row in self.disappear)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
