@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.goals import Goals
-from bench.streaming_hub import COMPONENTS, HUB, cluster_name
+from bench.streaming_hub import COMPONENTS, HUB, StreamingHub, cluster_name
 
 PAGE_MS, PAGE_KB, ROUNDS = 50.0, 100.0, 60
 TENANTS = 40
@@ -87,14 +87,32 @@ def _on_sqlite(options: argparse.Namespace, folder: Path, goals: Goals) -> int:
 def _first_list(process: Process, options: argparse.Namespace, goals: Goals) -> None:
     begun = time.monotonic()
     until(lambda: _listed(options), 900)
+    took = process.cpu()
     print(
         f"first list of everything: {time.monotonic() - begun:.1f} s by the clock, "
-        f"{process.cpu():.1f} s of the watcher's processor time, {process.peak():.0f} MiB at most"
+        f"{took:.1f} s of the watcher's processor time, {process.peak():.0f} MiB at most"
     )
-    goals.at_most("first list, processor time of the watcher", process.cpu(), 15, "s")
+    floor = _decoding() * options.clusters * options.per_cluster
+    print(
+        f"  json.loads alone of the same objects, on this machine now: {floor:.1f} s; "
+        f"ours, all in all, is {took / floor:.2f} times that"
+    )
+    goals.at_most("first list, processor time of the watcher", took, 15, "s")
     goals.at_most("first list, peak memory of the watcher", process.peak(), 400, "MiB")
     until(lambda: _standings() >= options.clusters, 900)
     print(f"all standings composed: {process.cpu():.1f} s of processor time since the start")
+
+
+def _decoding() -> float:
+    """Processor seconds that the standard library needs to decode one Application: what a second is worth here."""
+    hub = StreamingHub(100, 10, seed=7, probes=1)
+    content = b"[%b]" % b",".join(hub.application(index) for index in range(hub.count))
+    took = []
+    for _ in range(5):
+        begun = time.process_time()
+        json.loads(content)
+        took.append(time.process_time() - begun)
+    return min(took) / hub.count
 
 
 def goals_of_pages(goals: Goals, clusters: int, engine: str) -> None:

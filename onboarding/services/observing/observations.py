@@ -68,7 +68,7 @@ __all__ = [
     "writing",
 ]
 
-PAGE_SIZE = 200
+PAGE_SIZE = 500
 ONBOARDING_INTERVAL = timedelta(seconds=5)
 CALM_INTERVAL = timedelta(seconds=60)
 # How long after its commit a change counts as under way.
