@@ -39,6 +39,8 @@ __all__ = [
 
 GRACE = timedelta(minutes=15)
 """How long after registration Applications that are not there yet count as being deployed."""
+NOT_KNOWN_HERE = "is not known here"
+"""What the sentence of a cluster says where a part of it cannot be seen, however well the rest is."""
 PATIENCE = timedelta(seconds=15)
 """How long a hub may be silent, as when a part of it restarts, before what it said is stale."""
 
@@ -123,7 +125,7 @@ def _unseen_own(facts: Facts) -> str:
     if not facts.own_groups or facts.own_seen_at is not None or not facts.applications:
         return ""
     groups = " and ".join(facts.own_groups)
-    return f"Its own Argo CD deploys the {groups}; how they are is not known here."
+    return f"Its own Argo CD deploys the {groups}; how they are {NOT_KNOWN_HERE}."
 
 
 def _silence(facts: Facts, now: datetime) -> tuple[str, str] | None:
@@ -159,7 +161,8 @@ def _observed(facts: Facts, now: datetime) -> Mapping[Stage, bool]:
         and secret.store_ready is not False,
         Stage.REGISTERED: facts.registered_at is not None
         and not facts.label_differences
-        and not facts.same_server,
+        and not facts.same_server
+        and not facts.same_name,
         Stage.MATCHED: bool(facts.matched) and not facts.set_problems,
         Stage.SYNCED: apps is not None and 0 < apps.total == apps.synced,
         Stage.HEALTHY: apps is not None and 0 < apps.total == apps.healthy,
@@ -360,6 +363,9 @@ def _state_of_applications(
     match apps.worst:
         case None:
             return ClusterState.SELECTS_NOTHING, apps.sentence
+        case VerdictState.HEALTHY if facts.own_seen_at and not facts.own_applications:
+            said = f"Its own Argo CD has no Application: {' and '.join(facts.own_groups)} are not deployed."
+            return (ClusterState.DEPLOYING if new else ClusterState.SELECTS_NOTHING), said
         case VerdictState.HEALTHY:
             return ClusterState.HEALTHY, apps.sentence
         case VerdictState.FAILED:

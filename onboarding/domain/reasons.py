@@ -160,6 +160,20 @@ def _registered(facts: Facts, _now: datetime) -> Why:
             "Argo CD cannot tell them apart, and their Applications will fight.",
             "Correct the server in one of the credentials' secrets.",
         )
+    if facts.same_name:
+        return Why(
+            StepState.FAILED,
+            f"Several cluster secrets on the hub have its name: {', '.join(facts.same_name)}. "
+            "Which of them is meant nobody can tell.",
+            "Remove or rename those that are not made from Git.",
+        )
+    if facts.is_unknown_to_argo_cd():
+        return Why(
+            StepState.FAILED,
+            "Argo CD does not know the cluster any more, and still has Applications for it: its "
+            "cluster secret is gone.",
+            "Look at its ExternalSecret and its cluster secret on the hub.",
+        )
     if facts.registered_at is None:
         return Why(StepState.WAITING, "Argo CD does not know the cluster yet.")
     shown = "; ".join(str(one) for one in facts.label_differences[:5])
@@ -195,7 +209,8 @@ def _set_problem(facts: Facts) -> Why:
     if taken is None:
         return Why(
             StepState.FAILED,
-            f"ApplicationSet {name} selects it and cannot make its Application: {message}{more}",
+            f"ApplicationSet {name} selects it and cannot make or change its Application: "
+            f"{message}{more}",
             "Mend what it names, in the set or in the values that it reads.",
         )
     application, owner = taken

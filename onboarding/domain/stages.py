@@ -100,6 +100,10 @@ POLL_INTERVAL = timedelta(minutes=6)
 repo-server may answer with what it read three minutes before (its `--revision-cache-expiration`)."""
 
 
+CONTROLLER_PATIENCE = timedelta(minutes=1)
+"""How long a controller that runs may take for its part; after that it is said that it may not run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that was seen of one cluster: decision, delivery and observation, each on its own.
@@ -116,9 +120,11 @@ class Facts:
     `registration_says` is what its registration Application says while it is not well;
     `broken_members` are other members of its hub whose files cannot be read.
     `labels_settled`: the live labels were read when the hub had had time to follow Git's newest
-    commit. `own_groups` are the groups that its own Argo CD deploys, `own_seen_at` when that was last seen
-    (None: access to it is not configured, or it was never seen). `set_problems` are the
-    ApplicationSets that select it, report an error and have made nothing for it;
+    commit. `clusters_seen_at`: Argo CD was last asked for its clusters then. `same_name` are the servers of
+    several cluster secrets that all have its name. `own_groups` are the groups that its own Argo CD
+    deploys, `own_seen_at` when that was last seen (None: access to it is not configured, or it was never
+    seen), `own_applications` how many it had then. `set_problems` are the ApplicationSets that select it,
+    report an error and can make nothing for it, or change nothing any more;
     `uncompared` of its Applications were never compared with Git by Argo CD.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
     `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD, and
@@ -157,9 +163,11 @@ class Facts:
     broken_members: tuple[str, ...] = ()
     external_secret: ExternalSecretFacts | None = None
     registered_at: datetime | None = None
+    clusters_seen_at: datetime | None = None
     label_differences: tuple[LabelDifference, ...] = ()
     labels_settled: bool = True
     same_server: tuple[str, ...] = ()
+    same_name: tuple[str, ...] = ()
     connection: str = ""
     connection_message: str = ""
     matched: int | None = None
@@ -168,6 +176,7 @@ class Facts:
     uncompared: int = 0
     own_groups: tuple[str, ...] = ()
     own_seen_at: datetime | None = None
+    own_applications: int = 0
     applications: Rollup | None = None
     failures: tuple[tuple[str, str], ...] = ()
     synced_at: datetime | None = None
@@ -177,13 +186,20 @@ class Facts:
         """Whether the cluster's files are in Git, by delivery or by looking."""
         return self.delivery is DeliveryState.COMMITTED or bool(self.in_git)
 
+    def is_unknown_to_argo_cd(self) -> bool:
+        """Whether Argo CD had long time to say that it knows the cluster of these Applications, and did not."""
+        seen, made = self.clusters_seen_at, self.matched_at
+        return (
+            self.registered_at is None
+            and bool(self.applications and self.applications.total)
+            and seen is not None
+            and made is not None
+            and seen - made > CONTROLLER_PATIENCE
+        )
+
     def is_fresh(self, now: datetime) -> bool:
         """Whether what the hub says is recent enough to be believed."""
         return self.hub_seen_at is not None and now - self.hub_seen_at <= self.stale_after
-
-
-CONTROLLER_PATIENCE = timedelta(minutes=1)
-"""How long a controller that runs may take for its part; after that it is said that it may not run."""
 
 
 def is_overdue(since: datetime | None, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from onboarding.domain.credential_clock import CredentialState
-from onboarding.domain.progress import ClusterState
+from onboarding.domain.progress import NOT_KNOWN_HERE, ClusterState
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.models import Fleet, Standing
 from onboarding.services import scope
@@ -118,7 +118,7 @@ def oldest(times: Iterable[datetime | None]) -> datetime | None:
 def _reason(standing: Standing, state: ClusterState) -> str:
     """What a reader of a list has to know beside the state; nothing where all is well."""
     if state is ClusterState.HEALTHY:
-        return ""
+        return standing.sentence if NOT_KNOWN_HERE in standing.sentence else ""
     if state is ClusterState.STALE and standing.state != ClusterState.STALE.value:
         return NOBODY_LOOKED
     return standing.sentence

@@ -99,12 +99,15 @@ def test_it_leaves_a_malformed_cluster_out(
     assert [each.name for each in argocd.clusters()] == ["spoke-dev"]
 
 
-def test_it_reads_a_cluster_that_says_little(server: ScriptedServer, argocd: ArgoCDApi) -> None:
+@pytest.mark.parametrize("attempted", ["soon", "0001-01-01T00:00:00+05:00", 7])
+def test_it_reads_a_cluster_that_says_little(
+    server: ScriptedServer, argocd: ArgoCDApi, attempted: object
+) -> None:
     bare = {
         "server": "https://x",
         "labels": None,
         "annotations": ["no"],
-        "info": {"connectionState": {"attemptedAt": "soon"}, "applicationsCount": "many"},
+        "info": {"connectionState": {"attemptedAt": attempted}, "applicationsCount": "many"},
     }
     server.on("GET", CLUSTERS, reply({"items": [bare]}))
     (found,) = argocd.clusters()

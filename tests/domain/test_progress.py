@@ -294,7 +294,22 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "failed",
         "matched",
         "failed",
-        "selects it and cannot make its Application: template: nil pointer One set more cannot",
+        "selects it and cannot make or change its Application: template: nil pointer One set more",
+    ),
+    # Argo CD was asked for its clusters long after it had the Applications: the cluster secret is gone.
+    (
+        replace(GOOD, registered_at=None, clusters_seen_at=ago(seconds=5)),
+        "failed",
+        "registered",
+        "failed",
+        "does not know the cluster any more",
+    ),
+    (
+        replace(GOOD, same_name=("https://a", "https://b")),
+        "failed",
+        "registered",
+        "failed",
+        "Several cluster secrets on the hub have its name: https://a, https://b.",
     ),
     (MATCHED, "deploying", "synced", "waiting", "not been observed"),
     (
@@ -574,6 +589,12 @@ ANY_FACTS = st.builds(
     label_differences=st.sampled_from([(), DIFFERENT]),
     set_problems=st.sampled_from([(), (("a", OWNED),)]),
     same_server=st.sampled_from([(), ("spoke-9",)]),
+    same_name=st.sampled_from([(), (), ("https://a", "https://b")]),
+    clusters_seen_at=ANY_TIME,
+    matched_at=ANY_TIME,
+    own_groups=st.sampled_from([(), ("add-ons",)]),
+    own_seen_at=ANY_TIME,
+    own_applications=st.sampled_from([0, 1]),
     connection=st.sampled_from(["", "Successful", "Failed", "Unknown"]),
     matched=st.sampled_from([None, 0, 2]),
     applications=st.sampled_from(
@@ -617,7 +638,10 @@ def test_it_is_healthy_only_where_everything_fresh_says_so(facts: Facts) -> None
     assert facts.connection != "Failed"
     assert not facts.label_differences
     assert not facts.same_server
+    assert not facts.same_name
     assert not facts.set_problems
+    assert not facts.is_unknown_to_argo_cd()
+    assert facts.own_seen_at is None or facts.own_applications
     assert StepState.FAILED not in {step.state for step in found.steps}
 
 
@@ -640,6 +664,44 @@ def test_it_is_paused_and_never_green(change: dict[str, object], state: ClusterS
 
     assert told.state is state
     assert ("Paused by rita." in told.sentence) is (state is ClusterState.PAUSED)
+
+
+def test_it_gives_argo_cd_time_to_say_that_it_knows_a_new_cluster() -> None:
+    """Its Applications are seen at once, its clusters are asked for every few seconds."""
+    early = replace(MATCHED, registered_at=None, applications=apps("healthy"))
+    asked = (None, ago(hours=1), ago(minutes=4, seconds=30))
+    for at in asked:
+        assert timeline(replace(early, clusters_seen_at=at), now=NOW).state is ClusterState.HEALTHY
+    gone = timeline(replace(early, clusters_seen_at=ago(minutes=3)), now=NOW)
+    assert gone.state is ClusterState.FAILED
+    assert "its cluster secret on the hub" in gone.advice
+
+
+@pytest.mark.parametrize(
+    ("healthy_at", "matched_at", "state"),
+    [
+        (ago(hours=1), ago(hours=2), ClusterState.SELECTS_NOTHING),
+        (None, ago(hours=2), ClusterState.SELECTS_NOTHING),
+        (None, ago(minutes=5), ClusterState.DEPLOYING),
+    ],
+)
+def test_it_is_not_well_while_its_own_argo_cd_deploys_nothing(
+    healthy_at: datetime | None, matched_at: datetime, state: ClusterState
+) -> None:
+    facts = replace(
+        GOOD,
+        own_groups=("add-ons", "resources"),
+        own_seen_at=ago(seconds=4),
+        healthy_at=healthy_at,
+        matched_at=matched_at,
+    )
+    found = timeline(facts, now=NOW)
+    assert found.state is state
+    assert found.sentence == (
+        "Its own Argo CD has no Application: add-ons and resources are not deployed."
+    )
+    well = timeline(replace(facts, own_applications=1), now=NOW)
+    assert well.state is ClusterState.HEALTHY
 
 
 def test_it_has_a_word_for_every_state() -> None:

@@ -389,6 +389,19 @@ def test_it_keeps_the_order_of_deletion_and_creation(
     assert ApplicationStatus.objects.get(name="a").uid == "uid-of-the-second-life"
 
 
+def test_it_brings_nothing_back_that_was_deleted(
+    watch: Watch, listing: Listing, clock: FakeClock
+) -> None:
+    """What was said before the deletion comes once more, at once and much later."""
+    late = event(HubEventType.MODIFIED, application("a", "41"))
+    gone = event(HubEventType.DELETED, application("a", "42"))
+    apply(watch, listing, clock, gone, late)
+    apply(watch, listing, clock, late)
+    assert names() == ["b"]
+    apply(watch, listing, clock, event(HubEventType.ADDED, application("a", "43")))
+    assert names() == ["a", "b"]
+
+
 def test_it_keeps_rows_of_a_watch_when_the_next_list_has_them(
     watch: Watch, listing: Listing, clock: FakeClock
 ) -> None:
@@ -606,7 +619,7 @@ def test_it_reads_the_selectors_and_the_error_of_an_application_set(
         "template": {"spec": {"project": "default"}},
         "syncPolicy": {"preserveResourcesOnDeletion": True},
     }
-    failed = {"type": "ErrorOccurred", "status": "True", "message": "nil value"}
+    failed = {"type": "ErrorOccurred", "status": "True", "message": "nil value", "reason": "R"}
     reader = FakeHub()
     reader.put(
         HubKind.APPLICATION_SETS,
@@ -614,7 +627,7 @@ def test_it_reads_the_selectors_and_the_error_of_an_application_set(
     )
     observations.list_kind(watch=watch, kind=HubKind.APPLICATION_SETS, reader=reader, clock=clock)
     row = HubObject.objects.get()
-    assert (row.ready, row.message) == (False, "nil value")
+    assert (row.ready, row.message, row.facts["reason"]) == (False, "nil value", "R")
     assert row.facts["spec"]["generators"] == spec["generators"]
     assert row.facts["spec"]["syncPolicy"] == spec["syncPolicy"]
 

@@ -9,6 +9,7 @@ import pytest
 from onboarding.models import ApplicationStatus, Cluster, ClusterStatus, Hub, HubWatch, Standing
 from onboarding.services import offers
 from onboarding.services.observing import own_argo, standings, stories
+from onboarding.views.standing_rows import row_of
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,8 @@ def test_it_says_what_is_not_known_where_access_is_not_configured(
     assert found.timeline.sentence.endswith(UNSEEN)
     standings.recompute(fleet=stage.fleet, clock=stage.clock)
     assert Standing.objects.get().sentence.endswith(UNSEEN)
+    listed = row_of(Standing.objects.get(), stage.clock.now())
+    assert listed.reason.endswith(UNSEEN), "the list says so beside its Healthy"
 
 
 def test_it_says_nothing_of_the_kind_of_a_centralized_one(stage: Stage, cluster: Cluster) -> None:
@@ -93,6 +96,13 @@ def test_it_counts_what_its_own_argo_has_where_that_is_seen(stage: Stage, cluste
     assert found.applications.total == 3
     standings.recompute(fleet=stage.fleet, clock=stage.clock)
     assert (Standing.objects.get().state, Standing.objects.get().applications) == ("degraded", 3)
+
+
+def test_it_is_not_well_where_its_own_argo_has_nothing(stage: Stage, cluster: Cluster) -> None:
+    own_hub(stage)
+    found = told(stage, cluster).timeline
+    assert found.state.value != "healthy"
+    assert found.sentence == "Its own Argo CD has no Application: add-ons are not deployed."
 
 
 def test_a_failure_there_is_named(stage: Stage, cluster: Cluster) -> None:

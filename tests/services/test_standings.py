@@ -49,15 +49,8 @@ def cluster(stage: Stage, name: str = "spoke-a") -> Cluster:
 def application(stage: Stage, name: str, **values: object) -> ApplicationStatus:
     now = stage.clock.now()
     row = {"cluster_name": "spoke-a", "sync": "Synced", "verdict": "healthy", "synced_at": now}
-    return ApplicationStatus.objects.create(
-        hub=stage.hub,
-        uid=name,
-        name=name,
-        first_seen_at=now,
-        seen_at=now,
-        healthy_at=now,
-        **row | values,
-    )
+    row |= {"first_seen_at": now, "seen_at": now, "healthy_at": now}
+    return ApplicationStatus.objects.create(hub=stage.hub, uid=name, name=name, **row | values)
 
 
 def recompute(stage: Stage) -> int:
@@ -122,6 +115,75 @@ def test_it_tells_one_cluster_from_its_own_rows_as_from_the_whole_hubs(stage: St
     ]
     assert told[0] == told[1]
     assert told[0] == stories.story(cluster=mine, change=None, hub=stage.hub, clock=stage.clock)
+
+
+def registered(stage: Stage, name: str = "spoke-a", server: str = "https://a.example") -> None:
+    now = stage.clock.now()
+    labels = {"addonsRelease": "default", "enable_x": "true"}
+    ClusterStatus.objects.create(
+        hub=stage.hub, name=name, server=server, labels=labels, first_seen_at=now, seen_at=now
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("RenderTemplateParamsError", "failed"),
+        ("ApplicationGenerationFromParamsError", "failed"),
+        # Argo CD makes and changes all others of the set after these.
+        ("ApplicationValidationError", "healthy"),
+        ("UpdateApplicationError", "healthy"),
+    ],
+)
+def test_it_is_not_well_while_a_set_cannot_change_its_applications_any_more(
+    stage: Stage, reason: str, state: str
+) -> None:
+    """The set broke after it had made them: they stay Synced and Healthy with what it wanted before."""
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    registered(stage)
+    application(stage, "dns-spoke-a", application_set="dns")
+    generators = [{"clusters": {"selector": {"matchLabels": {"enable_x": "true"}}}}]
+    HubObject.objects.create(
+        hub=stage.hub,
+        kind=HubKind.APPLICATION_SETS.value,
+        uid="dns",
+        name="dns",
+        facts={"spec": {"generators": generators}, "reason": reason},
+        ready=False,
+        message="template: no such key",
+        seen_at=stage.clock.now(),
+    )
+    recompute(stage)
+    row = Standing.objects.get()
+    assert row.state == state
+    assert ("dns selects it and cannot make or change its Application" in row.sentence) == (
+        state == "failed"
+    )
+
+
+def test_it_takes_none_of_two_clusters_of_one_name_for_the_one_of_git(stage: Stage) -> None:
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    application(stage, "dns-spoke-a")
+    for server in ("https://a.example", "https://b.example"):
+        registered(stage, server=server)
+    recompute(stage)
+    row = Standing.objects.get()
+    assert row.state == "failed"
+    assert "https://a.example, https://b.example" in row.sentence
+
+
+def test_it_is_not_well_without_its_cluster_secret(stage: Stage) -> None:
+    """Argo CD's own words stand until it looks again: Synced and Healthy of a cluster it does not know."""
+    cluster(stage)
+    now = stage.clock.now()
+    HubWatch.objects.create(hub=stage.hub, seen_at=now, clusters_seen_at=now)
+    application(stage, "dns-spoke-a", first_seen_at=now - timedelta(hours=1))
+    recompute(stage)
+    row = Standing.objects.get()
+    assert row.state == "failed"
+    assert "its cluster secret is gone" in row.sentence
 
 
 def secret(stage: Stage, name: str) -> None:

@@ -358,7 +358,7 @@ def _other(
     else:
         wanted = conditions.get("Ready", {})
         ready = None if not wanted else wanted.get("status") == "True"
-        facts["reason"] = text(wanted.get("reason"), 80)
+    facts["reason"] = text(wanted.get("reason"), 80)
     if context.kind is HubKind.EXTERNAL_SECRETS:
         facts["secrets"] = sorted(_remote_keys(spec))[:_LIST]
         facts["target"] = text(as_map(spec.get("target")).get("name"), 253)

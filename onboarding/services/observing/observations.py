@@ -8,7 +8,7 @@ cut off) can write nothing any more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,6 +89,8 @@ class Listing:
     identity: str
     count: int
     swept: int
+    # Of what a watch said was deleted since, the version: nothing older brings it back.
+    deleted: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def list_kind(
@@ -165,8 +167,10 @@ def apply_events(
         for gone, batch in _runs(events):
             if gone:
                 moved |= _delete(context, batch)
+                listing.deleted.update((rows.uid_of(item), rows.version_of(item)) for item in batch)
             else:
-                moved |= rows.store(context, batch, ordered=True).clusters
+                left = [item for item in batch if not _is_deleted(item, listing.deleted)]
+                moved |= rows.store(context, left, ordered=True).clusters
         if newest:
             kept["resource_version"] = newest
         _heard(row, listing.kind.value, now)
@@ -340,6 +344,11 @@ def _runs(events: Iterable[HubEvent]) -> Iterator[tuple[bool, list[Mapping[str, 
         batch.append(event.object)
     if batch:
         yield gone, batch
+
+
+def _is_deleted(item: Mapping[str, Any], deleted: Mapping[str, str]) -> bool:
+    since = deleted.get(rows.uid_of(item))
+    return since is not None and not rows.older(since, rows.version_of(item))
 
 
 def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:

@@ -69,6 +69,8 @@ _APPLICATION = (
 _NO_HISTORY: Mapping[Stage, timedelta] = MappingProxyType({})
 _MOST_NAMED = 10
 PAUSED_SAYS = "Argo CD leaves its cluster alone: what it said last is old."
+# Source: Argo CD 3.2's ApplicationSet controller ends its round by these; after any other it goes on.
+_OF_THE_WHOLE_SET = frozenset({"ApplicationGenerationFromParamsError", "RenderTemplateParamsError"})
 _FOLLOWS_WITHIN = timedelta(seconds=30)
 """How long a hub that is told of a commit takes to have its labels on the cluster secrets."""
 
@@ -103,6 +105,7 @@ class HubView:
         self.registrations: dict[str, ApplicationStatus] = {}
         self.registered: dict[str, ClusterStatus] = {}
         self.servers: dict[str, list[str]] = defaultdict(list)
+        self.doubled: dict[str, set[str]] = defaultdict(set)
         self.external_secrets: dict[str, HubObject] = {}
         self.stores: dict[str, HubObject] = {}
         self.sets: list[HubObject] = []
@@ -154,6 +157,8 @@ class HubView:
             elif application.cluster_name:
                 self.applications[application.cluster_name].append(application)
         for status in clusters:
+            if before := self.registered.get(status.name):
+                self.doubled[status.name] |= {before.server, status.server}
             self.registered[status.name] = status
             self.servers[status.server].append(status.name)
         for seen in objects:
@@ -290,6 +295,7 @@ def _with_own(facts: Facts, own: OwnArgo) -> Facts:
     return replace(
         facts,
         own_seen_at=own.seen_at,
+        own_applications=len(rows),
         failures=(*facts.failures, *((row.name, row.reason) for row in failed)),
         synced_at=_when_all([facts.synced_at, *(row.synced_at for row in rows)]),
         healthy_at=_when_all([facts.healthy_at, *(row.healthy_at for row in rows)]),
@@ -358,8 +364,10 @@ def _facts(
         pause_says=_pause_says(seen.pauses.get(name)),
         pausing=cluster is not None and SKIP_RECONCILE in cluster.annotations,
         registered_at=registered.first_seen_at if registered else None,
+        clusters_seen_at=watch.clusters_seen_at if watch else None,
         label_differences=_differences(cluster, registered),
         same_server=_same_server(name, registered, seen),
+        same_name=tuple(sorted(seen.doubled.get(name, ()))),
         connection=registered.connection if registered else "",
         connection_message=registered.connection_message if registered else "",
         matched=_matched(registered, rows, seen),
@@ -411,12 +419,17 @@ def _others_broken(cluster: Cluster | None, seen: HubView) -> tuple[str, ...]:
 def _set_problems(
     registered: ClusterStatus | None, rows: Sequence[ApplicationStatus], seen: HubView
 ) -> tuple[tuple[str, str], ...]:
-    """The sets that select the cluster, report an error, and have made nothing for it."""
+    """The sets that select the cluster, report an error, and have made nothing for it.
+
+    Also those that have made something where the error is of the whole set: then it changes nothing
+    any more, and its Applications stay as they were, however well they are.
+    """
     failing = {row.name: row.message for row in seen.sets if row.ready is False}
     if registered is None or not failing:
         return ()
+    whole = {row.name for row in seen.sets if row.facts.get("reason") in _OF_THE_WHOLE_SET}
     made = {row.application_set for row in rows}
-    stuck = (seen.selecting(registered.labels) & failing.keys()) - made
+    stuck = (seen.selecting(registered.labels) & failing.keys()) - (made - whole)
     return tuple((name, failing[name]) for name in sorted(stuck))
 
 
