@@ -17,7 +17,7 @@ from onboarding.services.shown import StandingRows
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.pages import ClusterListPage, Exports, Facet
 from onboarding.views.saved_filters import saved_part
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, bearing, row_of, standings
+from onboarding.views.standing_rows import GROUP_TITLES, bearing, row_of, standings
 
 FACETS = (
     ("shown", "State"),
@@ -28,10 +28,7 @@ FACETS = (
     ("environment", "Environment"),
     ("hub_name", "Hub"),
     ("model", "Model"),
-    *(
-        (column, f"{label.removesuffix('Release').capitalize()} channel")
-        for label, column in CHANNEL_COLUMNS.items()
-    ),
+    *((f"{group}_release", f"{title} channel") for group, title in GROUP_TITLES.items()),
 )
 # In the URL the facets are called as people call them.
 PARAMETERS = {"state": "shown", "hub": "hub_name", "drift": "drifted", "credentials": "credential"}

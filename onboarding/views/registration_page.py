@@ -22,13 +22,8 @@ from onboarding.views.pages import (
     Plan,
     Preview,
 )
+from onboarding.views.standing_rows import GROUP_TITLES
 
-_GROUP_TITLES = {
-    "addons": "Add-ons",
-    "resources": "Resources",
-    "monitoring": "Monitoring",
-    "fleet": "Fleet",
-}
 _FIXED = "Fixed at registration: its files and its Application are named by it. To change it, register anew."
 _SWITCHES = (("true", "On"), ("false", "Off"))
 
@@ -241,7 +236,7 @@ def _running(channel: Channel, chosen: str) -> str:
 def _flag_groups(form: RegistrationForm) -> tuple[AnswerGroup, ...]:
     return tuple(
         AnswerGroup(
-            title=_GROUP_TITLES.get(group.group, group.group),
+            title=GROUP_TITLES.get(group.group, group.group),
             origin=group.origin,
             answers=tuple(_flag_answer(form, flag) for flag in group.flags),
         )

@@ -17,7 +17,14 @@ from onboarding.models import Fleet, Standing
 from onboarding.services.shown import StandingRows, state_of
 from onboarding.views import access, listing
 from onboarding.views.pages import MatrixCell, MatrixRow, Origin, ReleaseMatrix
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, bearing, list_url, standings, url_of
+from onboarding.views.standing_rows import (
+    CHANNEL_COLUMNS,
+    GROUP_TITLES,
+    bearing,
+    list_url,
+    standings,
+    url_of,
+)
 
 ASKED = "asked for"
 # Each with a cell for each group, which is two kilobytes.
@@ -48,7 +55,7 @@ def release_matrix(
     }
     groups = [label.removesuffix("Release") for label in CHANNEL_COLUMNS]
     return ReleaseMatrix(
-        groups=tuple(group.capitalize() for group in groups),
+        groups=tuple(GROUP_TITLES.get(group, group) for group in groups),
         rows=tuple(_row(standing, known, urls, now) for standing in found),
         pages=pages,
         query=query,
@@ -75,14 +82,15 @@ def _row(standing: Standing, known: Releases, urls: Urls, now: datetime) -> Matr
 
 def _cell(standing: Standing, known: Releases, urls: Urls, label: str, column: str) -> MatrixCell:
     group, channel = label.removesuffix("Release"), getattr(standing, column)
+    title = GROUP_TITLES.get(group, group)
     if not channel:
-        return MatrixCell(group.capitalize())
+        return MatrixCell(title)
     entry = known.entry(group, channel)
     said: dict[str, Any] = (
         standing.cluster.labels.get(label, {}) if standing.cluster else {"layer": ASKED}
     )
     return MatrixCell(
-        group.capitalize(),
+        title,
         channel=channel,
         version=entry.version if entry else "",
         url=urls[column, channel],

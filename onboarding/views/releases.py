@@ -18,14 +18,7 @@ from onboarding.views.pages import Count, Origin, ReleaseGroup, ReleaseListPage,
 from onboarding.views.partials import page_or_part
 from onboarding.views.release_matrix import release_matrix
 from onboarding.views.standing_counts import StandingCounts
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, list_url, standings
-
-_LABELS = {
-    "addons": "Add-ons",
-    "resources": "Resources",
-    "monitoring": "Monitoring",
-    "fleet": "Fleet",
-}
+from onboarding.views.standing_rows import CHANNEL_COLUMNS, GROUP_TITLES, list_url, standings
 
 
 @require_GET
@@ -87,7 +80,7 @@ def _group(
         )
     rows += [_unknown(column, name, counts) for name, counts in on.items()]
     return ReleaseGroup(
-        name=group, label=_LABELS.get(group, group), rows=tuple(rows), origin=Origin("", path)
+        name=group, label=GROUP_TITLES.get(group, group), rows=tuple(rows), origin=Origin("", path)
     )
 
 

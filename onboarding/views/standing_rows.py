@@ -23,6 +23,14 @@ from onboarding.views.pages import Channel, ClusterRow, Count, Link
 DRIFTED = "labels"
 """What the drift facet calls clusters whose live labels are not as Git says."""
 
+GROUP_TITLES = {
+    "addons": "Add-ons",
+    "resources": "Resources",
+    "monitoring": "Monitoring",
+    "fleet": "Fleet",
+}
+"""What people call the groups of components, each with a release channel of its own."""
+
 CHANNEL_COLUMNS = {label: f"{group}_release" for group, label in RELEASE_LABELS.items()}
 
 

@@ -12,6 +12,7 @@ from onboarding import wiring
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
+from onboarding.ports import HubKind
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import Tallies
 from onboarding.views.pages import HistoryEntry, Part, Stat, SystemPage
@@ -20,6 +21,12 @@ from onboarding.views.partials import page_or_part
 OPEN = (DeliveryState.QUEUED.value, DeliveryState.PUSHING.value)
 QUIET = timedelta(minutes=2)
 LATE = timedelta(minutes=1)
+_KINDS: dict[str, str] = {
+    HubKind.APPLICATIONS: "Applications",
+    HubKind.APPLICATION_SETS: "ApplicationSets",
+    HubKind.EXTERNAL_SECRETS: "ExternalSecrets",
+    HubKind.SECRET_STORES: "SecretStores",
+}
 
 
 @require_GET
@@ -174,10 +181,13 @@ def _loops(now: datetime) -> tuple[Part, ...]:
 
 def _name_of(part: str) -> str:
     """A heartbeat's part in words: `watch:hub:applications` is what the watcher does there."""
-    kind, _, rest = part.partition(":")
-    if kind == "watch":
-        hub, _, what = rest.partition(":")
-        return f"Watch of {what} on {hub}"
+    match part.split(":"):
+        case ["watch", hub, what]:
+            return f"Watch of {_KINDS.get(what, what)} on {hub}"
+        case ["standings", fleet]:
+            return f"Standings of {fleet}"
+        case ["sweep"]:
+            return "Sweep of what waits for its delivery"
     return part.capitalize()
 
 

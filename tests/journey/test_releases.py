@@ -48,7 +48,7 @@ def test_it_says_for_each_cluster_which_layer_sets_its_channel(place: Place) -> 
     stands("spoke-a", "default", "system")
     stands("spoke-b", "release1", "cluster", pinned=True)
     found = matrix(place)
-    assert found.groups == ("Addons", "Resources", "Monitoring", "Fleet")
+    assert found.groups == ("Add-ons", "Resources", "Monitoring", "Fleet")
     first, second = (row.cells[0] for row in found.rows)
     assert (first.channel, first.origin.layer, first.is_pinned) == ("default", "system", False)
     assert (second.channel, second.origin.layer, second.is_pinned) == ("release1", "cluster", True)
