@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+import subprocess
+from pathlib import Path
 
-from tests.browser.conftest import SignIn
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Demo, SignIn
 
 CLUSTER = "/clusters/hub-cluster/edge-prod-madrid/"
 LABEL = "maintenance-window"
@@ -47,6 +51,82 @@ def test_drift_is_adopted_and_every_open_page_follows(sign_in: SignIn) -> None:
     expect(row).to_have_count(0, timeout=90_000)
     assert watching.evaluate("window.loadedOnce") is True
     assert listing.evaluate("window.loadedOnce") is True
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+def test_a_cluster_that_turns_degraded_does_so_on_every_open_page(
+    sign_in: SignIn, demo: Demo, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Nobody reloads: not its page, the list nor the overview; focus and place on the page stay."""
+    name = "edge-staging"
+    page = f"/clusters/hub-cluster/{name}/"
+    opened = {
+        "cluster": (page, page.rstrip("/") + "/?tab=labels"),
+        "list": (f"/clusters/?q={name}&sort=name", page),
+        "overview": ("/", "/clusters/?state=healthy"),
+        "applications": (f"/applications/?cluster={name}", page),
+    }
+    pages = {}
+    for what, (path, link) in opened.items():
+        shown = pages[what] = sign_in("requester")
+        shown.set_viewport_size({"width": size[0], "height": size[1]})
+        shown.goto(path)
+        focused = shown.locator(f"main a[href='{link}']").first
+        expect(focused).to_be_visible()
+        focused.focus()
+        shown.evaluate("window.scrollTo(0, 120); window.loadedOnce = true")
+    expect(pages["cluster"].get_by_text("are synced and healthy").first).to_be_visible()
+    before = {what: shown.evaluate(_PLACE) for what, shown in pages.items()}
+    counted = _healthy(pages["overview"])
+
+    push(demo, tmp_path, "demo: degraded\n")
+    degraded = pages["cluster"].get_by_text("1 degraded").first
+    expect(degraded).to_be_visible(timeout=60_000)
+    expect(pages["list"].locator("tr", has_text=name)).to_contain_text("Degraded", timeout=20_000)
+    row = pages["applications"].locator("tr", has_text=f"cluster-info-{name}")
+    expect(row).to_contain_text("Degraded", timeout=20_000)
+    number = pages["overview"].locator("main a[href='/clusters/?state=healthy']").first
+    expect(number).to_contain_text(str(counted - 1), timeout=20_000)
+    after = {what: shown.evaluate(_PLACE) for what, shown in pages.items()}
+    assert after == before
+
+    push(demo, tmp_path, "demo: healthy\n")
+    expect(pages["cluster"].get_by_text("are synced and healthy").first).to_be_visible(
+        timeout=60_000
+    )
+    expect(pages["list"].locator("tr", has_text=name)).to_contain_text("Healthy", timeout=20_000)
+    assert {what: shown.evaluate(_PLACE) for what, shown in pages.items()} == before
+
+
+_PLACE = """() => ({
+  loadedOnce: window.loadedOnce, scroll: Math.round(window.scrollY),
+  focus: document.activeElement.getAttribute("href"),
+})"""
+
+
+def _healthy(overview: Page) -> int:
+    """How many clusters the overview calls healthy."""
+    link = overview.locator("main a[href='/clusters/?state=healthy']").first
+    return int("".join(filter(str.isdigit, link.inner_text())))
+
+
+def push(demo: Demo, folder: Path, values: str) -> None:
+    """Commit values of a component as somebody would by hand; the demo's hub acts as they say."""
+    clone = folder / "fleet"
+    if not clone.exists():
+        git("clone", "-q", str(demo.data / "fleet.git"), str(clone))
+    git("-C", str(clone), "pull", "-q", "--rebase")
+    file = clone / "addons/tenants/tenant2/environments/staging/cluster-info/values.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(values)
+    git("-C", str(clone), "add", "-A")
+    author = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
+    git("-C", str(clone), *author, "commit", "-q", "-m", "Change a value by hand")
+    git("-C", str(clone), "push", "-q", "origin", "HEAD:main")
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True, timeout=30)
 
 
 def test_a_hub_that_never_rests_is_not_asked_for_without_a_rest(sign_in: SignIn) -> None:
