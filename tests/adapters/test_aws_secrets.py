@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from datetime import UTC, datetime
 
 import boto3
 import pytest
 import time_machine
+from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -154,6 +156,23 @@ def test_it_is_unreachable_where_nothing_listens():
 
     assert facts.presence is SecretPresence.UNREACHABLE
     assert EndpointConnectionError.__name__ in facts.detail
+
+
+def test_it_does_not_wait_long_for_one_that_never_answers(monkeypatch):
+    """A half-open connection: it is taken, and then nothing comes."""
+    short = aws_secrets.CONFIG.merge(Config(read_timeout=0.3, retries={"total_max_attempts": 1}))
+    monkeypatch.setattr(aws_secrets, "CONFIG", short)
+    assert 0 < aws_secrets.CONFIG.connect_timeout <= 5, "what nobody set may be forever"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        access = SecretsAccess(region=REGION, endpoint_url=f"http://127.0.0.1:{port}")
+        started = time.monotonic()
+
+        facts = AwsSecrets(access).describe(NAME)
+
+    assert time.monotonic() - started < 5
+    assert facts.presence is SecretPresence.UNREACHABLE
+    assert "ReadTimeout" in facts.detail
 
 
 @pytest.mark.parametrize("region", ["", "no such region"])

@@ -1,7 +1,9 @@
-"""What may go wrong on the way from an approval to Git, and the tests that show what then happens.
+"""What may go wrong on the way from an approval to Git and from a hub to the pages, and the tests that
+show what then happens.
 
-After each, `invariants.py` holds. "Processes" in this folder are real ones: workers that are killed
-and paused, git, an https server, PostgreSQL and Redis (`./fleet test services`).
+After each of the way to Git, `invariants.py` holds; after each of the way back no page is green by mistake. "Processes"
+in this folder are real ones: workers that are killed and paused, git, an https server, PostgreSQL and Redis
+(`./fleet test services`); hubs that fail are a process of their own, reached over sockets.
 
 F1 worker killed before the push
     test_workers.py::test_it_survives_a_worker_killed
@@ -65,6 +67,50 @@ F17 an edit, a right lost after approval
 F18 approving one's own
     test_people.py::test_nobody_decides_what_they_took_part_in
     ../services/test_approvals.py::test_it_never_lets_an_author_decide
+F19 a hub's API away, refusing, throttling, slow, half-open
+    ../journey/test_hub_faults.py::test_it_is_never_green_while_a_hub_fails_and_says_why
+    ../journey/test_hub_faults.py::test_it_is_never_green_while_a_part_of_argo_cd_is_away_and_names_it
+    ../journey/test_hub_faults.py::test_it_notices_a_hub_that_freezes_in_the_midst_of_a_watch
+    ../journey/test_hub_faults.py::test_it_turns_stale_also_where_nobody_says_anything_any_more
+    ../services/test_watching.py::test_it_waits_as_long_as_the_hub_asks
+    ../services/test_watching.py::test_it_says_at_once_that_a_right_is_missing
+    ../services/test_watching.py::test_it_says_at_once_that_a_hub_hangs
+    ../services/test_watching.py::test_it_survives_whatever_argo_cd_does
+    ../services/test_observations.py::test_it_notices_that_the_application_controller_is_away
+    ../services/test_observations.py::test_it_notices_that_the_controller_of_one_shard_is_away
+    ../adapters/test_kubernetes_hub.py::test_it_notices_a_half_open_watch
+F20 410, events twice, late and out of order, a hub restored or exchanged
+    ../journey/test_hub_faults.py::test_it_lists_anew_with_jitter_where_a_version_is_gone
+    ../journey/test_hub_faults.py::test_an_older_word_never_overwrites_a_newer_one
+    ../journey/test_hub_faults.py::test_it_keeps_nothing_of_a_hub_that_was_restored_or_replaced
+    ../services/test_observations.py::test_it_ignores_events_that_come_twice_or_late
+    ../services/test_observations.py::test_it_brings_nothing_back_that_was_deleted
+    ../services/test_observations.py::test_it_keeps_the_order_of_deletion_and_creation
+    ../services/test_observations.py::test_it_sweeps_nothing_when_a_list_breaks_off
+    ../services/test_watching.py::test_it_lists_anew_when_the_watch_expires
+    ../services/test_watching.py::test_it_lists_anew_when_the_hub_was_restored_from_a_backup
+    ../services/test_watching.py::test_it_lists_anew_after_a_silence_in_which_the_hub_may_have_counted_past_us
+F21 a hub killed and started again (`./fleet test hub`)
+    ../hub/test_trouble.py::test_it_names_a_hub_that_is_silent_and_reads_it_anew_afterwards
+    ../hub/test_trouble.py::test_it_names_an_argo_cd_that_is_silent
+F22 huge and malformed objects
+    ../journey/test_hub_faults.py::test_it_shows_what_is_rotten_as_unknown_and_reads_the_rest
+    ../services/test_watching.py::test_it_survives_huge_and_rotten_objects
+    ../services/test_observations.py::test_it_keeps_a_huge_application_small
+    ../adapters/test_kubernetes_objects.py::test_it_reads_an_object_whole_that_is_not_as_promised
+    ../adapters/test_kubernetes_hub.py::test_it_stops_at_an_event_without_end
+    ../adapters/test_argocd_api.py::test_it_leaves_a_malformed_cluster_out
+F23 a thousand events a second of a hundred thousand Applications (`./fleet bench status` measures it)
+    ../services/test_verdicts.py::test_it_saves_many_judgements_by_few_questions
+    ../services/test_watching.py::test_it_gathers_what_comes_together
+    ../journey/test_lists_at_size.py::test_it_asks_no_more_for_more_rows
+F24 Secrets Manager throttled, denied, elsewhere, silent
+    ../journey/test_hub_faults.py::test_it_says_what_secrets_manager_answered_and_takes_no_silence_for_absence
+    ../adapters/test_aws_secrets.py::test_it_reads_each_answer_of_aws_and_says_what_to_do
+    ../adapters/test_aws_secrets.py::test_it_does_not_find_a_secret_of_another_region
+    ../adapters/test_aws_secrets.py::test_it_tells_a_secret_that_waits_for_its_deletion_from_an_absent_one
+    ../adapters/test_aws_secrets.py::test_it_is_unreachable_where_nothing_listens
+    ../adapters/test_aws_secrets.py::test_it_does_not_wait_long_for_one_that_never_answers
 F25 the broker away, frozen, flushed
     test_installation.py::test_it_goes_on_by_itself_when_the_broker_was_away_and_lost_everything
     test_installation.py::test_it_pauses_with_a_broker_that_does_not_answer_and_goes_on_with_it

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -42,6 +44,8 @@ class Later:
 class House:
     """A watched hub, driven round by round, and the pages that show it."""
 
+    process: subprocess.Popen[str]
+
     def __init__(self, place: Place, address: str, clock: Later) -> None:
         self.place, self.address, self.clock = place, address, clock
         hub = Hub.objects.get(name=HUB)
@@ -66,6 +70,14 @@ class House:
             kind: watching.KindLoop(self.observed, kind, chance=random.Random(1))
             for kind in HubKind
         }
+
+    def freeze(self) -> None:
+        """The hub's process stands still: its connections stay open, and nothing comes over them."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it stood."""
+        self.process.send_signal(signal.SIGCONT)
 
     def turn(self, fault: str) -> None:
         """Let the hub fail, or mend it."""
@@ -112,6 +124,7 @@ def house(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with process("-m", "tests.hubs.failing") as started:
         found = House(place, first_line(started), clock)
+        found.process = started
         found.look()
         assert found.is_green()
         yield found
@@ -212,6 +225,30 @@ def following(house: House, monkeypatch: pytest.MonkeyPatch, seconds: float = 1)
     """One round of the Applications with a watch."""
     monkeypatch.setattr(watching, "RELIST_EVERY", timedelta(seconds=seconds))
     return house.round(HubKind.APPLICATIONS)
+
+
+def test_it_notices_a_hub_that_freezes_in_the_midst_of_a_watch(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half-open: neither an end nor an error comes over the watch, and new connections are taken."""
+    monkeypatch.setattr("onboarding.adapters.kubernetes_hub._WATCH_GRACE_SECONDS", 1.5)
+    freezing = threading.Timer(0.5, house.freeze)
+    freezing.start()
+    try:
+        following(house, monkeypatch, seconds=4)
+        row = HubWatch.objects.get()
+        assert row.kinds["applications"]["problem"] != ""
+        house.clock.by = timedelta(seconds=30)
+        house.judge()
+        assert not house.is_green()
+        page = house.text(f"/clusters/{HUB}/{SPOKE}/").replace("&#x27;", "'")
+        assert "The hub has not answered since" in page
+    finally:
+        freezing.join()
+        house.thaw()
+    house.clock.by = timedelta()
+    house.look()
+    assert house.is_green()
 
 
 def test_it_lists_anew_with_jitter_where_a_version_is_gone(
