@@ -35,11 +35,33 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a plan wrote to Git: `paths`, and `known` commits that have it, its own and later ones.
+
+    From `certain_at` on whatever is compared was read after it: no cache of the hub is as old.
+    """
+
+    paths: frozenset[str]
+    known: frozenset[str]
+    certain_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Which files of the repository an Application reads, and what was compared last, and when."""
+
+    paths: frozenset[str]
+    revisions: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What a plan foresaw of the hub: labels, Applications that come or change, and those that go.
 
     `everything` names all Applications of the cluster afterwards; None where not all were foreseen.
     `leaves`: the cluster is not registered afterwards; `labels_gone` are labels that it loses.
+    `written`: what of it is read by Applications themselves, so that nothing else shows whether they did.
     """
 
     labels: Mapping[str, str]
@@ -48,14 +70,19 @@ class Prediction:
     everything: frozenset[str] | None = None
     leaves: bool = False
     labels_gone: frozenset[str] = frozenset()
+    written: Written | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a hub was last seen to have of a cluster; `labels` None: it is not registered."""
+    """What a hub was last seen to have of a cluster; `labels` None: it is not registered.
+
+    `read` says of each of its Applications what it read of Git.
+    """
 
     labels: Mapping[str, str] | None
     applications: Mapping[str, Expected]
+    read: Mapping[str, Read] = field(default_factory=dict)
 
 
 def prediction_of(record: Mapping[str, Any]) -> Prediction:
@@ -124,6 +151,7 @@ def differences(foreseen: Prediction, seen: Seen) -> tuple[str, ...]:
             for key in sorted(foreseen.labels_gone & seen.labels.keys())
         ),
         *_applications(foreseen, seen),
+        *_unread(foreseen.written, seen.read),
     ]
     return tuple(found[:MOST_DIFFERENCES])
 
@@ -154,6 +182,20 @@ def _applications(foreseen: Prediction, seen: Seen) -> Iterator[str]:
         known = foreseen.everything | foreseen.gone
         for name in sorted(set(seen.applications) - known):
             yield f"The Application {name} is there and was not foreseen."
+
+
+def _unread(written: Written | None, read: Mapping[str, Read]) -> Iterator[str]:
+    """The Applications that read one of the written files and have compared nothing of it yet.
+
+    What else they show is as it was: with another values file they are neither new nor of another
+    version, and Synced and Healthy of the commit before.
+    """
+    if written is None:
+        return
+    for name, one in sorted(read.items()):
+        is_certain = one.at is not None and one.at > written.certain_at
+        if one.paths & written.paths and not is_certain and written.known.isdisjoint(one.revisions):
+            yield f"The Application {name} has not compared what was written yet."
 
 
 def judge(

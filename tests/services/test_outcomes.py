@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from onboarding.models import (
     ClusterStatus,
     Delivery,
     Event,
+    Fleet,
     HubWatch,
     Outcome,
 )
@@ -126,6 +127,51 @@ def test_it_shows_a_difference_until_it_is_gone(
     seen(stage, delivered)
     assert checked(stage, delivered).state == "agrees"
     assert b"The hub did what was foreseen" in client.get(f"/changes/{delivered.pk}/").content
+
+
+def test_it_waits_until_the_values_that_were_written_are_compared(
+    stage: Stage, delivered: Change
+) -> None:
+    """Nothing else of the Application moves: it is of the same version, Synced and Healthy of before."""
+    path = delivered.plan["edits"][0]["path"]
+    commit = Delivery.objects.get(change=delivered).commit
+    committed = Delivery.objects.get(change=delivered).committed_at
+    assert committed is not None
+
+    def compared(*revisions: str, files: str = path, minutes: float = 0.2) -> str:
+        seen(stage, delivered, "fleet-secret-spoke-1", "web")
+        at = committed + timedelta(minutes=minutes)
+        ApplicationStatus.objects.filter(name="web").update(
+            facts={
+                "value_files": ["$values/addons/defaults/web/values.yaml", f"$values/{files}"],
+                "revisions": ["1.0.0", *revisions],
+                "reconciled_at": at.isoformat(),
+            }
+        )
+        Delivery.objects.filter(change=delivered).update(state="committed")
+        Outcome.objects.all().delete()
+        return checked(stage, delivered).state
+
+    Change.objects.filter(pk=delivered.pk).update(
+        plan={**delivered.plan, "impact": {**delivered.plan["impact"], "complete": False}}
+    )
+    stage.clock.advance(20)
+    assert compared("b" * 40) == "waiting"
+    assert compared(commit) == "agrees"
+    # Another file than those that were written.
+    assert compared("b" * 40, files="addons/others/values.yaml") == "agrees"
+    # A later commit has it as well: that of another change, and what was indexed since.
+    Fleet.objects.update(indexed_commit="d" * 40, indexed_at=stage.clock.now())
+    assert compared("d" * 40) == "agrees"
+    Fleet.objects.update(indexed_at=committed - timedelta(seconds=1))
+    assert compared("d" * 40) == "waiting"
+    # A commit of somebody else: by now no cache of the hub is as old as what was written.
+    assert compared("d" * 40, minutes=6.1) == "agrees"
+    stage.clock.advance(PATIENCE.total_seconds())
+    assert compared("b" * 40) == "differs"
+    assert Outcome.objects.get().differences == [
+        "The Application web has not compared what was written yet."
+    ]
 
 
 def test_it_leaves_a_plan_that_a_later_one_took_over(stage: Stage, delivered: Change) -> None:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from onboarding.domain.applications import moment
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.domain.outcome import (
     MOST_DIFFERENCES,
     Expected,
     OutcomeState,
+    Read,
     Seen,
+    Written,
     differences,
     judge,
     prediction_of_moved,
 )
+from onboarding.domain.stages import POLL_INTERVAL
 from onboarding.models import ApplicationStatus, Change, ClusterStatus, Delivery, Fleet, HubWatch
 from onboarding.services import plan_records
+from onboarding.services.observing.hub_text import as_list, text
 from onboarding.services.observing.observation_rows import REGISTRATION
 
 MOST_LACKING = 200
 """How many clusters that do not have it yet are named."""
 
 _AT_ONCE = 500
+_READ_WITHIN = timedelta(hours=1)
 Place = tuple[str, str]
 """A cluster: its hub's name and its own."""
 
@@ -87,10 +93,12 @@ def compare(delivery: Delivery, now: datetime) -> Compared:
     seen = {hub: seen_of(hub, names) for hub, names in hubs.items()}
     looked = {hub: looked_at(hub) for hub in hubs}
     committed = delivery.committed_at or now
+    written = written_by(delivery, commits_since([delivery], now), now)
     lacking, states = [], set()
     for one, impact in parts:
         hub, name = one["hub"], one["cluster"]
-        found = differences(prediction_of_moved(one, impact), seen[hub][name])
+        foreseen = replace(prediction_of_moved(one, impact), written=written)
+        found = differences(foreseen, seen[hub][name])
         state = judge(found, committed_at=committed, seen_at=looked[hub], now=now)
         states.add(state)
         if state is not OutcomeState.AGREES:
@@ -119,6 +127,7 @@ def seen_of(hub: str, names: list[str]) -> dict[str, Seen]:
     """What a hub was last seen to have of some clusters, by a few queries however many they are."""
     labels: dict[str, dict[str, str]] = {}
     applications: dict[str, dict[str, Expected]] = defaultdict(dict)
+    read: dict[str, dict[str, Read]] = defaultdict(dict)
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
         for status in ClusterStatus.objects.filter(hub__name=hub, name__in=some):
@@ -128,7 +137,51 @@ def seen_of(hub: str, names: list[str]) -> dict[str, Seen]:
             if not row.name.startswith(REGISTRATION):
                 release = str(row.facts.get("release", ""))
                 applications[row.cluster_name][row.name] = Expected(row.version, release)
-    return {name: Seen(labels.get(name), applications.get(name, {})) for name in names}
+                read[row.cluster_name][row.name] = _read(row)
+    return {
+        name: Seen(labels.get(name), applications.get(name, {}), read.get(name, {}))
+        for name in names
+    }
+
+
+def _read(row: ApplicationStatus) -> Read:
+    files = as_list(row.facts.get("value_files"))
+    return Read(
+        paths=frozenset(text(file).removeprefix("$values/") for file in files),
+        revisions=tuple(map(text, as_list(row.facts.get("revisions")))),
+        at=moment(row.facts.get("reconciled_at")),
+    )
+
+
+Commits = Sequence[tuple[datetime, str]]
+
+
+def commits_since(rows: Sequence[Delivery], now: datetime) -> Commits:
+    """The commits of one fleet that came into Git since the oldest of some deliveries, each with its time.
+
+    Only of what is young: of the older ones the time alone tells whether they were compared.
+    """
+    young = [row for row in rows if row.committed_at and now - row.committed_at <= _READ_WITHIN]
+    if not young:
+        return ()
+    fleet = young[0].fleet
+    since = min(row.committed_at for row in young if row.committed_at)
+    found = Delivery.objects.filter(fleet=fleet, committed_at__gte=since).exclude(commit="")
+    commits = [(at, commit) for at, commit in found.values_list("committed_at", "commit") if at]
+    if fleet.indexed_at and fleet.indexed_commit:
+        commits.append((fleet.indexed_at, fleet.indexed_commit))
+    return commits
+
+
+def written_by(delivery: Delivery, commits: Commits, now: datetime) -> Written:
+    """What a delivery wrote, and which of these commits have it."""
+    committed = delivery.committed_at or now
+    edits = delivery.change.plan.get("edits", ())
+    return Written(
+        paths=frozenset(text(edit.get("path"), 500) for edit in edits if isinstance(edit, dict)),
+        known=frozenset(commit for at, commit in commits if at >= committed) | {delivery.commit},
+        certain_at=committed + POLL_INTERVAL,
+    )
 
 
 def looked_at(hub: str) -> datetime | None:

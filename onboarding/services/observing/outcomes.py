@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,15 +153,17 @@ def _compare(rows: Sequence[Delivery], now: datetime) -> dict[int, _Found]:
     overtaken = _overtaken(rows, hubs)
     seen = {hub.pk: layer_outcomes.seen_of(hub.name, names) for hub, names in hubs.items()}
     looked = {hub.pk: layer_outcomes.looked_at(hub.name) for hub in hubs}
+    commits = layer_outcomes.commits_since(rows, now)
     found = {}
     for row in rows:
         change = row.change
         if row.pk in overtaken or change.hub_id is None:
             found[row.pk] = _Found(OutcomeState.SUPERSEDED)
             continue
-        differing = differences(
-            prediction_of(change.plan), seen[change.hub_id][change.cluster_name]
+        foreseen = replace(
+            prediction_of(change.plan), written=layer_outcomes.written_by(row, commits, now)
         )
+        differing = differences(foreseen, seen[change.hub_id][change.cluster_name])
         state = judge(
             differing,
             committed_at=row.committed_at or now,
