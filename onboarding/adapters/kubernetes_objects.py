@@ -294,7 +294,7 @@ def _object(kind: HubKind | None, raw: msgspec.Raw) -> Mapping[str, Any]:
 
 
 def _open(application: Mapping[str, Any]) -> None:
-    """Read the sources of an Application, in place: of its spec, as compared, and of a sync that is tried again.
+    """Read the sources of an Application, in place: of its spec, as compared, and of a sync that failed.
 
     Nearly always they are the same, byte for byte: then they are read once, and only what is needed of
     them. Raises ValueError or `MsgspecError` where they are not as promised.
@@ -302,9 +302,10 @@ def _open(application: Mapping[str, Any]) -> None:
     status = application.get("status") or {}
     operation = status.get("operationState") or {}
     applied = (operation.get("operation") or {}).get("sync") or {}
-    retried = operation.get("phase") == "Running" and operation.get("retryCount")
+    phase = operation.get("phase")
+    failed = phase in ("Failed", "Error") or (phase == "Running" and operation.get("retryCount"))
     places = [application.get("spec") or {}, (status.get("sync") or {}).get("comparedTo") or {}]
-    if retried:
+    if failed:
         places.append(applied)
     for key, decoder in _SOURCES.items():
         given = [(where, raw) for where in places if (raw := where.get(key)) is not None]
@@ -315,7 +316,7 @@ def _open(application: Mapping[str, Any]) -> None:
         else:
             for where, raw in given:
                 where[key] = json.loads(shallow(bytes(raw)))
-        if not retried:
+        if not failed:
             applied.pop(key, None)
 
 

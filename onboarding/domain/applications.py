@@ -11,6 +11,9 @@ from onboarding.domain.labels import SKIP_RECONCILE, is_paused
 RUNNING = frozenset({"Running", "Terminating"})
 """The phases of an operation that is under way."""
 
+FAILED = frozenset({"Failed", "Error"})
+"""The phases of an operation that has ended without success."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -69,7 +72,7 @@ class ApplicationFacts:
     def message(self) -> str:
         """The one text that explains this Application best: error, failed operation, health."""
         errors = [one.message for one in self.conditions if one.is_error and one.message]
-        failed = self.operation_phase in {"Failed", "Error"} or self.operation_is_retried
+        failed = self.operation_phase in FAILED or self.operation_is_retried
         operation = self.operation_message if failed else ""
         return next((text for text in (*errors, operation, self.health_message) if text), "")
 
@@ -162,7 +165,7 @@ def _text(data: Mapping[str, object], key: str) -> str:
 
 
 def _is_outdated(spec: Mapping[str, object], operation: Mapping[str, object]) -> bool:
-    """Whether a sync that failed is tried again with sources that are not the spec's any more.
+    """Whether a sync that failed, or is tried again, is of sources that are not the spec's any more.
 
     Argo CD's automated sync takes the sources along and applies them in each retry, whatever the spec
     says by then: `autoSync` and `newSyncOperationResult` of its controller, 3.2.
@@ -170,7 +173,8 @@ def _is_outdated(spec: Mapping[str, object], operation: Mapping[str, object]) ->
     applied = _map(_map(operation, "operation"), "sync")
     key = "sources" if spec.get("sources") else "source"
     given = "sources" if applied.get("sources") else "source"
-    if _text(operation, "phase") != "Running" or not isinstance(applied.get(given), dict | list):
+    may_be = _text(operation, "phase") in {"Running", *FAILED}
+    if not may_be or not isinstance(applied.get(given), dict | list):
         return False
     return key != given or _differ(spec.get(key), applied.get(given))
 

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from onboarding.domain.applications import (
+    FAILED,
     RUNNING,
     ApplicationFacts,
     Condition,
@@ -218,11 +219,11 @@ def _operation(facts: ApplicationFacts, _now: datetime, _limit: timedelta | None
             VerdictState.PROGRESSING,
             _sentence(f"A sync is {phase.lower()}", facts.operation_message),
         )
-    if phase in {"Failed", "Error"} and not _superseded(facts):
+    if phase in FAILED and not _superseded(facts):
         return Verdict(
             VerdictState.FAILED, _sentence("The last sync failed", facts.operation_message)
         )
-    if phase not in {"", "Succeeded", "Failed", "Error"}:
+    if phase not in {"", "Succeeded", *FAILED}:
         return Verdict(
             VerdictState.UNKNOWN, f"The last sync's phase is {phase!r:.40}, an unknown word."
         )
@@ -241,7 +242,7 @@ def _retried(facts: ApplicationFacts) -> Verdict:
 
 
 def _superseded(facts: ApplicationFacts) -> bool:
-    """Whether a failed sync was of another revision than the one that is in sync now.
+    """Whether a failed sync was of another revision, or of other sources, than what is in sync now.
 
     A commit that takes back what could not be applied leaves the failure of the old one standing. A
     hook that failed, or a wave that did not become healthy, is another thing: all was applied, so that
@@ -250,10 +251,13 @@ def _superseded(facts: ApplicationFacts) -> bool:
     return (
         facts.sync == "Synced"
         and _NOT_COMPLETED not in facts.operation_message
-        and bool(facts.operation_revisions)
-        and bool(facts.revisions)
-        and facts.operation_revisions != facts.revisions
+        and (facts.operation_outdated or _is_of_other_revision(facts))
     )
+
+
+def _is_of_other_revision(facts: ApplicationFacts) -> bool:
+    applied, compared = facts.operation_revisions, facts.revisions
+    return bool(applied) and bool(compared) and applied != compared
 
 
 def _silent_controller(

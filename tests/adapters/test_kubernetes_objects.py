@@ -114,13 +114,15 @@ def test_it_reads_what_was_compared_once_where_it_is_what_is_asked_for(key: str)
 
 
 @pytest.mark.parametrize("key", ["source", "sources"])
-def test_it_reads_what_a_sync_applies_that_is_tried_again(key: str) -> None:
+def test_it_reads_what_a_sync_applied_that_failed(key: str) -> None:
     asked: Any = {"path": "addons/dns", "repoURL": "https://git.example.com/fleet.git"}
     asked = [asked] if key == "sources" else asked
     other = json.loads(json.dumps(asked).replace("dns", "metrics"))
     for phase, retries, has, outdated in (
         ("Running", 3, other, True),
         ("Running", 3, asked, False),
+        ("Failed", 0, other, True),
+        ("Error", 3, asked, False),
         ("Running", 0, other, None),
         ("Succeeded", 3, other, None),
     ):

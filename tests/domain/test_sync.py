@@ -103,6 +103,13 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"operation_phase": "Succeeded", "operation_retries": 9}, "healthy", ""),
     ({"operation_phase": "Succeeded", "operation_outdated": True}, "healthy", ""),
+    # somebody ended it, and Git says something else by now that is in sync
+    ({"operation_phase": "Failed", "operation_outdated": True}, "healthy", ""),
+    (
+        {"operation_phase": "Failed", "operation_outdated": True, "sync": "OutOfSync"},
+        "failed",
+        "last sync failed",
+    ),
     ({"operation_phase": "Failed", "operation_message": "hook failed"}, "failed", "hook failed"),
     ({"operation_phase": "Error"}, "failed", "last sync failed"),
     ({"operation_phase": "Failed", "operation_revisions": (OLDER,)}, "healthy", ""),

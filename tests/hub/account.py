@@ -104,7 +104,10 @@ def end_sync(hub: Hub, application: str) -> None:
     answer = urllib3.request(
         "DELETE",
         f"{hub.argocd.url}/api/v1/applications/{application}/operation",
-        headers={"Authorization": f"Bearer {administrator_session(hub)}"},
+        headers={
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {administrator_session(hub)}",
+        },
         retries=False,
     )
     assert answer.status == 200, answer.data

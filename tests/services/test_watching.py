@@ -62,6 +62,8 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def observed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Observed:
     monkeypatch.setattr(watching, "WATCH_SECONDS", 2)
+    # The watches of a script end when it has no more to say.
+    monkeypatch.setattr(watching, "_ON_TIME_SECONDS", 3600.0)
     monkeypatch.setattr("onboarding.adapters.kubernetes_hub._WATCH_GRACE_SECONDS", 0.3)
     fleet = Fleet.objects.create(name="fleet", repository_url="https://git.example.com/fleet.git")
     hub = Hub.objects.create(fleet=fleet, name="hub-cluster")
@@ -258,6 +260,48 @@ def test_it_lists_anew_when_the_hub_was_restored_from_a_backup(
     assert names() == ["a"]
     assert ApplicationStatus.objects.get().sync == "OutOfSync"
     assert watches_of(server) == ["10", "7"]
+
+
+def test_it_lists_anew_when_a_hub_was_restored_that_ended_its_watches_in_good_order(
+    server: ScriptedServer, observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that is shut down ends its watches as it does by their time: too early, that is all."""
+    monkeypatch.setattr(watching, "_ON_TIME_SECONDS", 0.5)
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [
+                reply(page(application("a", "5"), application("lost", "8"), version="10")),
+                reply(page(version="7")),
+                reply(page(application("a", "5"), version="7")),
+            ],
+            [stream(added("b", "20")), then_stop(observed)],
+        ),
+    )
+    following = loop(observed)
+    following.attempt()
+    assert names() == ["a", "b", "lost"]
+    following.attempt()
+    assert names() == ["a"]
+    assert watches_of(server) == ["10", "7"]
+
+
+def test_it_goes_on_where_a_watch_ended_early_and_it_is_the_same_hub(
+    server: ScriptedServer, observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_ON_TIME_SECONDS", 0.5)
+    server.on(
+        "GET",
+        APPLICATIONS,
+        by_query(
+            [reply(page(application("a", "5"), version="10")), reply(page(version="25"))],
+            [stream(added("b", "20")), then_stop(observed)],
+        ),
+    )
+    assert loop(observed).attempt() == 0.0
+    assert names() == ["a", "b"]
+    assert watches_of(server) == ["10", "20"]
 
 
 @pytest.mark.parametrize("silent", [1.5, 4], ids=["ended as asked", "half-open"])

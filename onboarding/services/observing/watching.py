@@ -37,6 +37,8 @@ _LOG = logging.getLogger(__name__)
 WATCH_SECONDS = 10
 # Longer than a watch and its grace: in less, no hub is stopped, restored and started again.
 _LONG_SILENCE_SECONDS = 20.0
+# How far from its time a watch may end that nothing but its time has ended.
+_ON_TIME_SECONDS = 1.0
 RELIST_EVERY = timedelta(minutes=10)
 CLUSTERS = "clusters"
 _TICK_SECONDS = 0.5
@@ -200,6 +202,7 @@ class KindLoop(Loop):
                 self._kind, resource_version=version, timeout=WATCH_SECONDS
             )
         )
+        began = time.monotonic()
         try:
             for batch in pump.batches():
                 if observed.over:
@@ -209,6 +212,10 @@ class KindLoop(Loop):
                     self._backoff.succeeded()
                 if observed.clock.now() >= until:
                     return version
+            # A hub that is shut down ends its watches in good order too, and where we slept we have
+            # not seen when.
+            if abs(time.monotonic() - began - WATCH_SECONDS) > _ON_TIME_SECONDS:
+                self._check_same(listing, version)
             # The hub ended the watch as asked: it was there all the time.
             self._apply(listing, [])
             self._backoff.succeeded()
@@ -223,7 +230,7 @@ class KindLoop(Loop):
         return version
 
     def _check_same(self, listing: Listing, version: str) -> None:
-        """Raise `ListExpired` where a broken watch has nothing to go on from.
+        """Raise `ListExpired` where a watch that was cut short has nothing to go on from.
 
         A hub that was restored from a backup has its old identity and counts on from an earlier
         version. Kubernetes refuses no watch from a later one: it is silent, and all that the restored
