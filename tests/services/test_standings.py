@@ -20,6 +20,7 @@ from onboarding.models import (
 )
 from onboarding.ports import HubKind
 from onboarding.services.observing import pulses, standings, stories
+from onboarding.services.observing.hub_view import HubView
 from onboarding.services.observing.observation_rows import REGISTRATION
 from onboarding.views.standing_rows import row_of
 from tests.stage import Stage
@@ -104,7 +105,7 @@ def test_it_tells_one_cluster_from_its_own_rows_as_from_the_whole_hubs(stage: St
         application(stage, f"{REGISTRATION}{name}", cluster_name="hub-a")
         secret(stage, f"cluster-{name}")
     everyone = ["spoke-a", "spoke-b", "spoke-c"]
-    whole, narrow = (stories.HubView(stage.hub, only=names) for names in (everyone, ["spoke-a"]))
+    whole, narrow = (HubView(stage.hub, only=names) for names in (everyone, ["spoke-a"]))
     assert set(narrow.applications) == {"spoke-a"} < set(whole.applications)
     assert set(narrow.registrations) == {"spoke-a"}
     assert set(narrow.external_secrets) == {"cluster-spoke-a"}
@@ -329,7 +330,7 @@ def test_it_believes_the_hub_when_an_application_was_made(
 ) -> None:
     """Never later than it was first seen, whatever the hub says."""
     row = application(stage, "one", facts={"created_at": created} if created else {})
-    seen = stories.HubView(stage.hub, only=["spoke-a"]).applications["spoke-a"]
+    seen = HubView(stage.hub, only=["spoke-a"]).applications["spoke-a"]
     assert [one.pk for one in seen] == [row.pk]
     assert stories._made_at(seen[0]) == stage.clock.now() + timedelta(seconds=seconds)
 

@@ -38,6 +38,7 @@ from onboarding.services.observing import controller_watch, registered_clusters,
 from onboarding.services.observing import observation_rows as rows
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
+from onboarding.services.observing.object_rows import Context, uid_of, version_of
 from onboarding.services.observing.upserts import tidy, upsert
 from onboarding.services.observing.watches import (
     LEASE,
@@ -167,7 +168,7 @@ def apply_events(
         for gone, batch in _runs(events):
             if gone:
                 moved |= _delete(context, batch)
-                listing.deleted.update((rows.uid_of(item), rows.version_of(item)) for item in batch)
+                listing.deleted.update((uid_of(item), version_of(item)) for item in batch)
             else:
                 left = [item for item in batch if not _is_deleted(item, listing.deleted)]
                 moved |= rows.store(context, left, ordered=True).clusters
@@ -295,8 +296,8 @@ def _same_hub(row: HubWatch, identity: str) -> None:
         raise ListExpired("Another hub answers at this address now.")
 
 
-def _context(watch: Watch, kind: HubKind, generation: int, now: datetime) -> rows.Context:
-    return rows.Context(watch.hub_id, kind, generation, now)
+def _context(watch: Watch, kind: HubKind, generation: int, now: datetime) -> Context:
+    return Context(watch.hub_id, kind, generation, now)
 
 
 def _heard(row: HubWatch, part: str, now: datetime) -> None:
@@ -347,13 +348,13 @@ def _runs(events: Iterable[HubEvent]) -> Iterator[tuple[bool, list[Mapping[str, 
 
 
 def _is_deleted(item: Mapping[str, Any], deleted: Mapping[str, str]) -> bool:
-    since = deleted.get(rows.uid_of(item))
-    return since is not None and not rows.older(since, rows.version_of(item))
+    since = deleted.get(uid_of(item))
+    return since is not None and not rows.older(since, version_of(item))
 
 
-def _delete(context: rows.Context, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+def _delete(context: Context, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Delete the rows of objects that are gone; returns the clusters that they were about."""
-    asked = {uid: rows.version_of(item) for item in items if (uid := rows.uid_of(item))}
+    asked = {uid: version_of(item) for item in items if (uid := uid_of(item))}
     found = rows.rows_of(context.hub_id, context.kind).filter(uid__among=asked)
     gone = [
         row for row in found.defer("facts") if not rows.older(asked[row.uid], row.resource_version)

@@ -29,9 +29,10 @@ from onboarding.models import (
 )
 from onboarding.ports import Clock
 from onboarding.services.observing import durations, pulses
+from onboarding.services.observing.hub_view import HubView
 from onboarding.services.observing.leaving import leaving_of
 from onboarding.services.observing.looking import HUB_TOLD
-from onboarding.services.observing.stories import HubView, Story, tell
+from onboarding.services.observing.stories import Story, tell
 
 _TOLD_LATELY = timedelta(minutes=30)
 """How long after its commit it still matters whether the hub was told of a change."""
