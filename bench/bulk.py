@@ -234,7 +234,7 @@ def _ours(bare: Path, secrets: FakeSecrets, goals: Goals) -> float:
 
 
 def _check_all() -> None:
-    while bulk_checks.check_due(most=25):
+    while bulk_checks.check_due(most=50):
         pass
 
 

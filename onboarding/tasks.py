@@ -29,7 +29,7 @@ from onboarding.services import (
 from onboarding.services.delivery import deliveries
 from onboarding.services.observing import observations, outcomes, standings
 
-_ROWS_AT_ONCE = 25
+_ROWS_AT_ONCE = 50
 
 
 @shared_task(

@@ -23,8 +23,16 @@ from onboarding.forms.registration import (
     typed_pins,
     typed_placement,
 )
-from onboarding.models import Change, Cluster, Fleet, Hub
-from onboarding.services import changes, leaving_guard, member_forms, offboarding, offers, places
+from onboarding.models import Change, Cluster, Fleet
+from onboarding.services import (
+    changes,
+    leaving_guard,
+    member_forms,
+    offboarding,
+    offers,
+    places,
+    rounds,
+)
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import require
 
@@ -161,7 +169,7 @@ def offboard(
         confirmed=confirmed,
         actor=actor,
         repository=wiring.current_repository(cluster.fleet, max_age=0),
-        credentials=wiring.credentials(_hub(cluster)),
+        credentials=_credentials(cluster.fleet, cluster.hub_name),
         clock=wiring.clock(),
         renderer=wiring.renderer(),
         also=also,
@@ -220,11 +228,10 @@ def _registration(
     if actor and (placement := typed_placement(typed)):
         place = Place.of(fleet.name, placement.tenant, placement.environment)
         require(actor, Right.REQUEST, place)  # before anything is told of what its layers say
-    repository = wiring.current_repository(fleet, max_age=max_age)
+    repository = _repository(fleet, max_age)
     form = _form(fleet, repository.snapshot(), typed, answers)
-    hub = Hub.objects.get(fleet=fleet, name=form.cleaned_data["hub"])
     intent = form.intent(beside=beside | dict(answers.labels))
-    return _Asked(fleet, intent, typed, repository, wiring.credentials(hub))
+    return _Asked(fleet, intent, typed, repository, _credentials(fleet, intent.placement.hub))
 
 
 def _edit(
@@ -239,7 +246,7 @@ def _edit(
     if actor:
         require(actor, Right.REQUEST, places.place_of(cluster))
     leaving_guard.refuse_edit(cluster=cluster)
-    repository = wiring.current_repository(fleet, max_age=max_age)
+    repository = _repository(fleet, max_age)
     snapshot, layout = repository.snapshot(), layout_of(fleet)
     placement, files = member_forms.form_data_of(cluster=cluster, snapshot=snapshot, layout=layout)
     fixed = [name for name in PLACE if answers.fields.get(name) not in (None, files.get(name))]
@@ -260,7 +267,7 @@ def _edit(
     form = _form(fleet, snapshot, typed, answers, editing=placement, files=files)
     kept = typed | {member_forms.BASE: snapshot.commit}
     intent = form.intent(beside=beside | dict(answers.labels))
-    return _Asked(fleet, intent, kept, repository, wiring.credentials(_hub(cluster)))
+    return _Asked(fleet, intent, kept, repository, _credentials(fleet, cluster.hub_name))
 
 
 def _revision(change: Change, answers: Answers, actor: User | None) -> _Asked:
@@ -311,11 +318,15 @@ def _dry_run(
     )
 
 
-def _hub(cluster: Cluster) -> Hub:
-    hub = Hub.objects.filter(fleet=cluster.fleet, name=cluster.hub_name).first()
+def _repository(fleet: Fleet, max_age: float) -> FleetRepository:
+    return rounds.repository(fleet.pk, lambda: wiring.current_repository(fleet, max_age=max_age))
+
+
+def _credentials(fleet: Fleet, hub_name: str) -> SpokeCredentials:
+    hub = changes.hub_of(fleet=fleet, name=hub_name)
     if hub is None:
-        raise Refused(f"No hub called {cluster.hub_name} is configured here.", code="no_hub")
-    return hub
+        raise Refused(f"No hub called {hub_name} is configured here.", code="no_hub")
+    return rounds.once(("credentials", hub.pk), lambda: wiring.credentials(hub))
 
 
 def _form(

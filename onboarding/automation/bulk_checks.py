@@ -11,7 +11,7 @@ from onboarding.automation.asking import MODEL, PLACE, Answers
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.forms.registration import OPTIONS
 from onboarding.models import Bulk, BulkRow, Cluster
-from onboarding.services import bulks
+from onboarding.services import bulks, rounds
 
 _LOG = logging.getLogger(__name__)
 _UNDER_WAY = timedelta(minutes=2)
@@ -33,11 +33,12 @@ def check_due(*, most: int) -> int:
         is_checked=False, due_at__lte=now, bulk__state=Bulk.State.CHECKING
     ).select_related("bulk__fleet", "bulk__requester")
     checked = 0
-    for row in due.order_by("due_at", "bulk", "number")[:most]:
-        taken = BulkRow.objects.filter(pk=row.pk, is_checked=False, due_at=row.due_at)
-        if taken.update(due_at=clock.now() + _UNDER_WAY):
-            _check(row)
-            checked += 1
+    with rounds.begun():
+        for row in due.order_by("due_at", "bulk", "number")[:most]:
+            taken = BulkRow.objects.filter(pk=row.pk, is_checked=False, due_at=row.due_at)
+            if taken.update(due_at=clock.now() + _UNDER_WAY):
+                _check(row)
+                checked += 1
     bulks.propose_checked(clock=clock)
     return checked
 

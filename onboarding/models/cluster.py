@@ -41,6 +41,7 @@ class Cluster(models.Model):
         ]
         indexes = [
             models.Index(fields=["hub_name", "name"]),
+            models.Index(fields=["name"]),
             models.Index(fields=["tenant", "environment"]),
             models.Index(fields=["secret_name"]),
             # Nearly always empty: whether a file cannot be read is known without reading all rows.

@@ -101,6 +101,10 @@ def reject_all(changes: Iterable[Change], *, actor: User, clock: Clock, reason: 
     return len(_reject(seen, actor=actor, reason=reason, now=clock.now()))
 
 
+NOT_FOR_WHOLE = ("plan", "read_set", "form_data", "intent")
+"""Columns of a change that nothing asks for before each is decided on: of thousands, they are much."""
+
+
 def check_whole(
     changes: Sequence[Change], *, seen: str, now: str, title: str, confirmed: str | None
 ) -> None:

@@ -144,7 +144,7 @@ def bind(row: BulkRow, change: Change) -> None:
     """
     try:
         with transaction.atomic():
-            Bulk.objects.select_for_update(of=("self",), nowait=True).get(pk=row.bulk_id)
+            Bulk.objects.select_for_update(of=("self",), nowait=True).only("pk").get(pk=row.bulk_id)
     except OperationalError as error:
         raise Transient("Somebody is deciding on this bulk at this moment.") from error
     bound = BulkRow.objects.filter(
@@ -259,11 +259,10 @@ def withdraw(*, bulk_id: int, actor: User, clock: Clock) -> Decided:
         _own(bulk, actor)
         if bulk.state not in (Bulk.State.CHECKING, Bulk.State.PROPOSED):
             raise Refused("This bulk was decided on already.", code="wrong_state")
-        rows = list(undecided(bulk))
-        for row in rows:
-            changes.withdraw(change_id=row.change_id or 0, actor=actor, clock=clock)
-        _decided(bulk, Bulk.State.WITHDRAWN, actor, clock, "", len(rows), "")
-    return Decided(len(rows))
+        numbers = undecided(bulk).values_list("change", flat=True)
+        count = changes.withdraw_all(numbers, actor=actor, clock=clock)
+        _decided(bulk, Bulk.State.WITHDRAWN, actor, clock, "", count, "")
+    return Decided(count)
 
 
 def with_results(rows: QuerySet[BulkRow]) -> QuerySet[Any]:
@@ -352,7 +351,8 @@ def _seen_as(bulk: Bulk, digest: str, *, confirmed: str | None = None) -> list[C
     if bulk.state == Bulk.State.CHECKING:
         raise Refused("Its rows are still being checked.", code="wrong_state")
     # Read once: what is decided on is what was compared, also where a plan moves in between.
-    rows = [(row, row.change) for row in undecided(bulk) if row.change]
+    left_out = [f"change__{name}" for name in approvals.NOT_FOR_WHOLE]
+    rows = [(row, row.change) for row in undecided(bulk).defer(*left_out) if row.change]
     approvals.check_whole(
         [change for _, change in rows],
         seen=digest,

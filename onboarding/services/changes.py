@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
@@ -15,9 +15,10 @@ from onboarding.domain.intents import AnyIntent, EditLayer
 from onboarding.domain.layer_rules import scope_of
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
 from onboarding.domain.prose import prose
-from onboarding.models import Change, Comment, Fleet, Hub, Participant
+from onboarding.models import Change, Comment, Delivery, Event, Fleet, Hub, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import (
+    decisions,
     events,
     indexing,
     leaving_guard,
@@ -26,6 +27,7 @@ from onboarding.services import (
     policies,
     previews,
     rollout_guard,
+    rounds,
     servers,
 )
 from onboarding.services.delivery import deliveries
@@ -58,7 +60,7 @@ def save_draft(
         "tenant": str(form_data.get("tenant", ""))[:63],
         "environment": str(form_data.get("environment", ""))[:63],
     }
-    hub = Hub.objects.filter(fleet=fleet, name=str(form_data.get("hub", ""))).first()
+    hub = hub_of(fleet=fleet, name=str(form_data.get("hub", "")))
     if draft_id is not None:
         kept = Change.objects.filter(
             pk=draft_id, requester=actor, state=DecisionState.DRAFT.value
@@ -290,32 +292,50 @@ def withdraw(
 
     `also` is done in the transaction, at its end. Raises `Refused` with the reason.
     """
-    now = clock.now()
     with transaction.atomic():
-        rows = Change.objects.select_for_update(of=("self",)).select_related("fleet")
-        change = rows.get(pk=change_id)
-        state = decide(
-            DecisionState(change.state),
-            Act.WITHDRAW,
-            actor_is_author=_is_author(change, actor),
-            actor_may=reach_of(actor).at_all(places.touched_by(change)),
-        )
-        deliveries.stop_before_push(change=change, at=now)
-        Change.objects.filter(pk=change.pk).update(
-            state=state.value, decided_at=now, settled_at=now, updated_at=now
-        )
-        events.record(
-            verb="change.withdrawn",
-            message=f"{actor.get_username()} withdrew the change.",
-            at=now,
-            actor=actor,
-            change=change,
-        )
+        withdraw_all([change_id], actor=actor, clock=clock)
+        change = Change.objects.select_related("fleet").get(pk=change_id)
         if also:
-            change.refresh_from_db()
             also(change)
     change.refresh_from_db()
     return change
+
+
+def withdraw_all(change_ids: Iterable[int], *, actor: User, clock: Clock) -> int:
+    """Take many open changes back as `withdraw`, in the caller's transaction; returns how many."""
+    now, reach = clock.now(), reach_of(actor)
+    said: list[Event] = []
+    for part in decisions.locked(change_ids):
+        touched, written = places.touched_by_all(part), decisions.authored(part, actor)
+        for change in part:
+            decide(
+                DecisionState(change.state),
+                Act.WITHDRAW,
+                actor_is_author=change.pk in written,
+                actor_may=reach.at_all(touched[change.pk]),
+            )
+        delivered = Delivery.objects.filter(change__in=part).values_list("change", flat=True)
+        for change in Change.objects.filter(pk__in=set(delivered)):
+            deliveries.stop_before_push(change=change, at=now)
+        decisions.move(
+            part,
+            state=DecisionState.WITHDRAWN.value,
+            decided_at=now,
+            settled_at=now,
+            updated_at=now,
+        )
+        said += (
+            events.unsaved(
+                verb="change.withdrawn",
+                message=f"{actor.get_username()} withdrew the change.",
+                at=now,
+                actor=actor,
+                change=one,
+            )
+            for one in part
+        )
+    events.record_all(said)
+    return len(said)
 
 
 def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
@@ -394,6 +414,13 @@ def replan(
     return change
 
 
+def hub_of(*, fleet: Fleet, name: str) -> Hub | None:
+    """The hub of a fleet with this name; None where none is configured."""
+    return rounds.once(
+        ("hub", fleet.pk, name), lambda: Hub.objects.filter(fleet=fleet, name=name).first()
+    )
+
+
 def _check_revision(change: Change, intent: AnyIntent, seen: int | None) -> None:
     """Raise `Refused` where a change cannot come to ask for this, whoever edits it."""
     if change.kind == Change.Kind.OFFBOARD:
@@ -428,7 +455,10 @@ def _plan(
     renderer: ChartRenderer | None,
 ) -> planner.Plan:
     """Plan at the fetched tip, with the members indexed at that tip: what is taken is known as of now."""
-    indexing.index(fleet=fleet, repository=repository, clock=clock)
+    rounds.once(
+        ("indexed", fleet.pk),
+        lambda: indexing.index(fleet=fleet, repository=repository, clock=clock),
+    )
     found = previews.preview(
         fleet=fleet,
         intent=intent,
@@ -469,7 +499,7 @@ def _fill(change: Change, *, intent: AnyIntent, form_data: Mapping[str, Any], se
         return
     placement = intent.placement
     change.kind = Change.Kind(intent.kind)
-    change.hub = Hub.objects.filter(fleet=change.fleet, name=placement.hub).first()
+    change.hub = hub_of(fleet=change.fleet, name=placement.hub)
     change.cluster_name, change.tenant, change.environment = (
         placement.cluster,
         placement.tenant,
@@ -493,7 +523,8 @@ def _ask_for_approval(
     now = clock.now()
     try:
         with transaction.atomic():
-            if change.pk:
+            is_new = change.pk is None
+            if not is_new:
                 current = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
                 decide(
                     DecisionState(current.state),
@@ -506,15 +537,17 @@ def _ask_for_approval(
                         "Somebody else edited this change meanwhile. Reload and edit again.",
                         code="raced",
                     )
+                _make_author(change, actor)
             change.state, change.state_note = DecisionState.SUBMITTED.value, ""
             change.submitted_at, change.decided_at, change.settled_at = now, None, None
+            for column, value in plan_records.columns(plan).items():
+                setattr(change, column, value)
+            change.plan_digest = previews.digest_for(change=change, plan=plan)
+            demand = policies.ask(change)
             change.save()
-            _make_author(change, actor)
-            columns = plan_records.columns(plan)
-            columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
-            Change.objects.filter(pk=change.pk).update(**columns)
-            change.destructive = plan.destructive
-            demand = policies.ask(change, at=now)
+            if is_new:
+                Participant.objects.create(change=change, user=actor, role=Participant.Role.AUTHOR)
+            policies.note_asked(change, demand, at=now, is_new=is_new)
             events.record(
                 verb=verb,
                 message=f"{actor.get_username()} asked for approval.",
@@ -522,13 +555,12 @@ def _ask_for_approval(
                 actor=actor,
                 change=change,
                 detail={
-                    "digest": columns["plan_digest"],
+                    "digest": change.plan_digest,
                     "revision": change.revision,
                     "demand": demand.to_data(),
                 },
             )
             if also:
-                change.refresh_from_db()
                 also(change)
     except IntegrityError as error:
         raise Refused(
@@ -546,7 +578,3 @@ def _make_author(change: Change, actor: User) -> None:
     )
     if participant.role != Participant.Role.AUTHOR:
         raise Refused("You have decided on this change, so you cannot edit it.", code="own_change")
-
-
-def _is_author(change: Change, actor: User) -> bool:
-    return change.participants.filter(user=actor, role=Participant.Role.AUTHOR).exists()

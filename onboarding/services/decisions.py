@@ -60,7 +60,7 @@ def decidable(
     reach = reach_of(actor)
     for part in locked(digests):
         touched = places.touched_by_all(part)
-        written = _authored(part, actor)
+        written = authored(part, actor)
         found = []
         for change in part:
             rights = _rights_over(touched[change.pk], reach)
@@ -114,7 +114,7 @@ def move(changes: Sequence[Change], **columns: Any) -> None:
             )
 
 
-def _authored(changes: Sequence[Change], actor: User) -> set[int]:
+def authored(changes: Sequence[Change], actor: User) -> set[int]:
     """Those of some changes, by number, that a person had a hand in writing."""
     rows = Participant.objects.filter(change__in=changes, user=actor, role=Participant.Role.AUTHOR)
     return set(rows.values_list("change", flat=True))

@@ -16,7 +16,7 @@ def ask(
     *, parent: Change, plan: Plan, message: str, detail: Mapping[str, object], at: datetime
 ) -> Change:
     """Ask for a change in the name of those who asked for the parent; in the caller's transaction."""
-    change = Change.objects.create(
+    change = Change(
         fleet=parent.fleet,
         hub=parent.hub,
         kind=Change.Kind(plan.intent.kind),
@@ -28,14 +28,16 @@ def ask(
         requester=parent.requester,
         state=DecisionState.SUBMITTED.value,
         submitted_at=at,
+        **plan_records.columns(plan),
     )
+    demand = policies.ask(change)
+    change.save()
     for author in parent.participants.filter(role=Participant.Role.AUTHOR):
         Participant.objects.create(change=change, user=author.user, role=author.role)
-    columns = plan_records.columns(plan)
-    columns["plan_digest"] = previews.digest_for(change=change, plan=plan)
-    Change.objects.filter(pk=change.pk).update(**columns)
+    change.plan_digest = previews.digest_for(change=change, plan=plan)
+    change.save(update_fields=["plan_digest"])
+    policies.note_asked(change, demand, at=at, is_new=True)
     change.refresh_from_db()
-    policies.ask(change, at=at)
     events.record(
         verb="change.submitted",
         message=message,

@@ -12,6 +12,7 @@ from onboarding.domain.names import HubName
 from onboarding.domain.plans import DeployedBy, Plan, PlanWarning
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import ApplicationStatus, Cluster, Fleet
+from onboarding.services import rounds
 from onboarding.services.observing.observation_rows import REGISTRATION
 
 _FROM_ROOT = "$values/"
@@ -98,7 +99,12 @@ def _unread(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -
     placement = plan.of_cluster.placement
     own = f"{REGISTRATION}{placement.cluster}"
     read = _read_files(placement.hub, [own]).get(own)
-    unread = own if read else _of_others(plan, fleet, snapshot, layout)
+    others = ("registrations", fleet.pk, placement.hub, snapshot, layout)
+    unread = (
+        own
+        if read
+        else rounds.once(others, lambda: _of_others(placement.hub, fleet, snapshot, layout))
+    )
     for edit in plan.edits if unread else ():
         written = edit.after is not None and edit.path.endswith("/values.yaml")
         if written and edit.path not in (read or ()):
@@ -110,9 +116,8 @@ def _unread(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -
             )
 
 
-def _of_others(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -> str:
+def _of_others(hub: HubName, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout) -> str:
     """A registration that does not read its cluster's own labels file; "" where one does, or none tells."""
-    hub = plan.of_cluster.placement.hub
     members = Cluster.objects.filter(fleet=fleet, hub_name=hub).order_by("name")
     paths = dict(members.values_list("name", "path")[:_SAMPLE])
     reading = _read_files(hub, [f"{REGISTRATION}{name}" for name in paths])
@@ -122,7 +127,7 @@ def _of_others(plan: Plan, fleet: Fleet, snapshot: Snapshot, layout: FleetLayout
         if not read or file is None:
             continue
         try:
-            place = parse_member(file).placement(HubName(hub))
+            place = parse_member(file).placement(hub)
             if layout.cluster_labels_path(place) in read:
                 return ""
         except Refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onboarding.domain.fleet_plan import SetsOf
@@ -13,17 +13,26 @@ from onboarding.domain.plans import PlanWarning
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import HubObject, HubWatch
 from onboarding.ports import ChartRenderer, HubKind
+from onboarding.services import rounds
 from onboarding.services.renderings import NO_RENDERER, Renderings
 
 
 def live_sets(*, hub_name: str) -> tuple[Mapping[str, Any], ...]:
     """The ApplicationSets that the hub was last seen to have, as plain maps with their selectors."""
-    rows = HubObject.objects.filter(hub__name=hub_name, kind=HubKind.APPLICATION_SETS.value)
-    return tuple(row.facts for row in rows.only("facts"))
+    return rounds.once(("live sets", hub_name), lambda: tuple(_live_sets(hub_name)))
 
 
 def sets_seen(*, hub_name: str) -> bool:
     """Whether the hub's ApplicationSets were listed, be there any or none."""
+    return rounds.once(("sets seen", hub_name), lambda: _sets_seen(hub_name))
+
+
+def _live_sets(hub_name: str) -> Iterator[Mapping[str, Any]]:
+    rows = HubObject.objects.filter(hub__name=hub_name, kind=HubKind.APPLICATION_SETS.value)
+    return (row.facts for row in rows.only("facts"))
+
+
+def _sets_seen(hub_name: str) -> bool:
     watch = HubWatch.objects.filter(hub__name=hub_name).only("kinds").first()
     kind = watch.kinds.get(HubKind.APPLICATION_SETS.value) if watch else None
     return bool(isinstance(kind, dict) and kind.get("listed_at"))

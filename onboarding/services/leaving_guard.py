@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from onboarding.domain.errors import Refused
 from onboarding.domain.intents import Intent, LeaveFleet
 from onboarding.domain.leaving_evidence import check_removal
@@ -11,6 +13,7 @@ from onboarding.domain.leaving_plan import removes_member
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.plans import Plan
 from onboarding.models import Change, Cluster, Fleet, Hub, Offboarding, OffboardingStep
+from onboarding.services import rounds
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing.leaving import seen_of
 
@@ -18,14 +21,16 @@ from onboarding.services.observing.leaving import seen_of
 def running_for(*, hub_name: str, cluster: str) -> Offboarding | None:
     """The approved offboarding of a cluster that has not ended; None where it is not leaving."""
     return (
-        Offboarding.objects.filter(
-            hub__name=hub_name,
-            cluster_name=cluster,
-            ended_at__isnull=True,
-            change__state=DecisionState.APPROVED.value,
-        )
+        _running()
+        .filter(hub__name=hub_name, cluster_name=cluster)
         .select_related("change", "hub")
         .first()
+    )
+
+
+def _running() -> QuerySet[Offboarding]:
+    return Offboarding.objects.filter(
+        ended_at__isnull=True, change__state=DecisionState.APPROVED.value
     )
 
 
@@ -41,13 +46,22 @@ def refuse_edit(*, cluster: Cluster) -> None:
 
 
 def _refuse(fleet_id: int, hub_name: str, cluster: str) -> None:
-    run = running_for(hub_name=hub_name, cluster=cluster)
-    if run is not None and run.fleet_id == fleet_id:
+    running = rounds.once(("leaving", fleet_id), lambda: _leaving(fleet_id))
+    if (change_id := running.get((hub_name, cluster))) is not None:
         raise Refused(
-            f"{cluster} is leaving the fleet (change #{run.change_id}), so it cannot be changed now. "
+            f"{cluster} is leaving the fleet (change #{change_id}), so it cannot be changed now. "
             "Stop its offboarding first, or wait until it has gone.",
             code="leaving",
         )
+
+
+def _leaving(fleet_id: int) -> dict[tuple[str, str], int]:
+    """The clusters of a fleet whose offboarding runs, by hub and name, with its change."""
+    rows = _running().filter(fleet=fleet_id).order_by("-pk")
+    return {
+        (hub, name): change
+        for hub, name, change in rows.values_list("hub__name", "cluster_name", "change")
+    }
 
 
 def refuse_removal(*, fleet: Fleet, plan: Plan, now: datetime) -> None:

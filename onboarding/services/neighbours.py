@@ -15,6 +15,7 @@ from onboarding.domain.lifecycle import DecisionState
 from onboarding.domain.names import HubName
 from onboarding.domain.plans import Neighbours
 from onboarding.models import Change, Cluster, Fleet
+from onboarding.services import rounds
 from onboarding.services.layouts import layout_of
 
 
@@ -33,7 +34,8 @@ class _Holder:
 class Holders:
     """Those who could collide with any of some intents, read by two queries, however many they are.
 
-    Nobody else is read: a fleet of thousands is planned as fast as one of ten.
+    Nobody else is read: a fleet of thousands is planned as fast as one of ten. In a round of many rows
+    all clusters are read, once.
     """
 
     def __init__(self, intents: Iterable[Intent]) -> None:
@@ -42,7 +44,12 @@ class Holders:
         asked = list(intents)
         names = {intent.placement.cluster.casefold() for intent in asked}
         secrets = {secret_key(intent.secret_name) for intent in asked}
-        for holder in [*_open_changes(names, secrets), *_clusters(names, secrets)]:
+        clusters = (
+            rounds.once("clusters", _AllClusters).of(names, secrets)
+            if rounds.is_running()
+            else _clusters(_could_collide(names, secrets))
+        )
+        for holder in [*_open_changes(names, secrets), *clusters]:
             self._by_name[holder.name.casefold()].append(holder)
             self._by_secret[secret_key(holder.secret)].append(holder)
 
@@ -95,10 +102,28 @@ def _open_changes(names: set[str], secrets: set[str]) -> Iterable[_Holder]:
         yield _Holder(pk, None, "", name, secret, f"change #{pk}, which is still open")
 
 
-def _clusters(names: set[str], secrets: set[str]) -> Iterable[_Holder]:
+class _AllClusters:
+    """All clusters, by what they could collide with."""
+
+    def __init__(self) -> None:
+        self._by_name: defaultdict[str, list[_Holder]] = defaultdict(list)
+        self._by_secret: defaultdict[str, list[_Holder]] = defaultdict(list)
+        for holder in _clusters(Q()):
+            self._by_name[holder.name.casefold()].append(holder)
+            self._by_secret[secret_key(holder.secret)].append(holder)
+
+    def of(self, names: set[str], secrets: set[str]) -> Iterable[_Holder]:
+        """Those with one of these names or secrets, each once."""
+        found = [one for name in names for one in self._by_name.get(name, ())]
+        found += [one for secret in secrets for one in self._by_secret.get(secret, ())]
+        return {(one.fleet_id, one.path): one for one in found}.values()
+
+
+def _clusters(which: Q) -> Iterable[_Holder]:
     rows = (
         Cluster.objects.alias(folded_name=Lower("name"), folded_used=Lower("secret_name"))
-        .filter(_could_collide(names, secrets))
+        .filter(which)
+        .order_by()
         .values_list("fleet_id", "path", "name", "secret_name", "hub_name", "fleet__name")
     )
     for fleet_id, path, name, secret, hub, fleet in rows:

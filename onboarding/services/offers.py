@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from onboarding.domain import components, releases
 from onboarding.domain.hierarchy import Leaf, Resolved
@@ -15,6 +16,7 @@ from onboarding.domain.roles import ALL, matches
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet, Hub
 from onboarding.ports import ChartRenderer
+from onboarding.services import rounds
 from onboarding.services.hub_sets import live_sets, sets_seen
 from onboarding.services.layouts import layout_of
 from onboarding.services.renderings import NO_RENDERER, Renderings
@@ -98,7 +100,10 @@ def offer(
     if not snapshot.commit:
         return empty(fleet=fleet)
     layout = layout_of(fleet)
-    known = releases.parse_releases(snapshot.read(layout.releases), path=layout.releases)
+    known = rounds.once(
+        ("releases", snapshot, layout),
+        lambda: releases.parse_releases(snapshot.read(layout.releases), path=layout.releases),
+    )
     below = inherited(placement, snapshot, layout) if placement else None
     channels = tuple(
         _channel(group, label, known, below) for group, label in releases.RELEASE_LABELS.items()
@@ -108,13 +113,13 @@ def offer(
         or (channel.inherited.value if channel.inherited else "default")
         for channel in channels
     }
-    clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="")
+    tenants, environments = rounds.once(
+        ("places", fleet.pk, snapshot), lambda: _places(fleet, snapshot)
+    )
     return Offer(
         hubs=hubs_to_join(fleet),
-        tenants=tuple(
-            sorted(set(clusters.values_list("tenant", flat=True)) | _tenant_folders(snapshot))
-        ),
-        environments=tuple(sorted(set(clusters.values_list("environment", flat=True)))),
+        tenants=tenants,
+        environments=environments,
         channels=channels,
         flag_groups=_flag_groups(
             known=known,
@@ -185,8 +190,10 @@ def _flag_groups(
     groups = []
     sets: KnownSets | None = None
     for group in releases.RELEASE_LABELS:
-        catalogue = components.catalogue_from_wrapper(
-            known, {group: chosen[group]}, snapshot, layout
+        channel = {group: chosen[group]}
+        catalogue = rounds.once(
+            ("catalogue", group, chosen[group], snapshot, layout),
+            partial(components.catalogue_from_wrapper, known, channel, snapshot, layout),
         )
         if catalogue is None:
             sets = sets or Renderings(
@@ -215,6 +222,14 @@ def _flag(component: components.Component, below: Resolved | None) -> Flag:
     )
 
 
+def _places(fleet: Fleet, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tenants and the environments that there are, in Git as indexed or with a folder of values."""
+    clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="").order_by()
+    found = set(clusters.values_list("tenant", "environment").distinct())
+    tenants = {tenant for tenant, _ in found} | _tenant_folders(snapshot)
+    return tuple(sorted(tenants)), tuple(sorted({environment for _, environment in found}))
+
+
 def _tenant_folders(snapshot: Snapshot) -> set[str]:
     """Tenants that already have a folder of values."""
     return _second_part(snapshot.paths("addons/tenants"), depth=2) - {"defaults"}
@@ -226,6 +241,10 @@ def _second_part(paths: Iterable[str], *, depth: int) -> set[str]:
 
 def hubs_to_join(fleet: Fleet) -> tuple[str, ...]:
     """The hubs that a cluster can join; a hub that is a spoke's own Argo CD is none."""
+    return rounds.once(("hubs to join", fleet.pk), lambda: _hubs_to_join(fleet))
+
+
+def _hubs_to_join(fleet: Fleet) -> tuple[str, ...]:
     spokes = Cluster.objects.filter(fleet=fleet).values("name")
     hubs = Hub.objects.filter(fleet=fleet).exclude(name__in=spokes)
     return tuple(hubs.values_list("name", flat=True))

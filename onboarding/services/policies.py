@@ -28,7 +28,7 @@ from onboarding.domain.policy import (
 from onboarding.domain.roles import Place
 from onboarding.models import Approval, Change, Fleet, Participant, PolicyRule, WantedGroup
 from onboarding.ports import Clock
-from onboarding.services import events, places
+from onboarding.services import events, places, rounds
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import Reach, reach_of, require_administrator
 
@@ -97,16 +97,21 @@ def demand_on_whole(changes: QuerySet[Change]) -> Demand:
     )
 
 
-def ask(change: Change, *, at: datetime) -> Demand:
-    """Write down what is demanded of a change as it is asked for; in the caller's transaction.
+def ask(change: Change) -> Demand:
+    """Put into a change what is demanded of it as it is asked for; the caller saves it.
 
-    `change` has the plan's columns by then. What was asked before of another revision is gone.
+    It has the plan's columns by then. What was asked before of another revision is gone.
     """
-    demand = demand_on(subject_of(change), rules())
-    Change.objects.filter(pk=change.pk).update(demand=demand.to_data())
+    demand = demand_on(subject_of(change), rounds.once("rules", rules))
     change.demand = demand.to_data()
-    note_wanted(change, judge(demand, (), at))
     return demand
+
+
+def note_asked(change: Change, demand: Demand, *, at: datetime, is_new: bool) -> None:
+    """Write down whose approval a change needs first that was just saved as `ask` left it."""
+    found = judge(demand, (), at)
+    if found.only_groups or not is_new:
+        note_wanted(change, found)
 
 
 def ask_together(changes: QuerySet[Change]) -> Demand:

@@ -10,7 +10,7 @@ from onboarding.domain.secret_labels import from_secret
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Change, Fleet, Participant
 from onboarding.ports import ChartRenderer, FleetRepository
-from onboarding.services import hub_checks, layer_previews, leaving_guard, servers
+from onboarding.services import hub_checks, layer_previews, leaving_guard, rounds, servers
 from onboarding.services.hub_sets import live_sets, sets_seen
 from onboarding.services.layouts import layout_of
 from onboarding.services.neighbours import neighbours
@@ -69,7 +69,7 @@ def preview(
     warnings = [
         *found.warnings,
         *rendered.told(found),
-        *from_secret(snapshot),
+        *rounds.once(("from secret", snapshot), lambda: tuple(from_secret(snapshot))),
         *hub_checks.check(plan=found, fleet=fleet, snapshot=snapshot, layout=where),
     ]
     if isinstance(intent, planner.RegisterCluster):
@@ -99,10 +99,9 @@ def preview_change(
 
 def digest_for(*, change: Change, plan: planner.Plan) -> str:
     """The digest of a change's plan: content, requester, editors and rules, nothing of hub or clock."""
-    authors = Participant.objects.filter(change=change, role=Participant.Role.AUTHOR)
-    editors = sorted(
-        authors.exclude(user=change.requester_id).values_list("user__username", flat=True)
-    )
+    authors = Participant.objects.filter(change=change.pk, role=Participant.Role.AUTHOR)
+    others = authors.exclude(user=change.requester_id).values_list("user__username", flat=True)
+    editors = sorted(others) if change.pk else []  # a new change has nobody but its requester
     return diff.digest(
         plan,
         fleet=change.fleet.name,

@@ -26,6 +26,7 @@ from onboarding.domain.rendering import fill, needs_argo_cd
 from onboarding.domain.repository_sets import RepositorySets, is_known
 from onboarding.domain.snapshot import Snapshot, SnapshotFile
 from onboarding.ports import ChartRenderer
+from onboarding.services import rounds
 from onboarding.services.initializing import TEMPLATE
 
 _LITERAL = re.compile(r"""\{\{-?\s*("(?:[^"\\]|\\.)*"|`[^`]*`)\s*-?\}\}""")
@@ -186,6 +187,9 @@ class Renderings:
     @cached_property
     def _has_own_wrapper(self) -> bool:
         """Whether a wrapper chart in the repository has no catalogue, so that only rendering tells."""
+        return rounds.once(("wrapper", self._snapshot, self._layout), self._find_own_wrapper)
+
+    def _find_own_wrapper(self) -> bool:
         layout = self._layout
         try:
             releases = parse_releases(self._snapshot.read(layout.releases), path=layout.releases)
@@ -226,6 +230,9 @@ class Renderings:
     @cached_property
     def has_own_labels(self) -> bool:
         """Whether the fleet-secret chart is another than the shipped one."""
+        return rounds.once(("secret chart", self._snapshot), self._find_own_labels)
+
+    def _find_own_labels(self) -> bool:
         shipped = _shipped_blobs()
         length = len(CHART_PATH) + 1
         found = {

@@ -22,6 +22,7 @@ from onboarding.domain.roles import (
     rights_at,
 )
 from onboarding.models import Fleet, Grant
+from onboarding.services import rounds
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -105,7 +106,7 @@ def require(actor: User, right: Right, *places: Place) -> None:
 
     Without a place they need it anywhere: what is asked for is known only later, and checked then.
     """
-    reach = reach_of(actor)
+    reach = rounds.once(("reach", actor.pk), lambda: reach_of(actor))
     lacking = next((place for place in places if right not in reach.at(place)), None)
     if right not in reach.anywhere:
         raise Refused(

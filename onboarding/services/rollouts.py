@@ -409,7 +409,7 @@ def _undecided(rollout: Rollout, digest: str, *, confirmed: str | None = None) -
         raise Refused("This rollout was decided on already.", code="wrong_state")
     # The rows first: a plan that moves before the comparison is seen by it, and one that moves later
     # is refused by each change's own approval.
-    found = list(_submitted(rollout))
+    found = list(_submitted(rollout).defer(*approvals.NOT_FOR_WHOLE))
     approvals.check_whole(
         found, seen=digest, now=digest_of(rollout), title=rollout.title, confirmed=confirmed
     )

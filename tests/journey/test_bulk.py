@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.http import HttpResponse
+from django.test.utils import CaptureQueriesContext
 
 from onboarding import tasks, wiring
 from onboarding.automation import bulk_checks
@@ -499,3 +501,23 @@ def test_pages_ask_few_questions_however_many_rows(
 def test_another_fleets_bulk_does_not_exist(place: Place) -> None:
     assert place.get("viewer", "/bulk/4711/").status_code == 404
     assert place.post("requester", "/bulk/4711/withdraw/", {}).status_code == 404
+
+
+def test_a_further_row_costs_few_questions(place: Place) -> None:
+    """Six of them are savepoints, which are there as the test is one transaction."""
+    counted = []
+    for some in ("ab", "cdefgh"):
+        send(place, *(line(place, f"spoke-{one}") for one in some))
+        with CaptureQueriesContext(connection) as asked:
+            bulk_checks.check_due(most=25)
+        counted.append(len(asked))
+    assert Change.objects.count() == 8
+    assert (counted[1] - counted[0]) / 4 <= 18
+
+
+def test_two_rows_of_one_round_never_share_a_secret(place: Place) -> None:
+    """Written in two ways, which the file does not tell apart."""
+    arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:fleet/spoke-a-AbCdEf"
+    send(place, line(place, "spoke-a"), line(place, "spoke-b", secret=arn))
+    check()
+    assert results(Bulk.objects.get()) == {"spoke-a": "submitted", "spoke-b": "refused"}

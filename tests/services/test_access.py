@@ -172,6 +172,7 @@ class Scene(Stage):
             "body": "Hello.",
             "bulk_id": self.bulk.pk,
             "change_id": self.change.pk,
+            "change_ids": [self.change.pk],
             "changes": [self.change],
             "checks": {},
             "clock": self.clock,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -14,6 +16,7 @@ from onboarding.domain.member import DeploymentModel
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
 from onboarding.domain.planner import RegisterCluster
 from onboarding.models import Cluster, Fleet
+from onboarding.services import rounds
 from onboarding.services.neighbours import Holders, neighbours
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +43,7 @@ def member(fleet: Fleet, name: str, secret: str) -> None:
     )
 
 
+@pytest.mark.parametrize("around", [nullcontext, rounds.begun])
 @pytest.mark.parametrize(
     ("name", "secret", "asked", "code"),
     [
@@ -54,11 +58,16 @@ def member(fleet: Fleet, name: str, secret: str) -> None:
     ],
 )
 def test_it_finds_every_way_to_collide(
-    name: str, secret: str, asked: RegisterCluster, code: str
+    name: str,
+    secret: str,
+    asked: RegisterCluster,
+    code: str,
+    around: Callable[[], AbstractContextManager[None]],
 ) -> None:
     fleet = Fleet.objects.create(name="fleet-a")
     member(fleet, name, secret)
-    taken = neighbours(fleet=fleet, intent=asked)
+    with around():
+        taken = neighbours(fleet=fleet, intent=asked)
     refusals = list(check_neighbours(asked, taken, None))
     assert [refusal.code for refusal in refusals] == ([code] if code else [])
     assert all("hub-b" in str(Refused(refusal)) for refusal in refusals)
