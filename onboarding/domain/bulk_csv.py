@@ -19,7 +19,7 @@ NUMBER = "line"
 """Another one: the number of the row that a line corrects, which finds it also where its name was wrong."""
 OPTIONAL = ("server", "model", "remote_addons", "remote_resources")
 MOST_BYTES = 10_000_000
-MOST_CLUSTERS = 1_000
+MOST_CLUSTERS = 2_500
 """As many as are asked for at once; one approval of all is one transaction (`./fleet bench bulk CLUSTERS`)."""
 _MOST_COLUMNS = 120
 _LONGEST_CELL = 1_000
