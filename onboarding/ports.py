@@ -196,7 +196,10 @@ class HubReader(Protocol):
     """A hub's Kubernetes API, confined to Argo CD's namespace. It cannot read Secrets."""
 
     def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
-        """One page of all objects of a kind; raises `ListExpired` where the token is too old."""
+        """One page of all objects of a kind.
+
+        Raises `ListExpired` where the token is too old, `TooLarge` where fewer should be asked for.
+        """
         ...
 
     def watch(self, kind: HubKind, *, resource_version: str, timeout: int) -> Iterator[HubEvent]:

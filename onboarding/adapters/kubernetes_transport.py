@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from onboarding.adapters.hub_access import HubAccess, is_loopback
-from onboarding.domain.errors import Refused, Transient
+from onboarding.domain.errors import Refused, TooLarge, Transient
 from onboarding.ports import ListExpired
 
 _ANSWER_SECONDS = 120.0
@@ -60,7 +60,7 @@ class KubernetesTransport:
                 parts.append(chunk)
                 size += len(chunk)
                 if size > _ANSWER_BYTES:
-                    raise Transient(
+                    raise TooLarge(
                         f"The hub's answer to {doing} is larger than {_ANSWER_BYTES >> 20} MiB."
                     )
             response.release_conn()

@@ -52,3 +52,7 @@ class Transient(FleetError):
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class TooLarge(Transient):
+    """The other side's answer is larger than is read at once; less of it may be asked for."""

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import time_machine
 
+from onboarding.adapters import kubernetes_transport
 from onboarding.adapters.hub_access import EksToken, HubAccess, NoToken, TokenFile
 from onboarding.adapters.kubernetes_hub import KubernetesHub
-from onboarding.domain.errors import Refused, Transient
+from onboarding.domain.errors import Refused, TooLarge, Transient
 from onboarding.ports import HubEventType, HubKind, ListExpired
 from tests.adapters.scripted_server import (
     Answer,
@@ -295,6 +296,16 @@ def test_it_stops_at_an_event_without_end(server: ScriptedServer, hub: Kubernete
     server.on("GET", APPLICATIONS, stream(*[b"x" * 1024 * 1024] * 18))
     with pytest.raises(Transient, match="larger than 16 MiB"):
         list(hub.watch(HubKind.APPLICATIONS, resource_version="1", timeout=5))
+
+
+def test_a_page_that_is_too_large_says_that_fewer_should_be_asked_for(
+    server: ScriptedServer, hub: KubernetesHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_transport, "_ANSWER_BYTES", 1024 * 1024)
+    large = {**application("a", "1"), "spec": {"padding": "x" * 1024 * 1024}}
+    server.on("GET", APPLICATIONS, page(large))
+    with pytest.raises(TooLarge, match="larger than 1 MiB"):
+        hub.list_page(HubKind.APPLICATIONS, limit=500)
 
 
 def test_it_notices_a_half_open_watch(

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from onboarding.domain.errors import Refused, Transient
+from onboarding.domain.errors import Refused, TooLarge, Transient
 from onboarding.models import (
     ApplicationStatus,
     Cluster,
@@ -102,6 +102,36 @@ def list_applications(watch: Watch, reader: FakeHub, clock: FakeClock, size: int
 
 def names() -> list[str]:
     return list(ApplicationStatus.objects.values_list("name", flat=True))
+
+
+class HeavyHub(FakeHub):
+    """Answers at most three objects at once; more would be too large to be read."""
+
+    most = 3
+
+    def list_page(self, kind: HubKind, *, limit: int, continue_token: str = "") -> HubPage:
+        self.asked.append(f"{limit} from {continue_token}")
+        if limit > self.most:
+            raise TooLarge("The hub's answer is larger than 128 MiB.")
+        return super().list_page(kind, limit=limit, continue_token=continue_token)
+
+
+def test_it_asks_for_fewer_objects_where_so_many_are_too_large(
+    watch: Watch, clock: FakeClock
+) -> None:
+    reader = HeavyHub()
+    for name in "abcde":
+        reader.put(HubKind.APPLICATIONS, application(name))
+    assert list_applications(watch, reader, clock, size=8).count == 5
+    assert names() == ["a", "b", "c", "d", "e"]
+    assert reader.asked == ["8 from ", "2 from ", "2 from 2", "2 from 4"]
+
+
+def test_it_gives_up_where_a_single_object_is_too_large(watch: Watch, clock: FakeClock) -> None:
+    reader = HeavyHub()
+    reader.most = 0
+    with pytest.raises(TooLarge):
+        list_applications(watch, reader, clock)
 
 
 # --- who may write -----------------------------------------------------------------------------

@@ -267,6 +267,30 @@ def test_it_never_puts_what_it_read_before_over_what_another_process_wrote_meanw
     assert Standing.objects.get().applications == 2
 
 
+def test_it_does_not_confirm_what_another_process_wrote_meanwhile_of_older_facts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster(stage)
+    HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())
+    application(stage, "one")
+    recompute(stage)
+    write, overtaken = standings._write, []
+
+    def write_late(*arguments: object) -> object:
+        if not overtaken:
+            overtaken.append(True)
+            older = stage.clock.now() - timedelta(seconds=1)
+            Standing.objects.update(applications=0, state="degraded", computed_at=older)
+        return write(*arguments)
+
+    before = Standing.objects.values("applications", "state").get()
+    assert before == {"applications": 1, "state": "healthy"}
+    monkeypatch.setattr(standings, "_write", write_late)
+    stage.clock.advance(10)
+    recompute(stage)
+    assert Standing.objects.values("applications", "state").get() == before
+
+
 def test_it_says_that_it_moved_only_where_something_is_otherwise_than_it_was(stage: Stage) -> None:
     cluster(stage)
     HubWatch.objects.create(hub=stage.hub, seen_at=stage.clock.now())

@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Q
 
 from onboarding.domain.applications import moment
-from onboarding.domain.errors import Transient
+from onboarding.domain.errors import TooLarge, Transient
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import (
     Cluster,
@@ -31,6 +31,7 @@ from onboarding.ports import (
     HubEvent,
     HubEventType,
     HubKind,
+    HubPage,
     HubReader,
     ListExpired,
 )
@@ -108,7 +109,7 @@ def list_kind(
     moved: set[str] = set()
     try:
         while True:
-            page = reader.list_page(kind, limit=page_size, continue_token=token)
+            page, page_size = _page(reader, kind, page_size, token)
             resource_version = resource_version or page.resource_version
             with writing(watch) as row:
                 _same_hub(row, identity)
@@ -146,6 +147,17 @@ def list_kind(
     if written > max(_MANY, count // 2):
         tidy(rows.model_of(kind))
     return Listing(kind, resource_version, generation, identity, count, swept)
+
+
+def _page(reader: HubReader, kind: HubKind, size: int, token: str) -> tuple[HubPage, int]:
+    """The next page, and how many objects were asked for: fewer, where so many are too large."""
+    while True:
+        try:
+            return reader.list_page(kind, limit=size, continue_token=token), size
+        except TooLarge:
+            if size == 1:
+                raise
+            size = max(1, size // 4)
 
 
 def apply_events(

@@ -250,10 +250,13 @@ def _write(
         locked = Standing.objects.select_for_update().order_by("pk")
         written = {
             pk: at
-            for some in batched([row.pk for row in changed])
+            for some in batched([*same, *(row.pk for row in changed)])
             for pk, at in locked.filter(pk__in=some).values_list("pk", "computed_at")
         }
-        overtaken = [row.name for row in changed if written.get(row.pk) != read_at[row.pk]]
+        overtaken = [
+            row.name for row in fresh.values() if row.pk and written.get(row.pk) != read_at[row.pk]
+        ]
+        same = [pk for pk in same if written.get(pk) == read_at[pk]]
         changed = [row for row in changed if written.get(row.pk) == read_at[row.pk]]
         for some in batched(gone):
             Standing.objects.filter(pk__in=some).delete()
