@@ -71,6 +71,7 @@ FAULTS: Mapping[str, str] = {
     "edge-dev": "out-of-sync",
     "edge-prod-madrid": "relabelled",
     "spoke-prod-eu-2": "rotated",
+    "spoke-dev-workload2": "deleting",
 }
 # Secrets that Terraform has already made for clusters that nobody registered yet: something to try the form with.
 READY_TO_REGISTER = (
@@ -117,6 +118,9 @@ def seed_secrets(endpoint: str) -> None:
                 {"Key": "fleet/cluster", "Value": name},
             ],
         )
+    for cluster, fault in FAULTS.items():
+        if fault == "deleting":
+            client.delete_secret(SecretId=secret_name(cluster), RecoveryWindowInDays=14)
 
 
 def prepare(data: Path, *, hub_url: str, argocd_url: str, aws_endpoint: str) -> None:

@@ -252,6 +252,9 @@ class DemoHub:
         if now < max(due, self._silent_until):
             return
         server = self._secrets.server_of(registration.member.secret_name)
+        if self._faults.get(registration.member.cluster) == objects.DELETING:
+            # It was fetched before it was scheduled for deletion, and is not due to be fetched again.
+            server = server or f"https://{registration.member.cluster}.spokes.example"
         if not self._secrets.answers:
             self._silent_until = now + _NEXT_LOOK
         ready = server is not None

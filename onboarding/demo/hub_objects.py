@@ -158,10 +158,11 @@ _ENDINGS: Mapping[str, tuple[str, str]] = {
 
 RELABELLED = "relabelled"
 ROTATED = "rotated"
-OF_SECRETS = frozenset({RELABELLED, ROTATED})
+DELETING = "deleting"
+OF_SECRETS = frozenset({RELABELLED, ROTATED, DELETING})
 BEHAVIOURS = frozenset(_ENDINGS) | OF_SECRETS
 """How an Application of the demo may be told to end; or that a cluster was labelled by hand, or has
-credentials that were changed since the hub fetched them."""
+credentials that were changed, or scheduled for deletion, since the hub fetched them."""
 _BY_HAND: Mapping[str, str] = {"maintenance-window": "sunday"}
 
 

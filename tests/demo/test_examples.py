@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from onboarding import wiring
+from onboarding.adapters.aws_secrets import AwsSecrets, SecretsAccess
 from onboarding.demo import data, examples
 from onboarding.demo.hub_acting import DemoHub
 from onboarding.demo.hub_objects import BEHAVIOURS
 from onboarding.demo.hub_sources import EndpointSecrets, open_snapshot
 from onboarding.demo.hub_world import WorldReader
+from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.layout import TENANTS_LAYOUT
 from onboarding.management.commands.demo import make_people
 from onboarding.models import Approval, Change, Cluster, Delivery, Fleet, Hub
@@ -110,3 +112,16 @@ def test_its_fleet_has_something_of_everything(bare: Path, secrets: SecretsManag
     assert "edge-lab" in registered
     assert "edge-prod-oslo" not in registered
     assert (Fleet.objects.count(), Hub.objects.count()) == (1, 1)
+
+
+def test_the_secret_of_one_cluster_is_scheduled_for_deletion_and_of_no_other(
+    bare: Path, secrets: SecretsManager
+) -> None:
+    asked = AwsSecrets(SecretsAccess(region=data.REGION, endpoint_url=secrets.endpoint))
+    found = {
+        member.cluster: asked.describe(data.secret_name(member.cluster)).presence
+        for member in data.MEMBERS
+    }
+    doomed = [name for name, how in data.FAULTS.items() if how == "deleting"]
+    assert len(doomed) == 1
+    assert [name for name, is_ in found.items() if is_ is SecretPresence.PENDING_DELETION] == doomed
