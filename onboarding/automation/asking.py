@@ -32,6 +32,7 @@ from onboarding.services import (
     offers,
     places,
     rounds,
+    withdrawals,
 )
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import require
@@ -177,8 +178,8 @@ def offboard(
 
 
 def withdraw(*, change: Change, actor: User, also: Record | None = None) -> Change:
-    """Take an open change back, as `changes.withdraw`."""
-    return changes.withdraw(change_id=change.pk, actor=actor, clock=wiring.clock(), also=also)
+    """Take an open change back, as `withdrawals.withdraw`."""
+    return withdrawals.withdraw(change_id=change.pk, actor=actor, clock=wiring.clock(), also=also)
 
 
 def plan_offboarding(*, cluster: Cluster, keep: bool, actor: User | None = None) -> Plan:

@@ -20,7 +20,7 @@ from onboarding.domain.names import ClusterName, Environment, HubName, TenantNam
 from onboarding.domain.planner import EditCluster, Intent, RegisterCluster
 from onboarding.models import Change, Fleet
 from onboarding.ports import CommitRequest, FleetRepository, TreeEdit
-from onboarding.services import approvals, changes
+from onboarding.services import approvals, changes, drafts
 from onboarding.services.delivery import deliveries
 
 WAITING, DRAFT, LAPSED = "spoke-prod-ap-1", "edge-prod-lisbon", "edge-staging"
@@ -75,7 +75,7 @@ def leave(*, fleet: Fleet, hub: HubName, repository: FleetRepository) -> None:
             repository,
             hours=3,
         )
-        changes.save_draft(
+        drafts.save(
             fleet=fleet,
             kind=Change.Kind.REGISTER,
             form_data={"hub": hub, "cluster": DRAFT, "tenant": "tenant2", "model": "distributed"},

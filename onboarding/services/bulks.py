@@ -24,7 +24,7 @@ from onboarding.domain.plans import sha256
 from onboarding.domain.prose import line, prose
 from onboarding.models import Bulk, BulkRow, Change, Cluster, Delivery, Fleet
 from onboarding.ports import Clock, WorkQueue
-from onboarding.services import approvals, changes, events, places
+from onboarding.services import approvals, events, places, withdrawals
 from onboarding.services.approvals import Decided
 from onboarding.services.rights import require
 
@@ -260,7 +260,7 @@ def withdraw(*, bulk_id: int, actor: User, clock: Clock) -> Decided:
         if bulk.state not in (Bulk.State.CHECKING, Bulk.State.PROPOSED):
             raise Refused("This bulk was decided on already.", code="wrong_state")
         numbers = undecided(bulk).values_list("change", flat=True)
-        count = changes.withdraw_all(numbers, actor=actor, clock=clock)
+        count = withdrawals.withdraw_all(numbers, actor=actor, clock=clock)
         _decided(bulk, Bulk.State.WITHDRAWN, actor, clock, "", count, "")
     return Decided(count)
 

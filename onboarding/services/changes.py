@@ -1,12 +1,11 @@
-"""Changes: keep a draft, ask for approval, revise, withdraw, discuss."""
+"""Changes: ask for approval of an intent, revise it, ask again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from onboarding.domain import planner
 from onboarding.domain.credentials import SecretPresence
@@ -14,11 +13,9 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.intents import AnyIntent, EditLayer
 from onboarding.domain.layer_rules import scope_of
 from onboarding.domain.lifecycle import Act, DecisionState, Right, decide
-from onboarding.domain.prose import prose
-from onboarding.models import Change, Comment, Delivery, Event, Fleet, Hub, Participant
+from onboarding.models import Change, Fleet, Hub, Participant
 from onboarding.ports import ChartRenderer, Clock, FleetRepository, SpokeCredentials
 from onboarding.services import (
-    decisions,
     events,
     indexing,
     leaving_guard,
@@ -30,67 +27,11 @@ from onboarding.services import (
     rounds,
     servers,
 )
-from onboarding.services.delivery import deliveries
 from onboarding.services.layouts import layout_of
 from onboarding.services.rights import reach_of, require
-from onboarding.services.tips import tip_after
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-
-def save_draft(
-    *,
-    fleet: Fleet,
-    kind: str,
-    form_data: Mapping[str, Any],
-    actor: User,
-    clock: Clock,
-    draft_id: int | None = None,
-    renderer: ChartRenderer | None = None,
-) -> Change:
-    """Keep what was typed so far, right or wrong, for its author alone; nothing is planned or asked.
-
-    `draft_id` continues a draft of the same author. Raises `Refused` where the actor may not ask for
-    changes, or the draft was asked for approval meanwhile.
-    """
-    require(actor, Right.REQUEST)  # at what place, it says once it is whole
-    labels = {
-        "cluster_name": str(form_data.get("cluster", ""))[:63],
-        "tenant": str(form_data.get("tenant", ""))[:63],
-        "environment": str(form_data.get("environment", ""))[:63],
-    }
-    hub = hub_of(fleet=fleet, name=str(form_data.get("hub", "")))
-    if draft_id is not None:
-        kept = Change.objects.filter(
-            pk=draft_id, requester=actor, state=DecisionState.DRAFT.value
-        ).update(
-            form_data=dict(form_data),
-            hub=hub,
-            revision=F("revision") + 1,
-            updated_at=clock.now(),
-            **labels,
-        )
-        if not kept:
-            raise Refused(
-                "This draft is no longer a draft. Open the change to go on.", code="not_a_draft"
-            )
-        return Change.objects.get(pk=draft_id)
-    with transaction.atomic():
-        change = Change.objects.create(
-            fleet=fleet, hub=hub, kind=kind, form_data=dict(form_data), requester=actor, **labels
-        )
-        Participant.objects.create(change=change, user=actor, role=Participant.Role.AUTHOR)
-    return change
-
-
-def discard_draft(*, change_id: int, actor: User) -> None:
-    """Throw a draft away; only its author can, and only a draft."""
-    deleted, _ = Change.objects.filter(
-        pk=change_id, requester=actor, state=DecisionState.DRAFT.value
-    ).delete()
-    if not deleted:
-        raise Refused("Only a draft of your own can be thrown away.", code="not_a_draft")
 
 
 def submit(
@@ -279,139 +220,6 @@ def resubmit(
         verb="change.resubmitted",
         expected_revision=expected,
     )
-
-
-def withdraw(
-    *,
-    change_id: int,
-    actor: User,
-    clock: Clock,
-    also: Callable[[Change], None] | None = None,
-) -> Change:
-    """Take an open change back; only an author can, and not while its delivery is under way.
-
-    `also` is done in the transaction, at its end. Raises `Refused` with the reason.
-    """
-    with transaction.atomic():
-        withdraw_all([change_id], actor=actor, clock=clock)
-        change = Change.objects.select_related("fleet").get(pk=change_id)
-        if also:
-            also(change)
-    change.refresh_from_db()
-    return change
-
-
-def withdraw_all(change_ids: Iterable[int], *, actor: User, clock: Clock) -> int:
-    """Take many open changes back as `withdraw`, in the caller's transaction; returns how many."""
-    now, reach = clock.now(), reach_of(actor)
-    said: list[Event] = []
-    for part in decisions.locked(change_ids):
-        touched, written = places.touched_by_all(part), decisions.authored(part, actor)
-        for change in part:
-            decide(
-                DecisionState(change.state),
-                Act.WITHDRAW,
-                actor_is_author=change.pk in written,
-                actor_may=reach.at_all(touched[change.pk]),
-            )
-        delivered = Delivery.objects.filter(change__in=part).values_list("change", flat=True)
-        for change in Change.objects.filter(pk__in=set(delivered)):
-            deliveries.stop_before_push(change=change, at=now)
-        decisions.move(
-            part,
-            state=DecisionState.WITHDRAWN.value,
-            decided_at=now,
-            settled_at=now,
-            updated_at=now,
-        )
-        said += (
-            events.unsaved(
-                verb="change.withdrawn",
-                message=f"{actor.get_username()} withdrew the change.",
-                at=now,
-                actor=actor,
-                change=one,
-            )
-            for one in part
-        )
-    events.record_all(said)
-    return len(said)
-
-
-def comment(*, change_id: int, body: str, actor: User, clock: Clock) -> Comment:
-    """Add to the discussion of a change; everyone who may view it may speak."""
-    change = Change.objects.select_related("fleet").get(pk=change_id)
-    require(actor, Right.VIEW, *places.touched_by(change))
-    text = prose(body, field="body", longest=4_000)
-    if not text:
-        raise Refused("Write something first.", field="body", code="required")
-    with transaction.atomic():
-        written = Comment.objects.create(change=change, author=actor, body=text)
-        events.record(
-            verb="change.discussed",
-            message=f"{actor.get_username()} commented.",
-            at=clock.now(),
-            actor=actor,
-            change=change,
-        )
-    return written
-
-
-def replan(
-    *,
-    change: Change,
-    repository: FleetRepository,
-    clock: Clock,
-    renderer: ChartRenderer | None = None,
-) -> Change:
-    """Bring the shown plan of a waiting change to the branch's tip, so that nobody approves an old one.
-
-    The same digest only moves the base commit; another digest replaces the plan, and an event says so.
-    A plan that is refused now is said in `state_note`; the old plan then cannot be approved (no digest).
-    A plan never goes back to an older commit, however old this process's copy of the branch is.
-    """
-    if change.state not in (DecisionState.SUBMITTED.value, DecisionState.LAPSED.value):
-        return change
-    commit = tip_after(change.base_commit, repository=repository)
-    if change.base_commit == commit:
-        return change
-    now = clock.now()
-    try:
-        seen = previews.preview_change(
-            change=change, repository=repository, commit=commit, renderer=renderer
-        )
-    except Refused as refused:
-        Change.objects.filter(pk=change.pk, state=change.state, revision=change.revision).update(
-            plan_digest="", state_note=str(refused), updated_at=now
-        )
-        change.refresh_from_db()
-        return change
-    before = change.plan_digest
-    same = seen.digest == before
-    with transaction.atomic():
-        moved = Change.objects.filter(
-            pk=change.pk,
-            state=change.state,
-            revision=change.revision,
-            base_commit=change.base_commit,
-        ).update(
-            **plan_records.columns(seen.plan),
-            plan_digest=seen.digest,
-            state_note=change.state_note if same else "",
-        )
-        if moved and not same:
-            # The approvals so far were of another plan, and this one may destroy what that one did not.
-            change.refresh_from_db()
-            policies.plan_moved(change, at=now)
-            events.record(
-                verb="change.replanned",
-                message="The fleet's files moved; the plan was made anew and has to be looked at again.",
-                at=now,
-                change=change,
-                detail={"from": before, "to": seen.digest, "commit": commit},
-            )
-    change.refresh_from_db()
-    return change
 
 
 def hub_of(*, fleet: Fleet, name: str) -> Hub | None:

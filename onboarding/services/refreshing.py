@@ -6,7 +6,7 @@ from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import Change, Fleet, Heartbeat
 from onboarding.ports import ChartRenderer, Clock, FleetRepository
-from onboarding.services import changes, indexing, linting
+from onboarding.services import indexing, linting, waiting_plans
 from onboarding.services.delivery import lost_commits
 
 
@@ -30,7 +30,9 @@ def refresh(
             fleet=fleet, state__in=(DecisionState.SUBMITTED.value, DecisionState.LAPSED.value)
         ).select_related("fleet", "requester", "hub")
         for change in waiting:
-            changes.replan(change=change, repository=repository, clock=clock, renderer=renderer)
+            waiting_plans.replan(
+                change=change, repository=repository, clock=clock, renderer=renderer
+            )
     except FleetError as error:
         Fleet.objects.filter(pk=fleet.pk).update(index_problem=str(error))
         return

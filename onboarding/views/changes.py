@@ -16,7 +16,7 @@ from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.models import Change, Delivery
-from onboarding.services import approvals, changes
+from onboarding.services import approvals, changes, discussion, waiting_plans, withdrawals
 from onboarding.services.delivery import deliveries
 from onboarding.views import access, interruptions
 from onboarding.views.change_list_page import change_list_page
@@ -93,7 +93,7 @@ def change_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     return _decided(
         request,
         change,
-        lambda: changes.withdraw(change_id=change.pk, actor=user, clock=wiring.clock()),
+        lambda: withdrawals.withdraw(change_id=change.pk, actor=user, clock=wiring.clock()),
         "Withdrawn. Nothing of it was written.",
     )
 
@@ -139,7 +139,7 @@ def change_comment(request: HttpRequest, pk: int) -> HttpResponse:
     change = access.change_for(request, pk)
     user = access.user_with(request, Right.VIEW)
     try:
-        changes.comment(
+        discussion.comment(
             change_id=change.pk, body=request.POST.get("body", ""), actor=user, clock=wiring.clock()
         )
     except Refused as refused:
@@ -206,7 +206,7 @@ def _at_tip(change: Change) -> Change:
         return change
     try:
         repository = wiring.current_repository(change.fleet)
-        return changes.replan(
+        return waiting_plans.replan(
             change=change, repository=repository, clock=wiring.clock(), renderer=wiring.renderer()
         )
     except FleetError:

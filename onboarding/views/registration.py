@@ -19,7 +19,7 @@ from onboarding.domain.roles import Place
 from onboarding.domain.snapshot import Snapshot
 from onboarding.forms.registration import PIN, RegistrationForm, typed_pins, typed_placement
 from onboarding.models import Change, Cluster
-from onboarding.services import changes, offers, plan_records, previews, repeats
+from onboarding.services import changes, drafts, offers, plan_records, previews, repeats
 from onboarding.services.member_forms import BASE
 from onboarding.views import access, interruptions
 from onboarding.views.numbers import number_in
@@ -114,7 +114,7 @@ def register_draft(request: HttpRequest) -> HttpResponse:
         return redirect("change-detail", change.pk)
     if _is_overtaken(request, change):
         return _refused(request, posted_subject(request), ELSEWHERE)
-    draft = changes.save_draft(
+    draft = drafts.save(
         fleet=cluster.fleet if cluster else access.configured_fleet_for(request),
         kind=Change.Kind.EDIT if cluster else Change.Kind.REGISTER,
         form_data={**plain(request.POST), **(_place_of(cluster) if cluster else {})},
@@ -132,7 +132,7 @@ def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
     user = access.user_with(request, Right.REQUEST)
     change = access.change_for(request, pk)
     try:
-        changes.discard_draft(change_id=change.pk, actor=user)
+        drafts.discard(change_id=change.pk, actor=user)
         messages.success(request, "Draft thrown away.")
     except Refused as refused:
         messages.error(request, str(refused))

@@ -23,7 +23,7 @@ from onboarding.domain.bulk_csv import OPTIONAL, PLACE, read
 from onboarding.domain.errors import Refused
 from onboarding.forms.registration import OPTIONS
 from onboarding.models import Approval, Change, Comment, Event, Fleet
-from onboarding.services import changes
+from onboarding.services import discussion
 from onboarding.views.exports import harmless
 from tests.abuse import corpus, oracles, pages
 from tests.journey import reading
@@ -176,7 +176,7 @@ def test_what_people_write_hides_nothing_and_is_text_in_every_page(place: Place)
     viewer = User.objects.get(username="viewer")
     for text in corpus.sample(14):
         with contextlib.suppress(Refused):
-            changes.comment(change_id=change.pk, body=text, actor=viewer, clock=wiring.clock())
+            discussion.comment(change_id=change.pk, body=text, actor=viewer, clock=wiring.clock())
     kept = list(Comment.objects.values_list("body", flat=True))
     assert len(kept) > 60
     assert all(map(oracles.is_prose, kept))

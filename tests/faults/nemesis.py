@@ -23,7 +23,7 @@ from onboarding.domain.alarms import Alarm
 from onboarding.domain.errors import FleetError
 from onboarding.domain.planner import EditCluster
 from onboarding.models import Change, Cluster, Delivery
-from onboarding.services import changes, refreshing
+from onboarding.services import refreshing, withdrawals
 from tests import repositories
 from tests.engines import Redis
 from tests.faults import invariants
@@ -119,7 +119,7 @@ class Nemesis:
 
     def _withdraw(self) -> None:
         if change := self._one(state__in=("submitted", "approved"), settled_at=None):
-            changes.withdraw(
+            withdrawals.withdraw(
                 change_id=change.pk, actor=self._site.requester, clock=self._site.clock
             )
 

@@ -16,7 +16,7 @@ from django.urls import reverse
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DeliveryState
 from onboarding.models import Change, Delivery, DeliveryAttempt
-from onboarding.services import changes, events
+from onboarding.services import events, withdrawals
 from tests import repositories
 from tests.faults.processes import Site, Worker, at, die, pause
 from tests.stage import COMMITTED, QUEUED, Meddled, delivery_of, member, state_of
@@ -105,13 +105,13 @@ def test_it_fences_a_worker_that_slept_through_its_lease(site: Site) -> None:
     sleeper.wait_until_paused()
     site.lease_ends()
     with pytest.raises(Refused) as refused:
-        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
     assert refused.value.refusals[0].code == "delivery_under_way"
 
     site.work()
     assert state_of(change) == COMMITTED
     with pytest.raises(Refused) as refused:
-        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
     assert refused.value.refusals[0].code == "delivered"
     # Somebody takes the commit away again, so that the sleeper's compare-and-swap would succeed.
     repositories.rewind(site.bare, base)
@@ -169,11 +169,11 @@ def test_it_lets_nobody_wait_for_a_late_arrival_because_a_clock_was_wrong(site: 
     repositories.install_hook(site.bare, "pre-receive", "exit 1")
     assert Worker(site, wrong_clock=7200.0).wait() == 0
     with pytest.raises(Refused) as refused:
-        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
     assert refused.value.refusals[0].code == "delivery_under_way"
     moments_ago = site.clock.now() - timedelta(seconds=16)
     DeliveryAttempt.objects.update(closed_at=moments_ago)  # what the passing of time does
-    changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+    withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
     site.work()
 
     assert site.files() == set()

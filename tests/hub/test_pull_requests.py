@@ -19,7 +19,7 @@ from onboarding.domain.alarms import Alarm
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Change, Delivery, Event, Fleet, PullRequest
-from onboarding.services import changes
+from onboarding.services import withdrawals
 from onboarding.services.delivery import merging
 from onboarding.services.delivery.deliveries import DeliveryReport
 from tests.fakes import FakeQueue
@@ -168,7 +168,7 @@ def test_it_tells_what_was_merged_differently(site: ForgeSite) -> None:
     assert member("spoke-a") in delivery.reason
     assert Event.objects.filter(change=change, verb="delivery.merged_differently").count() == 1
     with pytest.raises(Refused, match="Revert it in Git"):
-        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
 
 
 @pytest.mark.parametrize("how", ["squash", "rebase"])
@@ -200,7 +200,7 @@ def test_whoever_closes_it_rejects_the_change(site: ForgeSite) -> None:
     project = site.on_forge()
     change, request = site.in_review("spoke-a")
     with pytest.raises(Refused, match="Close the pull request on the forge"):
-        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
     project.ask("PATCH", f"/pulls/{request.number}", {"state": "closed"})
     report = site.look()
 
@@ -256,7 +256,7 @@ def test_it_opens_one_request_though_workers_are_killed(site: ForgeSite, meddle:
     assert Worker(site, meddle).wait() == SIGKILLED  # type: ignore[arg-type]
     assert state_of(change)[1] == DeliveryState.PUSHING.value
     with pytest.raises(Refused, match="being written to Git"):
-        changes.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=site.requester, clock=site.clock)
 
     for _ in range(4):  # a forge that is slow costs the worker its lease, and the next one goes on
         site.lease_ends()

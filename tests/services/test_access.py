@@ -41,7 +41,7 @@ from onboarding.models import (
     ServiceToken,
     Webhook,
 )
-from onboarding.services import bulks, changes, indexing, previews, rollouts
+from onboarding.services import bulks, drafts, indexing, previews, rollouts
 from onboarding.services.surveying import Survey
 from tests.people import give
 from tests.roles_table import PEOPLE, table
@@ -105,7 +105,7 @@ class Scene(Stage):
         indexing.index(fleet=self.fleet, repository=self.repository, clock=self.clock)
         self.cluster = Cluster.objects.get(name="spoke-c")
         self.change, self.other = self.submitted("spoke-a"), self.submitted("spoke-b")
-        self.draft = changes.save_draft(
+        self.draft = drafts.save(
             fleet=self.fleet, kind="register", form_data={}, actor=self.requester, clock=self.clock
         )
         self.found = Survey("c", is_built_in=True, layout={"name": "tenants"}, members=0)
@@ -227,7 +227,7 @@ class Scene(Stage):
         return {
             "bulks.approve": {"digest": bulks.digest_of(self.bulk)},
             "bulks.reject": {"digest": bulks.digest_of(self.bulk)},
-            "changes.discard_draft": {"change_id": self.draft.pk},
+            "drafts.discard": {"change_id": self.draft.pk},
             "changes.revise": {"intent": first},
             "changes.submit_planned": {"plan": self._plan()},
             "hub_moves.request": {"credentials": lambda hub: self.secrets},

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.errors import Refused
 from onboarding.models import Change, Comment, Event, Participant
-from onboarding.services import changes, events
+from onboarding.services import changes, discussion, drafts, events, withdrawals
 from tests.stage import Stage, member
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ def code_of(act: Callable[[], object]) -> str:
 
 
 def draft(stage: Stage, actor: User | None = None, draft_id: int | None = None) -> Change:
-    return changes.save_draft(
+    return drafts.save(
         fleet=stage.fleet,
         kind="register",
         form_data=TYPED,
@@ -84,18 +84,18 @@ def test_it_continues_only_an_own_draft_that_is_still_one(stage: Stage) -> None:
     kept = draft(stage)
     other = stage.person("otto", "requester")
     assert code_of(lambda: draft(stage, other, kept.pk)) == "not_a_draft"
-    assert code_of(lambda: changes.discard_draft(change_id=kept.pk, actor=other)) == "not_a_draft"
+    assert code_of(lambda: drafts.discard(change_id=kept.pk, actor=other)) == "not_a_draft"
     assert code_of(lambda: submit(stage, actor=other, draft_id=kept.pk)) == "not_a_draft"
     asked = submit(stage, draft_id=kept.pk)
     assert (asked.pk, asked.state) == (kept.pk, "submitted")
     assert code_of(lambda: draft(stage, draft_id=kept.pk)) == "not_a_draft"
-    discard = lambda: changes.discard_draft(change_id=kept.pk, actor=stage.requester)  # noqa: E731
+    discard = lambda: drafts.discard(change_id=kept.pk, actor=stage.requester)  # noqa: E731
     assert code_of(discard) == "not_a_draft"
     assert Change.objects.get().state == "submitted"
 
 
 def test_it_throws_a_draft_away(stage: Stage) -> None:
-    changes.discard_draft(change_id=draft(stage).pk, actor=stage.requester)
+    drafts.discard(change_id=draft(stage).pk, actor=stage.requester)
     assert (Change.objects.count(), Participant.objects.count()) == (0, 0)
 
 
@@ -192,7 +192,7 @@ def test_it_lets_the_second_of_two_editors_look_again(
 
 def test_it_withdraws_what_is_open_for_its_author(stage: Stage) -> None:
     change = submit(stage)
-    withdraw = lambda who: changes.withdraw(change_id=change.pk, actor=who, clock=stage.clock)  # noqa: E731
+    withdraw = lambda who: withdrawals.withdraw(change_id=change.pk, actor=who, clock=stage.clock)  # noqa: E731
     assert code_of(lambda: withdraw(stage.person("otto", "requester"))) == "not_allowed"
     assert Change.objects.get().state == "submitted"
     after = withdraw(stage.requester)
@@ -231,7 +231,7 @@ def test_it_refuses_a_comment_that_says_nothing_or_too_much(
     change = submit(stage)
 
     def say() -> Comment:
-        return changes.comment(
+        return discussion.comment(
             change_id=change.pk, body=body, actor=stage.approver, clock=stage.clock
         )
 
@@ -241,7 +241,7 @@ def test_it_refuses_a_comment_that_says_nothing_or_too_much(
 
 def test_it_lets_everyone_speak_who_may_look(stage: Stage) -> None:
     change = submit(stage)
-    said = changes.comment(
+    said = discussion.comment(
         change_id=change.pk, body="  Why now?\n", actor=stage.person("vera"), clock=stage.clock
     )
     assert (said.body, said.change) == ("Why now?", change)

@@ -16,7 +16,7 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.planner import EditCluster
 from onboarding.models import Change, Delivery, Event, Fleet, Participant, WriterLease
 from onboarding.ports import CommitRequest
-from onboarding.services import approvals, changes, events, indexing
+from onboarding.services import approvals, events, indexing, withdrawals
 from onboarding.services.delivery import deliveries, writer_lease
 from tests import repositories
 from tests.stage import (
@@ -175,7 +175,7 @@ def test_it_sees_a_cluster_that_people_added_on_another_hub(stage: Stage) -> Non
 def test_it_does_not_write_what_was_withdrawn_in_between(stage: Stage) -> None:
     change, other = stage.approved("spoke-a"), stage.approved("spoke-b")
     stage.repository.before_fetch = lambda: (
-        changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock) and None
+        withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock) and None
     )  # type: ignore[func-returns-value]
     assert stage.deliver().committed == (other.pk,)
     assert state_of(change) == (DecisionState.WITHDRAWN.value, DeliveryState.FAILED.value)
@@ -191,7 +191,7 @@ def test_it_drops_a_batch_that_lost_a_member_after_planning(
     def withdraw_after_build(base: str, request: CommitRequest) -> str:
         built = build(base, request)
         monkeypatch.undo()
-        changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
         return built
 
     monkeypatch.setattr(stage.repository.real, "build", withdraw_after_build)
@@ -411,12 +411,12 @@ def test_it_takes_nothing_back_while_a_push_is_open(
     stage.repository.after_push = kill
     die(stage, monkeypatch)
     with pytest.raises(Refused) as refused:
-        changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
     assert refused.value.refusals[0].code == "delivery_under_way"
     lease_ends(stage)
     stage.deliver()
     with pytest.raises(Refused):
-        changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
     assert state_of(change) == COMMITTED
 
 
@@ -426,10 +426,10 @@ def test_it_takes_nothing_back_while_a_push_may_arrive_late(stage: Stage) -> Non
     stage.deliver()
     assert state_of(change) == QUEUED
     with pytest.raises(Refused) as refused:
-        changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
     assert "may still arrive" in str(refused.value)
     stage.clock.advance(16)
-    changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+    withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
     repositories.remove_hook(stage.bare, "pre-receive")
     stage.clock.advance(60)
     assert stage.deliver() == deliveries.DeliveryReport()

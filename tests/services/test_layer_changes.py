@@ -11,7 +11,7 @@ from onboarding.domain.intents import EditLayer, LayerEdit
 from onboarding.domain.outcome import PATIENCE
 from onboarding.domain.planner import EditCluster
 from onboarding.models import Approval, Change, ClusterStatus, Event, HubWatch, Outcome
-from onboarding.services import changes
+from onboarding.services import changes, waiting_plans
 from onboarding.services.observing import looking, outcomes
 from tests import repositories
 from tests.stage import COMMITTED, LAPSED, Stage, member, state_of
@@ -119,7 +119,7 @@ def test_its_approval_lapses_where_a_cluster_joins_the_layer(layers: Stage) -> N
     layers.human(member("three"), text("three"))()
     layers.deliver()
     assert state_of(change) == LAPSED
-    changes.replan(change=change, repository=layers.repository, clock=layers.clock)
+    waiting_plans.replan(change=change, repository=layers.repository, clock=layers.clock)
     assert [one["cluster"] for one in change.plan["moved"]] == ["one", "three", "two"]
     assert TENANT not in layers.commits()[0]
 
@@ -144,7 +144,7 @@ def test_its_approval_lapses_where_a_cluster_now_says_it_itself(layers: Stage) -
     layers.human(own, 'externalSecret:\n  labels:\n    enable_metrics_server: "false"\n')()
     layers.deliver()
     assert state_of(change) == LAPSED
-    changes.replan(change=change, repository=layers.repository, clock=layers.clock)
+    waiting_plans.replan(change=change, repository=layers.repository, clock=layers.clock)
     assert [one["cluster"] for one in change.plan["moved"]] == ["two"]
 
 

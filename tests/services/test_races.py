@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from onboarding.domain.errors import Refused
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Approval, Change, Cluster, Delivery, Event, WriterLease
-from onboarding.services import approvals, changes, events
+from onboarding.services import approvals, changes, events, withdrawals
 from onboarding.services.delivery import deliveries, lapsing, settling, writer_lease
 from onboarding.services.observing import standings
 from tests import repositories
@@ -66,7 +66,9 @@ def approve(stage: Stage, change: Change, who: Any) -> Callable[[], Approval]:
 
 
 def withdraw(stage: Stage, change: Change) -> Callable[[], Change]:
-    return lambda: changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+    return lambda: withdrawals.withdraw(
+        change_id=change.pk, actor=stage.requester, clock=stage.clock
+    )
 
 
 def test_it_lets_one_of_many_approvers_decide(stage: Stage) -> None:

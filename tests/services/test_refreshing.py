@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from onboarding.models import Change, Cluster, Event, Heartbeat
-from onboarding.services import changes, indexing, refreshing
+from onboarding.services import indexing, refreshing, waiting_plans
 from tests import repositories
 from tests.stage import Stage, member
 
@@ -113,7 +113,10 @@ def test_a_copy_that_is_older_brings_neither_a_plan_nor_the_index_back(stage: St
     refresh(stage)
     change.refresh_from_db()
     digest, newest = change.plan_digest, change.base_commit
-    assert changes.replan(change=change, repository=other, clock=stage.clock).base_commit == newest
+    assert (
+        waiting_plans.replan(change=change, repository=other, clock=stage.clock).base_commit
+        == newest
+    )
     assert change.plan_digest == digest
     assert not Event.objects.filter(verb="change.replanned").exists()
 

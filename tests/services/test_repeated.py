@@ -13,7 +13,7 @@ from onboarding import tasks, wiring
 from onboarding.domain.errors import Refused, Transient
 from onboarding.domain.tokens import Verb
 from onboarding.models import Change, Event, IdempotencyKey, ServiceAccount
-from onboarding.services import changes, repeated, service_tokens
+from onboarding.services import changes, repeated, service_tokens, withdrawals
 from tests.services.test_races import at_once
 from tests.stage import Stage
 
@@ -164,7 +164,7 @@ def test_it_forgets_old_keys_but_never_that_of_an_open_change(
     assert set(keys) == {"k", "new"}
     assert ask(stage, account).body == answer.body, "people may still decide on it"
 
-    changes.withdraw(change_id=change.pk, actor=account.user, clock=stage.clock)
+    withdrawals.withdraw(change_id=change.pk, actor=account.user, clock=stage.clock)
     monkeypatch.setattr(wiring, "clock", lambda: stage.clock)
     monkeypatch.setattr(wiring, "queue", lambda: stage.queue)
     tasks.sweep()

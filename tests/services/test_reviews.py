@@ -20,7 +20,7 @@ from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.domain.policy import Rule
 from onboarding.domain.reviews import CheckFacts, CheckState, PullRequestFacts, PullRequestState
 from onboarding.models import Change, Delivery, Fleet, PullRequest
-from onboarding.services import changes, configuration, policies, stopping
+from onboarding.services import configuration, policies, stopping, withdrawals
 from onboarding.services.delivery import deliveries
 from tests import repositories
 from tests.fakes import FakeQueue
@@ -163,7 +163,7 @@ def test_it_waits_for_a_forge_that_is_away(stage: ReviewStage) -> None:
     assert state_of(change) == PUSHING, "the branch may be there, so nothing is taken back"
     assert delivery_of(change).reason == "The forge cannot be reached."
     with pytest.raises(Refused, match="being written"):
-        changes.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
+        withdrawals.withdraw(change_id=change.pk, actor=stage.requester, clock=stage.clock)
     stage.forge.failing = None
     stage.look()
     assert state_of(change) == IN_REVIEW

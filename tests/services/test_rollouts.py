@@ -36,6 +36,7 @@ from onboarding.services import (
     rollout_undo,
     rollout_verbs,
     rollouts,
+    withdrawals,
 )
 from onboarding.services.rollouts import Asked
 from tests import repositories
@@ -607,7 +608,7 @@ def test_it_is_not_approved_by_who_asked_nor_as_another_plan(fleet: Waves) -> No
     ):
         with pytest.raises(Refused):
             approve(actor, seen)
-    changes.withdraw(
+    withdrawals.withdraw(
         change_id=Change.objects.earliest("pk").pk,
         actor=fleet.stage.requester,
         clock=fleet.stage.clock,
