@@ -17,7 +17,14 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.rollout import RolloutForm
 from onboarding.models import Fleet, Rollout
-from onboarding.services import policies, rollout_undo, rollout_verbs, rollouts, scope
+from onboarding.services import (
+    policies,
+    rollout_decisions,
+    rollout_undo,
+    rollout_verbs,
+    rollouts,
+    scope,
+)
 from onboarding.services.approvals import Decided
 from onboarding.services.rollouts import Proposal
 from onboarding.views import access
@@ -130,7 +137,7 @@ def rollout_approve(request: HttpRequest, pk: int) -> HttpResponse:
     return _decided(
         request,
         rollout,
-        lambda: rollouts.approve(
+        lambda: rollout_decisions.approve(
             rollout_id=rollout.pk,
             actor=user,
             clock=wiring.clock(),
@@ -149,7 +156,7 @@ def rollout_reject(request: HttpRequest, pk: int) -> HttpResponse:
     return _decided(
         request,
         rollout,
-        lambda: rollouts.reject(
+        lambda: rollout_decisions.reject(
             rollout_id=rollout.pk, actor=user, clock=wiring.clock(), **said(request)
         ),
         "The rollout is rejected: {} clusters stay as they are.",

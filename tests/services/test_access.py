@@ -231,8 +231,8 @@ class Scene(Stage):
             "changes.revise": {"intent": first},
             "changes.submit_planned": {"plan": self._plan()},
             "hub_moves.request": {"credentials": lambda hub: self.secrets},
-            "rollouts.approve": {"digest": rollouts.digest_of(self.rollout)},
-            "rollouts.reject": {"digest": rollouts.digest_of(self.rollout)},
+            "rollout_decisions.approve": {"digest": rollouts.digest_of(self.rollout)},
+            "rollout_decisions.reject": {"digest": rollouts.digest_of(self.rollout)},
             "service_tokens.issue": {"name": "pipeline"},
         }.get(name, {})
 

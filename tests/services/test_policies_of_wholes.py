@@ -8,7 +8,7 @@ import pytest
 
 from onboarding.domain.errors import Refused
 from onboarding.models import Change, Delivery, Event, Rollout
-from onboarding.services import rollouts
+from onboarding.services import rollout_decisions, rollouts
 from tests import repositories
 from tests.services.test_policies import Ruled
 from tests.services.test_rollouts import Waves
@@ -22,7 +22,7 @@ def stage(tmp_path: Path) -> Ruled:
 
 
 def approve_rollout(stage: Ruled, rollout: Rollout, who: object) -> object:
-    return rollouts.approve(
+    return rollout_decisions.approve(
         rollout_id=rollout.pk,
         digest=rollouts.digest_of(rollout),
         actor=who,  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def test_a_rollout_that_is_rejected_leaves_no_row_approved(stage: Ruled) -> None
     one = Change.objects.order_by("pk").first()
     assert one is not None
     stage.approves(one, stage.second)
-    rollouts.reject(
+    rollout_decisions.reject(
         rollout_id=rollout.pk,
         digest=rollouts.digest_of(rollout),
         actor=stage.lead,

@@ -31,6 +31,7 @@ from onboarding.services import (
     changes,
     indexing,
     refreshing,
+    rollout_decisions,
     rollout_guard,
     rollout_steps,
     rollout_undo,
@@ -103,7 +104,7 @@ class Waves:
         )
 
     def approve(self, rollout: Rollout) -> Rollout:
-        rollouts.approve(
+        rollout_decisions.approve(
             rollout_id=rollout.pk,
             digest=rollouts.digest_of(rollout),
             actor=self.stage.approver,
@@ -330,7 +331,7 @@ def test_a_finished_rollout_is_taken_back_by_one_that_is_approved_as_others(flee
         fleet.tick()
     assert fleet.moved() == set(fleet.names), "nobody has approved it"
     with pytest.raises(Refused, match="may not approve"):
-        rollouts.approve(
+        rollout_decisions.approve(
             rollout_id=back.pk,
             digest=rollouts.digest_of(back),
             actor=fleet.stage.requester,
@@ -579,7 +580,7 @@ def test_a_plan_that_moves_while_it_is_compared_is_not_approved(
 
     monkeypatch.setattr(rollouts, "digest_of", compared)
     with pytest.raises(Refused):
-        rollouts.approve(
+        rollout_decisions.approve(
             rollout_id=rollout.pk,
             digest=seen,
             actor=fleet.stage.approver,
@@ -593,7 +594,7 @@ def test_it_is_not_approved_by_who_asked_nor_as_another_plan(fleet: Waves) -> No
     digest = rollouts.digest_of(rollout)
 
     def approve(actor: Any, digest: str) -> None:
-        rollouts.approve(
+        rollout_decisions.approve(
             rollout_id=rollout.pk,
             digest=digest,
             actor=actor,
@@ -622,7 +623,7 @@ def test_it_is_not_approved_by_who_asked_nor_as_another_plan(fleet: Waves) -> No
 
 def test_it_ends_where_it_is_rejected(fleet: Waves) -> None:
     rollout = fleet.request()
-    rollouts.reject(
+    rollout_decisions.reject(
         rollout_id=rollout.pk,
         digest=rollouts.digest_of(rollout),
         actor=fleet.stage.approver,
