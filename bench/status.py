@@ -27,7 +27,7 @@ from typing import Any
 from bench.goals import Goals
 from bench.streaming_hub import COMPONENTS, HUB, StreamingHub, cluster_name
 
-PAGE_MS, PAGE_KB, ROUNDS = 50.0, 100.0, 60
+PAGE_MS, PAGE_KB, ROUNDS = 50.0, 100.0, 200
 TENANTS = 40
 _TICKS = os.sysconf("SC_CLK_TCK")
 

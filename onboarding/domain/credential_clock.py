@@ -90,7 +90,7 @@ def credential_clock(facts: CredentialFacts, now: datetime) -> CredentialClock:
         return CredentialClock(
             CredentialState.DELETING,
             f"{facts.detail} The hub keeps what it fetched; nothing new can be fetched.",
-            "Restore the secret (aws secretsmanager restore-secret), or offboard the cluster.",
+            "The command is aws secretsmanager restore-secret. If the cluster shall go, offboard it.",
         )
     if facts.presence is SecretPresence.ABSENT:
         return CredentialClock(
