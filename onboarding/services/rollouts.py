@@ -1,4 +1,4 @@
-"""Rollouts: plan one, ask for it. Decisions are in `rollout_decisions`; what moves it, in `rollout_steps` and `rollout_verbs`."""
+"""Rollouts: plan one, ask for it. What decides on it is in `rollout_decisions`, what moves it in `rollout_steps`."""
 
 from __future__ import annotations
 
