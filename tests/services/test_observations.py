@@ -791,6 +791,71 @@ def test_it_notices_that_the_controller_of_one_shard_is_away(
     assert ClusterStatus.objects.get(name="b").untried_since is None
 
 
+def test_it_judges_each_event_by_the_controller_that_is_away(
+    watch: Watch, clock: FakeClock
+) -> None:
+    """Not some seconds later: what is written while the controller is away is stale at once."""
+    reader = FakeHub()
+    listing = list_applications(watch, reader, clock)
+
+    def hear(name: str, cluster: str, version: int) -> str:
+        item = application(name, str(version))
+        item["spec"]["destination"]["name"] = cluster
+        item["status"]["reconciledAt"] = clock.now().isoformat()
+        observations.apply_events(
+            watch=watch, listing=listing, events=[event(HubEventType.MODIFIED, item)], clock=clock
+        )
+        return ApplicationStatus.objects.get(name=name).verdict
+
+    def look(seconds: float, **tried: datetime) -> None:
+        clock.advance(seconds)
+        known = [replace(registered(name), connected_at=at) for name, at in tried.items()]
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=known), clock=clock)
+
+    look(0, a=START, b=START)
+    assert [hear("dns-a", "a", 6), hear("dns-b", "b", 7)] == ["healthy", "healthy"]
+    # Its shard's controller, then that of all.
+    look(120, a=clock.now() + timedelta(seconds=120), b=START)
+    assert [hear("dns-a", "a", 8), hear("dns-b", "b", 9)] == ["healthy", "stale"]
+    assert ApplicationStatus.objects.get(name="dns-b").healthy_at is not None
+    again = observations.claim(hub=Hub.objects.get(), holder="watcher-1", clock=clock)
+    assert again is not None
+    watch = again
+    listing = list_applications(watch, reader, clock)
+    assert hear("dns-b", "b", 10) == "stale", "a watcher that begins knows it too"
+    look(120, a=START + timedelta(seconds=120), b=START)
+    assert [hear("dns-a", "a", 11), hear("dns-b", "b", 12)] == ["stale", "stale"]
+    look(5, a=clock.now(), b=clock.now())
+    assert [hear("dns-a", "a", 13), hear("dns-b", "b", 14)] == ["healthy", "healthy"]
+
+
+def test_it_reads_quiet_objects_anew_after_an_upgrade(
+    watch: Watch, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of the same version says what the code before made of it, until it is made anew."""
+    reader = FakeHub()
+    for name in "abc":
+        reader.put(HubKind.APPLICATIONS, application(name))
+    list_applications(watch, reader, clock)
+
+    def old_facts() -> None:
+        ApplicationStatus.objects.update(facts={}, verdict="degraded")
+
+    def verdicts() -> set[str]:
+        rows = ApplicationStatus.objects.all()
+        return {f"{row.verdict} {row.facts.get('operation_phase')}" for row in rows}
+
+    old_facts()
+    list_applications(watch, reader, clock)
+    assert verdicts() == {"degraded None"}, "as long as it is the same code, nothing is written"
+    monkeypatch.setattr(observations, "READING", "of the next version")
+    list_applications(watch, reader, clock)
+    assert verdicts() == {"healthy Succeeded"}
+    old_facts()
+    list_applications(watch, reader, clock)
+    assert verdicts() == {"degraded None"}, "once is enough"
+
+
 def test_it_gives_a_new_or_paused_cluster_its_time(watch: Watch, clock: FakeClock) -> None:
     paused = replace(
         registered("paused"),

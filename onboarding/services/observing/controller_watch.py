@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from onboarding.domain.applications import moment
 from onboarding.domain.labels import SKIP_RECONCILE, is_paused
 from onboarding.models import ClusterStatus, HubWatch
 from onboarding.ports import RegisteredCluster
 from onboarding.services.observing.hub_text import as_map
+from onboarding.services.observing.watches import Watch
 
 PART = "controller"
 PATIENCE = timedelta(seconds=90)
@@ -40,14 +42,27 @@ class Silence:
         return self.whole or self.clusters.get(cluster_name)
 
 
-def silence_of(*, hub_id: int, now: datetime) -> Silence:
-    """What the rows say of a hub's controllers; an Argo CD that is away for long says nothing of them."""
-    kinds = as_map(HubWatch.objects.filter(hub_id=hub_id).values_list("kinds", flat=True).first())
+ALL_TRIED = Silence()
+
+
+def silence_of(watch: Watch, kinds: Mapping[str, Any], now: datetime) -> Silence:
+    """What is known of a hub's controllers; an Argo CD that is away for long says nothing of them.
+
+    `kinds` is what the hub's row says of its parts.
+    """
     times = [moment(as_map(kinds.get(part)).get("problem_since")) for part in (PART, "clusters")]
     whole = min((at for at in times if at and now - at >= PATIENCE), default=None)
-    rows = ClusterStatus.objects.filter(hub_id=hub_id, untried_since__isnull=False)
-    clusters = {name: at for name, at in rows.values_list("name", "untried_since") if at}
-    return Silence(whole, clusters)
+    if watch.untried.clusters is None:
+        remember(watch)
+    return Silence(whole, watch.untried.clusters or {})
+
+
+def remember(watch: Watch) -> None:
+    """Read which clusters are not tried; only the holder of the watch writes that."""
+    rows = ClusterStatus.objects.filter(hub_id=watch.hub_id, untried_since__isnull=False)
+    watch.untried.clusters = {
+        name: at for name, at in rows.values_list("name", "untried_since") if at
+    }
 
 
 def newest(found: Iterable[RegisteredCluster]) -> datetime | None:

@@ -5,18 +5,24 @@ An object that cannot be read becomes a row that says so.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from onboarding.domain import applications, sync
 from onboarding.domain.applications import moment
 from onboarding.domain.live_sets import RESOURCES_FINALIZER
 from onboarding.domain.sync import ApplicationFacts, VerdictState, application_facts
 from onboarding.models import ApplicationStatus, HubObject
 from onboarding.ports import HubKind
+from onboarding.services.observing import verdicts
+from onboarding.services.observing.controller_watch import ALL_TRIED, Silence
 from onboarding.services.observing.hub_text import as_list, as_map, clean, text
 from onboarding.services.observing.verdicts import UNREADABLE, conclude
 
@@ -25,16 +31,27 @@ _SET_PARTS = ("goTemplate", "generators", "template", "templatePatch", "syncPoli
 _FACTS_BYTES = 128 * 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 Row = ApplicationStatus | HubObject
+READING = hashlib.sha256(
+    b"".join(
+        Path(str(code.__file__)).read_bytes()
+        for code in (applications, sync, verdicts, sys.modules[__name__])
+    )
+).hexdigest()[:16]
+"""How rows are made of what a hub says: another one after an upgrade that reads or judges otherwise.
+
+A quiet object does not say anything new by itself, and its row would stay as it was made before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every row of a batch shares."""
+    """What every row of a batch shares; `silence` says which Applications are not compared any more."""
 
     hub_id: int
     kind: HubKind
     generation: int
     now: datetime
+    silence: Silence = ALL_TRIED
 
 
 def row_for(
@@ -44,9 +61,6 @@ def row_for(
 
     `servers` maps the API address that an Application may name to its cluster's name.
     """
-    make: Callable[[Context, Mapping[str, Any], Any, Mapping[str, Any]], Row] = (
-        _application if context.kind is HubKind.APPLICATIONS else _other
-    )
     seen = {
         "hub_id": context.hub_id,
         "uid": uid,
@@ -55,12 +69,11 @@ def row_for(
         "seen_at": context.now,
     }
     try:
-        row = make(context, item, old, seen)
+        if context.kind is HubKind.APPLICATIONS:
+            return _application(context, item, old, seen, servers)
+        return _other(context, item, old, seen)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-        row = _set_aside(context, item, old, seen)
-    if isinstance(row, ApplicationStatus):
-        row.cluster_name = servers.get(row.cluster_name, row.cluster_name)
-    return row
+        return _set_aside(context, item, old, seen)
 
 
 def uid_of(item: Mapping[str, Any]) -> str:
@@ -76,17 +89,23 @@ def version_of(item: Mapping[str, Any]) -> str:
 
 
 def _application(
-    context: Context, item: Mapping[str, Any], old: Any, seen: Mapping[str, Any]
+    context: Context,
+    item: Mapping[str, Any],
+    old: Any,
+    seen: Mapping[str, Any],
+    servers: Mapping[str, str],
 ) -> ApplicationStatus:
     facts = application_facts(item, seen_at=context.now)
     labels = as_map(as_map(item.get("metadata")).get("labels"))
     commits = [one for one in facts.revisions if _COMMIT.fullmatch(one)]
     revision = text(next(iter(commits or facts.revisions), ""), 120)
+    cluster = text(facts.destination, 253)
+    cluster = servers.get(cluster, cluster)
     # All columns are named: a default costs Django more than a value.
     row = ApplicationStatus(
         **seen,
         name=text(facts.name, 253),
-        cluster_name=text(facts.destination, 253),
+        cluster_name=cluster,
         component=text(labels.get("fleet/component") or facts.application_set, 120),
         application_set=text(facts.application_set, 253),
         sync=text(facts.sync, 20),
@@ -100,7 +119,7 @@ def _application(
         synced_at=old.synced_at if old and old.revision == revision else None,
         healthy_at=old.healthy_at if old else None,
     )
-    conclude(row, facts, now=context.now)
+    conclude(row, facts, now=context.now, untried_since=context.silence.of(cluster))
     return row
 
 

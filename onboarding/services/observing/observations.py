@@ -39,7 +39,7 @@ from onboarding.services.observing import controller_watch, registered_clusters,
 from onboarding.services.observing import observation_rows as rows
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
-from onboarding.services.observing.object_rows import Context, uid_of, version_of
+from onboarding.services.observing.object_rows import READING, Context, uid_of, version_of
 from onboarding.services.observing.upserts import tidy, upsert
 from onboarding.services.observing.watches import (
     LEASE,
@@ -113,11 +113,9 @@ def list_kind(
             resource_version = resource_version or page.resource_version
             with writing(watch) as row:
                 _same_hub(row, identity)
-                known = text(as_map(row.kinds.get(kind.value)).get("resource_version"))
-                if rows.older(resource_version, known):
-                    # Restored from a backup: the versions that we know mean something else now.
+                if not token and _means_something_else(row, kind, resource_version):
                     rows.rows_of(watch.hub_id, kind).update(resource_version="")
-                context = _context(watch, kind, generation, clock.now())
+                context = _context(watch, row, kind, generation, clock.now())
                 stored = rows.store(context, page.items, ordered=False)
             moved |= stored.clusters
             count, unreadable = count + len(page.items), unreadable + stored.unreadable
@@ -137,6 +135,7 @@ def list_kind(
         row.kinds[kind.value] = {
             "resource_version": resource_version,
             "generation": generation,
+            "reading": READING,
             "listed_at": now.isoformat(),
             "count": count,
             "unreadable": unreadable,
@@ -175,7 +174,7 @@ def apply_events(
         if kept.get("generation") != listing.generation:
             raise ListExpired(f"The hub {watch.hub_name} was listed anew.")
         now = clock.now()
-        context = _context(watch, listing.kind, listing.generation, now)
+        context = _context(watch, row, listing.kind, listing.generation, now)
         moved = frozenset[str]()
         for gone, batch in _runs(events):
             if gone:
@@ -221,6 +220,7 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
         for start in range(0, len(gone), _AT_ONCE):
             ClusterStatus.objects.filter(pk__in=gone[start : start + _AT_ONCE]).delete()
         row.clusters_seen_at = now
+        controller_watch.remember(watch)
         controller_watch.hear(row, tried, now)
         _heard(row, "clusters", now)
     watch.moved.add({*news.moved, *news.gone.values(), *(each.name for each in news.new)})
@@ -250,8 +250,9 @@ def judge_again(*, watch: Watch, clock: Clock) -> int:
     A verdict changes by time alone: a health becomes believable some seconds after a sync, and a
     hub, an Argo CD or an application controller that is silent makes what it said stale.
     """
-    heard, now, after, count = heard_at(hub_id=watch.hub_id), clock.now(), 0, 0
-    silence = controller_watch.silence_of(hub_id=watch.hub_id, now=now)
+    kinds, now, after, count = _kinds(watch.hub_id), clock.now(), 0, 0
+    heard = _seen_at(kinds, HubKind.APPLICATIONS.value)
+    silence = controller_watch.silence_of(watch, kinds, now)
     all_rows = verdicts.that_time_may_change(
         hub_id=watch.hub_id, now=now, heard_at=heard, silence=silence
     )
@@ -287,8 +288,15 @@ def was_seen(*, hub_id: int) -> bool:
 
 def heard_at(*, hub_id: int, part: str = HubKind.APPLICATIONS.value) -> datetime | None:
     """When the hub was last heard of in one part, also where it had nothing new to say."""
-    kinds = HubWatch.objects.filter(hub_id=hub_id).values_list("kinds", flat=True).first()
-    return moment(as_map(as_map(kinds).get(part)).get("seen_at"))
+    return _seen_at(_kinds(hub_id), part)
+
+
+def _kinds(hub_id: int) -> Mapping[str, Any]:
+    return as_map(HubWatch.objects.filter(hub_id=hub_id).values_list("kinds", flat=True).first())
+
+
+def _seen_at(kinds: Mapping[str, Any], part: str) -> datetime | None:
+    return moment(as_map(kinds.get(part)).get("seen_at"))
 
 
 def _begin(watch: Watch, identity: str, version: str) -> int:
@@ -308,8 +316,17 @@ def _same_hub(row: HubWatch, identity: str) -> None:
         raise ListExpired("Another hub answers at this address now.")
 
 
-def _context(watch: Watch, kind: HubKind, generation: int, now: datetime) -> Context:
-    return Context(watch.hub_id, kind, generation, now)
+def _means_something_else(row: HubWatch, kind: HubKind, resource_version: str) -> bool:
+    """Whether rows of the versions that we know are to be made anew: the hub was restored from a
+    backup, or we read its objects otherwise since an upgrade."""
+    known = as_map(row.kinds.get(kind.value))
+    restored = rows.older(resource_version, text(known.get("resource_version")))
+    return restored or known.get("reading") != READING
+
+
+def _context(watch: Watch, row: HubWatch, kind: HubKind, generation: int, now: datetime) -> Context:
+    silence = controller_watch.silence_of(watch, row.kinds, now)
+    return Context(watch.hub_id, kind, generation, now, silence)
 
 
 def _heard(row: HubWatch, part: str, now: datetime) -> None:

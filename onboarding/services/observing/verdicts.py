@@ -18,12 +18,11 @@ from onboarding.domain.sync import (
     verdict,
 )
 from onboarding.models import ApplicationStatus
-from onboarding.services.observing.controller_watch import Silence
+from onboarding.services.observing.controller_watch import ALL_TRIED, Silence
 from onboarding.services.observing.hub_text import text
 from onboarding.services.observing.upserts import upsert
 
 UNREADABLE = "What the hub says of this object could not be read or stored. Look at it on the hub."
-ALL_TRIED = Silence()
 _UNTRIED = "Argo CD's application controller has shown no sign of life for its cluster since"
 STALE_AFTER = timedelta(minutes=3)
 """How long an observation counts: several times the longest silence of a watch that works."""

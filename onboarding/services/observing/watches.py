@@ -7,10 +7,10 @@ was paused meanwhile from writing anything more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from django.db import transaction
@@ -49,6 +49,16 @@ class Moved:
             return taken
 
 
+@dataclass(slots=True)
+class Untried:
+    """The clusters that their application controller does not try, and since when; None: not read yet.
+
+    Kept beside the rows, so that each event is judged by it without asking for it.
+    """
+
+    clusters: Mapping[str, datetime] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """The right to write down what one hub says, as long as its fence is the newest."""
@@ -58,6 +68,7 @@ class Watch:
     holder: str
     fence: int
     moved: Moved = field(default_factory=Moved, compare=False)
+    untried: Untried = field(default_factory=Untried, compare=False)
 
 
 def claim(*, hub: Hub, holder: str, clock: Clock) -> Watch | None:
