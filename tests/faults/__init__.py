@@ -127,6 +127,9 @@ F29 clocks that jump
     test_workers.py::test_it_does_not_wait_for_hours_because_a_clock_was_wrong
     test_workers.py::test_it_lets_nobody_wait_for_a_late_arrival_because_a_clock_was_wrong
     test_branch.py::test_it_alarms_whatever_time_a_worker_wrote_down
+An offboarding killed at each of its steps (`./fleet test hub`)
+    ../hub/test_offboarding_interrupted.py::test_it_keeps_what_runs_through_every_interruption
+    ../hub/test_offboarding_interrupted.py::test_it_takes_a_distributed_spoke_away_through_every_interruption
 All at once, by chance, from a seed
     test_nemesis.py::test_it_holds_its_promises_whatever_fails
 Two changes of one batch that collide

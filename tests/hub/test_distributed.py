@@ -150,14 +150,19 @@ class World:
 def world(fleet: Fleet) -> Iterator[World]:
     """The fleet takes the two public charts from loopback; all else is as it is shipped."""
     with charts.served() as url, kubelet(fleet.hub) as running:
-        operator = "webhook:\n  create: false\ncertController:\n  create: false\n"
-        files: dict[str, str | None] = {
-            VERSIONS: charts.use((fleet.work / VERSIONS).read_text(), url),
-            OPERATOR_VALUES: (fleet.work / OPERATOR_VALUES).read_text() + operator,
-        }
-        fleet.commit(files, "Take the charts from this machine")
-        fleet.refresh(f"bootstrap-fleet-{fleet.name}")
+        take_charts_from(fleet, url)
         yield World(fleet, fleet.hub.new_spoke("spoke-own"), running)
+
+
+def take_charts_from(fleet: Fleet, url: str) -> None:
+    """What makes a spoke manage itself comes from this address instead of the public ones."""
+    operator = "webhook:\n  create: false\ncertController:\n  create: false\n"
+    files: dict[str, str | None] = {
+        VERSIONS: charts.use((fleet.work / VERSIONS).read_text(), url),
+        OPERATOR_VALUES: (fleet.work / OPERATOR_VALUES).read_text() + operator,
+    }
+    fleet.commit(files, "Take the charts from this machine")
+    fleet.refresh(f"bootstrap-fleet-{fleet.name}")
 
 
 def test_it_makes_a_spoke_manage_itself(

@@ -61,13 +61,18 @@ def says(house: House, cluster: str, *words: str, seconds: float = 120) -> None:
         raise
 
 
-def leave(house: House, cluster: str, workloads: str) -> None:
-    """Asked for by one person with the name typed, and approved by another one, once."""
+def ask_to_leave(house: House, cluster: str, workloads: str) -> int:
+    """Asked for by one person with the name typed; returns the change's number."""
     requester = house.product.person("requester")
     path = f"/clusters/{house.fleet.name}/{cluster}/offboard/?workloads={workloads}"
     answer = requester.send(path, {CONFIRM: cluster}, having=CONFIRM)
     assert "/changes/" in answer.url, text_of(answer.text)
-    house.product.approve(int(answer.url.rstrip("/").rpartition("/")[2]))
+    return int(answer.url.rstrip("/").rpartition("/")[2])
+
+
+def leave(house: House, cluster: str, workloads: str) -> None:
+    """Asked for by one person, and approved by another one, once."""
+    house.product.approve(ask_to_leave(house, cluster, workloads))
 
 
 def files(house: House) -> dict[str, str]:
