@@ -213,8 +213,11 @@ class HubReader(Protocol):
         """
         ...
 
-    def ask_application_set_to_look(self, name: str) -> None:
-        """Set Argo CD's refresh annotation on one ApplicationSet, so that it reads Git at once."""
+    def ask_application_set_to_look(self, name: str) -> str:
+        """Set Argo CD's refresh annotation on one ApplicationSet, so that it reads Git at once.
+
+        Returns the resource version of the set that carries it.
+        """
         ...
 
     def identity(self) -> str:

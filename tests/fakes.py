@@ -377,9 +377,10 @@ class FakeHub:
         self._fail()
         return self.complaints.get((kind, name), "")
 
-    def ask_application_set_to_look(self, name: str) -> None:
+    def ask_application_set_to_look(self, name: str) -> str:
         self._fail()
         self.asked.append(name)
+        return str(self.latest)
 
     def identity(self) -> str:
         self._fail()

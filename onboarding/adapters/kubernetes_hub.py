@@ -19,9 +19,8 @@ from onboarding.adapters.hub_access import HubAccess
 from onboarding.adapters.kubernetes_objects import read_event, read_page
 from onboarding.adapters.kubernetes_transport import KubernetesTransport, Query, as_map
 from onboarding.domain.errors import Refusal, Refused, Transient
+from onboarding.domain.live_sets import REFRESH_ANNOTATION
 from onboarding.ports import HubEvent, HubEventType, HubKind, HubPage
-
-REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
 
 _ARGO = "argoproj.io/v1alpha1"
 _EXTERNAL_SECRETS = "external-secrets.io/v1"
@@ -120,21 +119,23 @@ class KubernetesHub:
         newest = max(events, key=_said_at, default=None)
         return str(newest.get("message") or "") if newest else ""
 
-    def ask_application_set_to_look(self, name: str) -> None:
+    def ask_application_set_to_look(self, name: str) -> str:
         """Set the refresh annotation on one ApplicationSet; Argo CD removes it when it has looked.
 
         Its value is the time of asking: Argo CD looks whenever the annotation changes, and leaves it
         where the set failed, so that the same value again would be no change and no look.
         Source: Argo CD 3.2's ApplicationSet controller (`shouldRequeueForApplicationSet`).
-        Raises `Refused` where there is no such ApplicationSet or the right to patch is missing.
+        Returns the version of the set that carries the request. Raises `Refused` where there is no
+        such ApplicationSet or the right to patch is missing.
         """
         asked = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._api.json(
+        answer = self._api.json(
             "PATCH",
             f"{self._path(HubKind.APPLICATION_SETS)}/{quote(name, safe='')}",
             doing=f"patch {_resource(HubKind.APPLICATION_SETS)} {name}",
             body={"metadata": {"annotations": {REFRESH_ANNOTATION: asked}}},
         )
+        return str(as_map(answer.get("metadata")).get("resourceVersion") or "")
 
     def identity(self) -> str:
         """The UID of Argo CD's namespace: another one is another hub, or one that was made anew.

@@ -18,9 +18,9 @@ from onboarding.demo.hub_objects import Act, Stage
 from onboarding.demo.hub_sources import DatedSnapshot, Secrets
 from onboarding.demo.hub_store import ObjectStore
 from onboarding.demo.hub_world import NOTHING, WantedApplication, WantedMember, WorldReader
+from onboarding.domain.live_sets import REFRESH_ANNOTATION
 
 POLL_SECONDS = 20.0
-REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
 HUB_SERVER = "https://kubernetes.default.svc"
 # Seconds of a sync at normal speed: until it begins, and until it is applied.
 _BEGIN, _APPLIED = 1.0, 2.5

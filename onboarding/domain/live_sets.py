@@ -18,6 +18,9 @@ from onboarding.domain.releases import group_asked_for
 from onboarding.domain.selectors import Match, application_set_match, label_keys
 from onboarding.domain.snapshot import SnapshotFile
 
+REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
+"""Asks an ApplicationSet to look at Git; its controller takes it away when it has looked."""
+
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 """Argo CD deletes what an Application deployed where the Application carries it (or a variant of it)."""
 

@@ -101,6 +101,8 @@ def _committed(facts: Facts, _now: datetime) -> Why:
 def _noticed(facts: Facts, now: datetime) -> Why:
     if facts.registration_problem:
         return _stopped_registration(facts)
+    if facts.sets_silent_since is not None:
+        return _silent_sets(facts)
     if facts.committed_at is None:
         return Why(StepState.WAITING, "The hub has not noticed it in Git yet.")
     due = facts.committed_at + facts.poll_interval
@@ -128,6 +130,15 @@ def _noticed(facts: Facts, now: datetime) -> Why:
         f"No webhook told the hub. By its own polls of Git it notices within {duration(due - now)}, "
         f"by {_clock(due)} at the latest.",
         "Wait for it, or let the Git host call Argo CD's webhook, which makes it look at once.",
+    )
+
+
+def _silent_sets(facts: Facts) -> Why:
+    """The controller that makes Applications of what is in Git is away: all that is new waits for it."""
+    return Why(
+        StepState.WAITING,
+        f"Argo CD's ApplicationSet controller is not running, or does not get to its work. {facts.sets_problem}",
+        "Look at argocd-applicationset-controller on the hub; what waits for it goes on by itself then.",
     )
 
 
@@ -230,6 +241,8 @@ def _sets(number: int) -> str:
 def _matched(facts: Facts, _now: datetime) -> Why:
     if facts.set_problems:
         return _set_problem(facts)
+    if facts.sets_silent_since is not None and not facts.matched:
+        return _silent_sets(facts)
     if facts.matched is None:
         return Why(StepState.WAITING, "Which ApplicationSets select it has not been observed yet.")
     return Why(
@@ -243,6 +256,8 @@ def _applications(facts: Facts, word: str, now: datetime) -> Why:
     found = facts.applications
     if found is None:
         return Why(StepState.WAITING, "Its Applications have not been observed yet.")
+    if not found.total and facts.sets_silent_since is not None:
+        return _silent_sets(facts)
     if not found.total:
         return Why(StepState.WAITING, "No Application exists for it yet.")
     if facts.failures:

@@ -128,7 +128,8 @@ class Facts:
     `uncompared` of its Applications were never compared with Git by Argo CD.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
     `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD, and
-    `controller_silent_since` and `controller_problem` of Argo CD's application controller.
+    `controller_silent_since` and `controller_problem` of Argo CD's application controller,
+    `sets_silent_since` and `sets_problem` of its ApplicationSet controller.
     """
 
     decision: DecisionState | None = None
@@ -150,6 +151,8 @@ class Facts:
     argocd_problem: str = ""
     controller_silent_since: datetime | None = None
     controller_problem: str = ""
+    sets_silent_since: datetime | None = None
+    sets_problem: str = ""
     stale_after: timedelta = timedelta(minutes=5)
     webhook: bool = False
     poll_interval: timedelta = POLL_INTERVAL

@@ -12,7 +12,7 @@ from django.urls import reverse
 from onboarding.models import Fleet, Hub, HubWatch
 from onboarding.ports import HubKind
 from onboarding.services import scope
-from onboarding.services.observing import controller_watch
+from onboarding.services.observing import controller_watch, set_controller_watch
 from onboarding.services.rights import Reach
 from onboarding.views.pages import HubRow
 
@@ -20,6 +20,7 @@ STALE_AFTER = timedelta(minutes=2)
 _PARTS: Mapping[str, str] = MappingProxyType(
     {
         controller_watch.PART: "Argo CD's application controller",
+        set_controller_watch.PART: "Argo CD's ApplicationSet controller",
         "clusters": "Argo CD's API server",
         "secrets": "Secrets Manager",
     }

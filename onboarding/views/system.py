@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Min
@@ -10,9 +11,12 @@ from django.views.decorators.http import require_GET
 
 from onboarding import wiring
 from onboarding.domain.alarms import Alarm
+from onboarding.domain.applications import moment
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
 from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.ports import HubKind
+from onboarding.services.observing import controller_watch, set_controller_watch
+from onboarding.services.observing.hub_text import as_map, text
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import Tallies
 from onboarding.views.pages import HistoryEntry, Part, Stat, SystemPage
@@ -34,7 +38,7 @@ def system(request: HttpRequest) -> HttpResponse:
     """Queue age, writer, watchers, index: each with its last success."""
     access.whole_installation_for(request)
     now = wiring.clock().now()
-    parts = (*_alarms(), *_writers(now), *_indexes(now), *_watchers(now), *_loops(now))
+    parts = (*_alarms(), *_writers(now), *_indexes(now), *_hubs(now), *_loops(now))
     bad = [part for part in parts if part.state not in ("Works", "Idle")]
     page = SystemPage(
         state="Degraded" if bad else "Healthy",
@@ -141,7 +145,8 @@ def _indexes(now: datetime) -> tuple[Part, ...]:
     )
 
 
-def _watchers(now: datetime) -> tuple[Part, ...]:
+def _hubs(now: datetime) -> tuple[Part, ...]:
+    """Of each hub its watcher, and the two controllers of its Argo CD that nothing else tells of."""
     words = {
         "Connected": "Works",
         "Degraded": "Degraded",
@@ -161,7 +166,48 @@ def _watchers(now: datetime) -> tuple[Part, ...]:
                 icon="eye",
             )
         )
+        if row.state in ("Connected", "Degraded"):
+            parts += _controllers(hub)
     return tuple(parts)
+
+
+def _controllers(hub: Hub) -> Iterator[Part]:
+    """What was last seen of the controllers of a hub that is heard of."""
+    tries = as_map(hub.watch.kinds.get(controller_watch.PART))
+    looks = as_map(hub.watch.kinds.get(set_controller_watch.PART))
+    tried, looked = moment(tries.get("moved_at")), moment(looks.get("looked_at"))
+    unknown = text(looks.get("unknown"))
+    yield _controller(
+        f"Application controller of {hub.name}",
+        tried,
+        problem=text(tries.get("problem")),
+        says="Tries the clusters." if tried else "Argo CD does not say when it tried a cluster.",
+        advice="Look at argocd-application-controller on the hub.",
+    )
+    yield _controller(
+        f"ApplicationSet controller of {hub.name}",
+        looked,
+        problem=text(looks.get("problem")),
+        unknown="" if unknown == set_controller_watch.NO_SET else unknown,
+        says=unknown
+        or ("Looks at Git when it is asked to." if looked else "It was not seen to look yet."),
+        advice="Look at argocd-applicationset-controller on the hub.",
+    )
+
+
+def _controller(
+    name: str, at: datetime | None, *, problem: str, says: str, advice: str, unknown: str = ""
+) -> Part:
+    """One controller, seen to work at a time; `unknown` is what keeps us from knowing."""
+    state = "Degraded" if problem else "Unknown" if unknown else "Works" if at else "Idle"
+    return Part(
+        name=name,
+        state=state,
+        sentence=problem or unknown or says,
+        last_success=at,
+        icon="settings-2",
+        advice=advice if problem else "",
+    )
 
 
 def _loops(now: datetime) -> tuple[Part, ...]:
@@ -205,5 +251,5 @@ def _events() -> tuple[HistoryEntry, ...]:
     )
 
 
-def _recent(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and now - moment < QUIET
+def _recent(at: datetime | None, now: datetime) -> bool:
+    return at is not None and now - at < QUIET

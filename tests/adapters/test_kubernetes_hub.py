@@ -370,9 +370,10 @@ def test_it_gives_the_newest_warning_about_an_object(
 
 
 def test_it_asks_an_application_set_to_look(server: ScriptedServer, hub: KubernetesHub) -> None:
-    server.on("PATCH", f"{SETS}/fleet-registration", reply({"metadata": {}}))
+    answer = reply({"metadata": {"resourceVersion": "71"}})
+    server.on("PATCH", f"{SETS}/fleet-registration", answer)
     with time_machine.travel("2026-01-31T12:30:00+00:00", tick=False):
-        hub.ask_application_set_to_look("fleet-registration")
+        assert hub.ask_application_set_to_look("fleet-registration") == "71"
     asked = server.asked[0]
     assert asked.headers["content-type"] == "application/merge-patch+json"
     time = {"argocd.argoproj.io/application-set-refresh": "2026-01-31T12:30:00.000Z"}

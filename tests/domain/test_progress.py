@@ -173,6 +173,29 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "waiting",
         "its ApplicationSet controller may not be running",
     ),
+    *(
+        (
+            replace(facts, sets_silent_since=ago(minutes=3), sets_problem="It was asked at 11:57."),
+            state,
+            stage,
+            "waiting",
+            "ApplicationSet controller is not running, or does not get to its work. It was asked at 11:57.",
+        )
+        for facts, state, stage in (
+            (COMMITTED, "committed", "noticed"),
+            (
+                replace(COMMITTED, committed_at=ago(seconds=61), webhook=True),
+                "committed",
+                "noticed",
+            ),
+            (REGISTERED, "registering", "matched"),
+            (
+                replace(MATCHED, applications=Rollup(0, 0, 0)),
+                "deploying",
+                "synced",
+            ),
+        )
+    ),
     (COMMITTED, "committed", "noticed", "waiting", "should have noticed it by 11:57:00 UTC"),
     (
         replace(COMMITTED, registration_problem="nil pointer"),

@@ -16,6 +16,7 @@ from typing import Any
 
 from onboarding.demo.hub_server import DemoServer, _Handler
 from onboarding.demo.hub_store import ObjectStore
+from onboarding.domain.live_sets import REFRESH_ANNOTATION
 
 SPOKE = "spoke-a"
 SILENT_SECONDS = 4.0
@@ -30,6 +31,7 @@ class FailingHub:
         """One cluster, registered, with two Applications that are well."""
         self.uid = "hub-1"
         self.untried: Mapping[str, datetime] = {}
+        self.away = False
         self.store = self.stored("first", 1000)
 
     def stored(self, of: str, version: int, health: str = "Healthy") -> ObjectStore:
@@ -39,6 +41,9 @@ class FailingHub:
             store.put("applications", application(name, f"{of}-{name}", health))
         ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-03-02T09:00:00Z"}
         secret = {"metadata": {"name": f"cluster-{SPOKE}", "uid": f"{of}-secret"}, "spec": {}}
+        store.put(
+            "applicationsets", {"metadata": {"name": "members", "uid": f"{of}-set"}, "spec": {}}
+        )
         store.put("externalsecrets", {**secret, "status": {"conditions": [ready]}})
         return store
 
@@ -65,11 +70,23 @@ class FailingHub:
         last = datetime.now(UTC) - timedelta(minutes=2)
         self.untried = dict.fromkeys(clusters, last)
 
-    def look(self) -> None:
-        """Nobody asks this hub to look."""
+    def annotate(
+        self, name: str, annotations: Mapping[str, str | None]
+    ) -> Mapping[str, Any] | None:
+        """Put an annotation on a set; its controller takes it away when it looks."""
+        found = self.store.get("applicationsets", name)
+        if found is None:
+            return None
+        kept = {key: value for key, value in annotations.items() if value is not None}
+        self.store.put(
+            "applicationsets", {**found, "metadata": {**found["metadata"], "annotations": kept}}
+        )
+        return self.store.get("applicationsets", name)
 
-    def annotate(self, name: str, annotations: Mapping[str, str | None]) -> None:
-        """Nor is anything annotated."""
+    def look(self) -> None:
+        """The ApplicationSet controller looks at what it is asked for, unless it is away."""
+        if not self.away:
+            self.annotate("members", {REFRESH_ANNOTATION: None})
 
 
 def application(name: str, uid: str, health: str = "Healthy") -> dict[str, Any]:
@@ -134,7 +151,11 @@ class _Failing(_Handler):
             hub.stop_trying(hub.name, SPOKE)
         elif fault == "no_shard":
             hub.stop_trying(SPOKE)
+        elif fault == "no_set_controller":
+            hub.away = True
         elif fault == "none":
+            hub.away = False
+            hub.look()
             hub.stop_trying()
         elif fault == "rotten":
             hub.store.put("applications", application("one-spoke-a", "first-one-spoke-a", "Healed"))

@@ -213,6 +213,45 @@ def test_it_is_never_green_while_a_part_of_argo_cd_is_away_and_names_it(
     assert house.is_green()
 
 
+def test_it_names_an_application_set_controller_that_is_away(house: House) -> None:
+    """What is there stays as it is and is compared as before; nothing new comes of Git any more."""
+    sets = watching.SetControllerLoop(house.observed)
+
+    def look(seconds: float) -> str:
+        house.clock.by += timedelta(seconds=seconds)
+        house.look()
+        sets.attempt()
+        house.look()
+        return house.text("/system/").replace("&#x27;", "'")
+
+    look(0)
+    assert "Looks at Git when it is asked to." in look(5)
+    house.turn("no_set_controller")
+    assert "has looked at none since" not in look(301)
+    shown = look(100)
+    assert "ApplicationSet controller of hub-cluster" in shown
+    assert "to look at ApplicationSet members, and has looked at none since." in shown
+    assert "Look at argocd-applicationset-controller on the hub." in shown
+    assert "Argo CD's ApplicationSet controller" in house.text("/").replace("&#x27;", "'")
+    assert house.is_green(), "its Applications are compared and healed as before"
+    # A cluster that is new waits for it, and says so.
+    Cluster.objects.create(
+        fleet=Fleet.objects.get(),
+        path="m/spoke-b.yaml",
+        hub_name=HUB,
+        name="spoke-b",
+        tenant="tenant1",
+    )
+    page = house.text(f"/clusters/{HUB}/spoke-b/").replace("&#x27;", "'")
+    assert (
+        "Argo CD's ApplicationSet controller is not running, or does not get to its work." in page
+    )
+
+    house.turn("none")
+    assert "Looks at Git when it is asked to." in look(5)
+    assert HubWatch.objects.get().problem == ""
+
+
 def test_it_turns_stale_also_where_nobody_says_anything_any_more(house: House) -> None:
     """The watcher itself is gone: nothing is written, and time alone takes the green away."""
     house.clock.by = timedelta(minutes=5)

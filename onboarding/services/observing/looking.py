@@ -177,7 +177,7 @@ def try_unreachable_again(
 
 def _askers(
     hub: Hub, reader: Callable[[Hub], HubReader], argocd: Callable[[Hub], ArgoCD]
-) -> tuple[Callable[[str], None], Callable[[str], None]]:
+) -> tuple[Callable[[str], object], Callable[[str], object]]:
     """The two ways of asking; each API is connected once, and only where it is needed."""
     connected = functools.cache(lambda: reader(hub)), functools.cache(lambda: argocd(hub))
     return (

@@ -17,7 +17,7 @@ from typing import Any
 
 from onboarding.domain import applications, sync
 from onboarding.domain.applications import moment
-from onboarding.domain.live_sets import RESOURCES_FINALIZER
+from onboarding.domain.live_sets import REFRESH_ANNOTATION, RESOURCES_FINALIZER
 from onboarding.domain.sync import ApplicationFacts, VerdictState, application_facts
 from onboarding.models import ApplicationStatus, HubObject
 from onboarding.ports import HubKind
@@ -188,6 +188,7 @@ def _other(
         wanted = conditions.get("ErrorOccurred", {})
         ready = None if not wanted else wanted.get("status") != "True"
         facts["spec"] = {key: spec[key] for key in _SET_PARTS if key in spec}
+        facts["asked"] = text(as_map(metadata.get("annotations")).get(REFRESH_ANNOTATION), 40)
     else:
         wanted = conditions.get("Ready", {})
         ready = None if not wanted else wanted.get("status") == "True"

@@ -36,7 +36,7 @@ from onboarding.models import (
     HubObject,
 )
 from onboarding.ports import Clock, HubKind
-from onboarding.services.observing import controller_watch, durations
+from onboarding.services.observing import controller_watch, durations, set_controller_watch
 from onboarding.services.observing.credential_facts import NEVER_ASKED, clock_of
 from onboarding.services.observing.hub_view import HubView
 from onboarding.services.observing.leaving import Leaving, leaving_of
@@ -205,6 +205,7 @@ def _facts(
     hub_silent, hub_problem = seen.silence(HubKind.APPLICATIONS.value)
     argocd_silent, argocd_problem = seen.silence("clusters")
     controller_silent, controller_problem = seen.silence(controller_watch.PART)
+    sets_silent, sets_problem = seen.silence(set_controller_watch.PART)
     if controller_silent is None and registered is not None and registered.untried_since:
         controller_silent = registered.untried_since
         controller_problem = controller_watch.OTHERS_TRIED
@@ -226,6 +227,8 @@ def _facts(
         argocd_problem=argocd_problem,
         controller_silent_since=controller_silent,
         controller_problem=controller_problem,
+        sets_silent_since=sets_silent,
+        sets_problem=sets_problem,
         noticed_at=registration.first_seen_at if registration else None,
         files_problem=cluster.problem if cluster else "",
         registration_problem=(stuck := _registration_problem(registration, seen)),

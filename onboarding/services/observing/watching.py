@@ -27,7 +27,13 @@ from onboarding.ports import (
     ListExpired,
     SpokeCredentials,
 )
-from onboarding.services.observing import looking, observations, secret_questions, standings
+from onboarding.services.observing import (
+    looking,
+    observations,
+    secret_questions,
+    set_controller_watch,
+    standings,
+)
 from onboarding.services.observing.event_pump import EventPump
 from onboarding.services.observing.observation_rows import older
 from onboarding.services.observing.observations import Listing, LostWatch, Watch
@@ -44,6 +50,7 @@ CLUSTERS = "clusters"
 _TICK_SECONDS = 0.5
 _JUDGE_SECONDS = 5.0
 _SECRETS_SECONDS = 10.0
+_SET_CONTROLLER_SECONDS = 5.0
 # How soon, and of how many clusters at once, the standings follow what the hub says.
 _STANDINGS_SECONDS = 0.3
 _STANDINGS = 100
@@ -300,6 +307,21 @@ class SecretsLoop(Loop):
         return _SECRETS_SECONDS
 
 
+class SetControllerLoop(Loop):
+    """Looks whether Argo CD's ApplicationSet controller answers."""
+
+    part = "signs of life"
+
+    def round(self) -> float:
+        """One look at what it was asked for."""
+        observed = self._observed
+        set_controller_watch.observe(
+            watch=observed.watch, reader=observed.reader, clock=observed.clock
+        )
+        self._backoff.succeeded()
+        return _SET_CONTROLLER_SECONDS
+
+
 class JudgeLoop(Loop):
     """Judges by the time of now what nobody says anything new about."""
 
@@ -358,5 +380,12 @@ class LeaseLoop(Loop):
 def loops_of(observed: Observed) -> tuple[Loop, ...]:
     """All loops that observe one hub."""
     kinds = tuple(KindLoop(observed, kind) for kind in HubKind)
-    others = (ClustersLoop, SecretsLoop, JudgeLoop, StandingsLoop, LeaseLoop)
+    others = (
+        ClustersLoop,
+        SecretsLoop,
+        SetControllerLoop,
+        JudgeLoop,
+        StandingsLoop,
+        LeaseLoop,
+    )
     return (*kinds, *(each(observed) for each in others))
