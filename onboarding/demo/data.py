@@ -13,6 +13,7 @@ import pygit2
 
 from onboarding import wiring
 from onboarding.demo import examples
+from onboarding.demo.standing_in import At
 from onboarding.domain import labels
 from onboarding.domain.layout import TENANTS_LAYOUT, Placement
 from onboarding.domain.member import DeploymentModel, FleetMember, new_member_text
@@ -47,6 +48,11 @@ MEMBERS: Sequence[DemoMember] = (
     DemoMember("spoke-prod-eu-1", "tenant1", "prod"),
     DemoMember("spoke-prod-eu-2", "tenant1", "prod", pins={"enable_metrics_server": "true"}),
     DemoMember("spoke-prod-us-1", "tenant1", "prod"),
+    DemoMember("spoke-staging-shop", "tenant1", "staging"),
+    DemoMember("spoke-prod-shop-1", "tenant1", "prod"),
+    DemoMember("spoke-prod-shop-2", "tenant1", "prod"),
+    DemoMember("spoke-prod-shop-3", "tenant1", "prod"),
+    DemoMember("spoke-dev-old", "tenant1", "dev"),
     DemoMember("edge-dev", "tenant2", "dev"),
     DemoMember("edge-staging", "tenant2", "staging", pins={"resourcesRelease": "release1"}),
     DemoMember(
@@ -72,6 +78,8 @@ FAULTS: Mapping[str, str] = {
     "edge-prod-madrid": "relabelled",
     "spoke-prod-eu-2": "rotated",
     "spoke-dev-workload2": "deleting",
+    "spoke-dev-old": "unreachable",
+    "spoke-prod-shop-1@release1": "degraded",
 }
 # Secrets that Terraform has already made for clusters that nobody registered yet: something to try the form with.
 READY_TO_REGISTER = (
@@ -81,6 +89,8 @@ READY_TO_REGISTER = (
     "spoke-prod-ap-1",
     "edge-prod-lisbon",
 )
+# And for those that somebody asks for all at once.
+IN_THE_BULK = ("edge-prod-porto", "edge-prod-vienna", "edge-prod-dublin", "edge-prod-riga")
 
 
 def secret_name(cluster: str) -> str:
@@ -105,7 +115,8 @@ def seed_secrets(endpoint: str) -> None:
         aws_access_key_id="demo",
         aws_secret_access_key="demo",  # noqa: S106 -- the embedded service takes any
     )
-    names = [member.cluster for member in MEMBERS if member.secret] + list(READY_TO_REGISTER)
+    names = [member.cluster for member in MEMBERS if member.secret]
+    names += [*READY_TO_REGISTER, *IN_THE_BULK]
     for name in names:
         server = f"https://{name}.spokes.example"
         client.create_secret(
@@ -152,6 +163,7 @@ def prepare(data: Path, *, hub_url: str, argocd_url: str, aws_endpoint: str) -> 
     indexing.index(fleet=fleet, repository=repository, clock=wiring.clock())
     if is_new:
         examples.leave(fleet=fleet, hub=HUB, repository=repository)
+        indexing.index(fleet=fleet, repository=repository, clock=wiring.clock())
 
 
 def _fill(repository: FleetRepository, url: str) -> None:
@@ -164,7 +176,7 @@ def _fill(repository: FleetRepository, url: str) -> None:
         ),
         author_name="Platform team",
         author_email="platform@fleet.example",
-        clock=examples.At(begun),
+        clock=At(begun),
     )
     tip = base
     for number, member in enumerate(MEMBERS, start=1):
@@ -175,7 +187,7 @@ def _fill(repository: FleetRepository, url: str) -> None:
                 message=f"Register {member.cluster} of {member.tenant}\n",
                 author_name="Platform team",
                 author_email="platform@fleet.example",
-                when=begun + timedelta(days=3 * number),
+                when=begun + number * timedelta(days=38) / len(MEMBERS),
             ),
         )
     repository.push(base, tip, timeout=60)

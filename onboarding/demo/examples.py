@@ -1,18 +1,16 @@
-"""Changes under way that a newcomer to the demo finds: one that waits, a draft, one that lapsed.
+"""Single changes that a newcomer to the demo finds: one that waits, a draft, one that lapsed.
 
 They are made by the product's own services, as its people would make them; only the time is earlier.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from onboarding import wiring
-from onboarding.domain.credentials import SecretFacts, SecretPresence
+from onboarding.demo import in_flight
+from onboarding.demo.standing_in import Present, Silent, ago
 from onboarding.domain.labels import edit_labels_text
 from onboarding.domain.layout import TENANTS_LAYOUT, LayerName, Placement
 from onboarding.domain.member import DeploymentModel
@@ -24,36 +22,6 @@ from onboarding.services import approvals, changes, drafts
 from onboarding.services.delivery import deliveries
 
 WAITING, DRAFT, LAPSED = "spoke-prod-ap-1", "edge-prod-lisbon", "edge-staging"
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """A clock (port `Clock`) that stands at one time."""
-
-    moment: datetime
-
-    def now(self) -> datetime:
-        """The time that it stands at."""
-        return self.moment
-
-
-class _Seeded:
-    """The demo's Secrets Manager (port `SpokeCredentials`), filled by the demo itself a moment ago."""
-
-    def describe(self, name: str) -> SecretFacts:
-        """Every secret that an example names is there."""
-        return SecretFacts(SecretPresence.PRESENT, name, "It was put there a moment ago.")
-
-    def check(self) -> str:
-        """It cannot be away."""
-        return "The demo's own."
-
-
-class _NoBell:
-    """Wakes nobody (port `WorkQueue`): the demo's broker may not be there yet."""
-
-    def wake(self, task: str, **identifiers: str | int) -> None:
-        """Nothing: what is left to do is found by the sweep."""
 
 
 def leave(*, fleet: Fleet, hub: HubName, repository: FleetRepository) -> None:
@@ -80,14 +48,15 @@ def leave(*, fleet: Fleet, hub: HubName, repository: FleetRepository) -> None:
             kind=Change.Kind.REGISTER,
             form_data={"hub": hub, "cluster": DRAFT, "tenant": "tenant2", "model": "distributed"},
             actor=requester,
-            clock=_ago(1),
+            clock=ago(hours=1),
         )
         _approve_too_late(fleet, _place(hub, LAPSED, "tenant2", "staging"), requester, repository)
+        in_flight.begin(fleet=fleet, repository=repository)
     deliveries.deliver(
         fleet_id=fleet.pk,
         repository=repository,
         clock=wiring.clock(),
-        queue=_NoBell(),
+        queue=Silent(),
         worker="demo",
     )
 
@@ -107,8 +76,8 @@ def _approve_too_late(
         change_id=change.pk,
         digest=change.plan_digest,
         actor=User.objects.get(username="approver"),
-        clock=_ago(5),
-        queue=_NoBell(),
+        clock=ago(hours=5),
+        queue=Silent(),
         reason="As agreed with tenant2.",
         confirmed=str(placement.cluster),
     )
@@ -127,7 +96,7 @@ def _approve_too_late(
             message="Give tenant2's staging clusters cert-manager\n",
             author_name="Platform team",
             author_email="platform@fleet.example",
-            when=_ago(4).now(),
+            when=ago(hours=4).now(),
         ),
     )
     repository.push(base, tip, timeout=60)
@@ -153,14 +122,10 @@ def _ask(
         form_data=form_data,
         actor=requester,
         repository=repository,
-        credentials=_Seeded(),
-        clock=_ago(hours),
+        credentials=Present(),
+        clock=ago(hours=hours),
     )
 
 
 def _place(hub: HubName, cluster: str, tenant: str, environment: str) -> Placement:
     return Placement(hub, ClusterName(cluster), TenantName(tenant), Environment(environment))
-
-
-def _ago(hours: int) -> At:
-    return At(wiring.clock().now() - timedelta(hours=hours))

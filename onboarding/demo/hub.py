@@ -122,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=HOW",
-        help=f"how a cluster or Application ends: {', '.join(sorted(BEHAVIOURS))}",
+        help="how a cluster, a cluster on one release channel (NAME@CHANNEL) or an Application ends: "
+        f"{', '.join(sorted(BEHAVIOURS))}",
     )
     return parser
 

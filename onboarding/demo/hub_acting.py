@@ -6,7 +6,6 @@ runs over the same history show the same. Nothing is deployed anywhere.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,41 +13,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from onboarding.demo import hub_objects as objects
+from onboarding.demo import hub_secrets
 from onboarding.demo.hub_objects import Act, Stage
 from onboarding.demo.hub_sources import DatedSnapshot, Secrets
 from onboarding.demo.hub_store import ObjectStore
+from onboarding.demo.hub_timing import Sync, Timing, age, number
 from onboarding.demo.hub_world import NOTHING, WantedApplication, WantedMember, WorldReader
 from onboarding.domain.live_sets import REFRESH_ANNOTATION
 
 POLL_SECONDS = 20.0
 HUB_SERVER = "https://kubernetes.default.svc"
-# Seconds of a sync at normal speed: until it begins, and until it is applied.
-_BEGIN, _APPLIED = 1.0, 2.5
 _FIRST_LOOK, _NEXT_LOOK, _SECRET_REFRESH = 0.5, 3.0, 60.0
-_AGE_DAYS = 30
 _BEFORE_ROTATION = 2400.0
 # How long after the hub's beginning what appears counts as having been there.
 _FILLED_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class _Sync:
-    """One Application under way: when it began to differ, at which commit, how often it was synced."""
-
-    wanted: WantedApplication
-    commit: str
-    created: float
-    changed: float
-    fresh: bool
-    number: int
-    shown: tuple[WantedApplication, Act] | None = None
-
-
-@dataclass(slots=True)
 class _Registration:
     """One member under way from its ExternalSecret to a registered cluster.
 
-    `old` members were there before the hub began, `matched` ones have had their Applications made.
+    `old` members were there before the hub began, `matched` ones have had their Applications made;
+    `left` is when it was first seen to be leaving.
     """
 
     member: WantedMember
@@ -60,6 +46,7 @@ class _Registration:
     server: str = ""
     registered: float = 0.0
     matched: bool = False
+    left: float = 0.0
 
 
 class DemoHub:
@@ -78,7 +65,10 @@ class DemoHub:
         speed: float,
         now: Callable[[], float],
     ) -> None:
-        """`faults` maps a cluster's or Application's name to how it shall end (`BEHAVIOURS`)."""
+        """`faults` maps a cluster's or Application's name to how it shall end (`BEHAVIOURS`).
+
+        With a release channel behind the cluster's name ("spoke@release1"), it ends so on that one alone.
+        """
         self.name = name
         self.namespace = namespace
         self.uid = objects.uid(name, "Namespace", namespace)
@@ -91,10 +81,11 @@ class DemoHub:
         self._secrets = secrets
         self._faults = faults
         self._speed = speed
+        self._timing = Timing(speed, self._begun)
         self._world = NOTHING
         self._read_at = 0.0
         self._silent_until = 0.0
-        self._syncs: dict[str, _Sync] = {}
+        self._syncs: dict[str, Sync] = {}
         self._registrations: dict[str, _Registration] = {}
         self._looking = threading.Event()
         self._lock = threading.RLock()
@@ -165,7 +156,7 @@ class DemoHub:
         ready = self._secrets.answers
         self.store.put(
             "secretstores",
-            objects.secret_store(
+            hub_secrets.secret_store(
                 self.name, self.namespace, region=self._region, ready=ready, since=self._begun
             ),
         )
@@ -178,8 +169,10 @@ class DemoHub:
             if cluster in self._registrations:
                 self._registrations[cluster].member = member
             else:
-                created = self._age(cluster, now) if old else 0.0
+                created = age(cluster, now) if old else 0.0
                 self._registrations[cluster] = _Registration(member, created, old)
+            if member.leaving and not self._registrations[cluster].left:
+                self._registrations[cluster].left = now
         for cluster in [each for each in self._registrations if each not in members]:
             # As the shipped registration does: without the leaving mark the secret stays.
             if self._registrations[cluster].member.leaving:
@@ -218,7 +211,7 @@ class DemoHub:
                 continue
             if not registration.created:
                 sync = self._syncs.get(registration.member.registration.name)
-                if sync is None or self._stage(sync, now) in {Stage.OUT_OF_SYNC, Stage.RUNNING}:
+                if sync is None or self._is_applying(sync, now):
                     continue
                 registration.created = now
             self._look_at_secret(registration, now)
@@ -226,7 +219,7 @@ class DemoHub:
                 registration.registered = max(registration.since, registration.created)
             self.store.put(
                 "externalsecrets",
-                objects.external_secret(
+                hub_secrets.external_secret(
                     self.name,
                     self.namespace,
                     registration.member,
@@ -236,6 +229,9 @@ class DemoHub:
                     refreshed=self._refreshed(registration),
                 ),
             )
+
+    def _is_applying(self, sync: Sync, now: float) -> bool:
+        return self._timing.stage(sync, now) in {Stage.OUT_OF_SYNC, Stage.RUNNING}
 
     def _refreshed(self, registration: _Registration) -> float:
         """When the operator last fetched; for a rotated secret, before the demo filled it in."""
@@ -271,6 +267,8 @@ class DemoHub:
             sync = self._syncs.get(name)
             if sync is None:
                 self._syncs[name] = self._begin(application, now)
+            elif application.paused:
+                sync.wanted = replace(sync.wanted, paused=True)
             elif _renders(application) != _renders(sync.wanted):
                 sync.wanted, sync.changed, sync.fresh = application, now, False
                 sync.commit = self._world.commit
@@ -283,6 +281,8 @@ class DemoHub:
             self.store.delete("applications", name)
         for sync in self._syncs.values():
             shown = (sync.wanted, self._act(sync, now))
+            if sync.wanted.paused and sync.shown:
+                shown = (sync.wanted, sync.shown[1])  # nobody looks at it
             if shown != sync.shown:
                 sync.shown = shown
                 made = objects.application(self.name, self.namespace, *shown)
@@ -294,15 +294,22 @@ class DemoHub:
         for registration in self._registrations.values():
             # ApplicationSets notice a new cluster secret a moment after it was written.
             noticed = registration.registered + 1.0 / self._speed
-            if registration.registered and now >= noticed:
+            if not registration.registered or now < noticed:
+                continue
+            if not registration.member.leaving:
                 yield from registration.member.applications
+            elif self._faults.get(registration.member.cluster) == "unreachable":
+                # What an Application has to take along cannot be taken away there: its finalizer stays.
+                for one in registration.member.applications:
+                    if one.cascades:
+                        yield replace(one, deleting=registration.left)
 
     def _mark_matched(self, now: float) -> None:
         for registration in self._registrations.values():
             if registration.registered and now >= registration.registered + 1.0 / self._speed:
                 registration.matched = True
 
-    def _begin(self, wanted: WantedApplication, now: float) -> _Sync:
+    def _begin(self, wanted: WantedApplication, now: float) -> Sync:
         registration = self._registrations.get(wanted.cluster)
         if registration is None:
             settled = True  # the hub's own
@@ -310,22 +317,12 @@ class DemoHub:
             own = wanted.destination != wanted.cluster
             settled = registration.old and not registration.matched
             settled = settled and (own or registration.registered < self._begun)
-        begun = self._age(wanted.cluster, self._begun) if settled else now
+        begun = age(wanted.cluster, self._begun) if settled else now
         commit = self._world.commit
-        return _Sync(wanted, commit, created=begun, changed=begun, fresh=True, number=1)
+        return Sync(wanted, commit, created=begun, changed=begun, fresh=True, number=1)
 
-    def _stage(self, sync: _Sync, now: float) -> Stage:
-        elapsed = (now - sync.changed) * self._speed
-        if elapsed < _BEGIN or sync.wanted.problem:
-            return Stage.OUT_OF_SYNC
-        if elapsed < _APPLIED:
-            return Stage.RUNNING
-        if elapsed < _APPLIED + _settling(sync.wanted):
-            return Stage.PROGRESSING
-        return Stage.SETTLED
-
-    def _act(self, sync: _Sync, now: float) -> Act:
-        stage, behaviour = self._stage(sync, now), self._behaviour(sync.wanted)
+    def _act(self, sync: Sync, now: float) -> Act:
+        stage, behaviour = self._timing.stage(sync, now), self._behaviour(sync.wanted)
         if sync.wanted.component == "fleet-secret" and sync.wanted.cluster in self._registrations:
             ready = self._registrations[sync.wanted.cluster].ready
             if ready is None and stage is Stage.SETTLED:
@@ -334,9 +331,9 @@ class DemoHub:
         return Act(
             stage=stage,
             created=sync.created,
-            started=sync.changed + _BEGIN / self._speed,
-            finished=sync.changed + _APPLIED / self._speed,
-            reconciled=self._compared(sync, stage, now),
+            started=self._timing.started(sync),
+            finished=self._timing.finished(sync),
+            reconciled=self._timing.compared(sync, stage, now),
             fresh=sync.fresh,
             commit=self._world.commit,
             synced=sync.commit,
@@ -344,32 +341,24 @@ class DemoHub:
             number=sync.number,
         )
 
-    def _compared(self, sync: _Sync, stage: Stage, now: float) -> float:
-        """When Argo CD last compared: after each step of a sync, and every few minutes."""
-        steps = {
-            Stage.OUT_OF_SYNC: 0.0,
-            Stage.RUNNING: _BEGIN,
-            Stage.PROGRESSING: _APPLIED,
-            Stage.SETTLED: _APPLIED + _settling(sync.wanted),
-        }
-        # Times have whole seconds; the comparison after a sync is later than its end.
-        since = max(sync.changed + steps[stage] / self._speed + 1.0, self._begun)
-        interval = 150.0 + _number(sync.wanted.name) % 60
-        return since + max(0.0, now - since) // interval * interval
-
     def _behaviour(self, wanted: WantedApplication) -> str:
         if wanted.name in self._faults:
             return self._faults[wanted.name]
-        fault = self._faults.get(wanted.cluster, "")
+        fault = self._fault_of(wanted)
         if fault and fault not in objects.OF_SECRETS and wanted.component != "fleet-secret":
             if fault in {"unreachable", "unknown"}:
                 return fault
             registration = self._registrations.get(wanted.cluster)
-            others = registration.member.applications if registration else ()
+            applications = registration.member.applications if registration else ()
+            others = [each for each in applications if self._fault_of(each)]
             # One component of the cluster is enough to make it so.
-            if others and wanted.name == min(others, key=lambda each: _number(each.name)).name:
+            if others and wanted.name == min(others, key=lambda each: number(each.name)).name:
                 return fault
         return wanted.behaviour
+
+    def _fault_of(self, wanted: WantedApplication) -> str:
+        on_channel = self._faults.get(f"{wanted.cluster}@{wanted.release}", "")
+        return self._faults.get(wanted.cluster, "") or on_channel
 
     def _own_cluster(self, now: float, applications: int) -> Mapping[str, Any]:
         me = WantedMember(
@@ -390,22 +379,9 @@ class DemoHub:
             applications=applications,
         )
 
-    def _age(self, name: str, now: float) -> float:
-        """When something that the demo found already there was made: some days ago."""
-        seconds = 3600 + _number(name) % (_AGE_DAYS * 86400)
-        return now - seconds
-
 
 _NOBODY = WantedApplication("", "", "", "", "", "", "", "", "", "", "", "", "", "")
 
 
 def _renders(wanted: WantedApplication) -> WantedApplication:
-    return replace(wanted, behaviour="")
-
-
-def _settling(wanted: WantedApplication) -> float:
-    return 1.0 if wanted.component == "fleet-secret" else 3.0 + _number(wanted.name) % 6
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+    return replace(wanted, behaviour="", paused=False, deleting=0.0)

@@ -10,8 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from onboarding.demo.hub_world import WantedApplication, WantedMember
-
-STORE = "fleet-credentials"
+from onboarding.domain.labels import SKIP_RECONCILE
 
 
 class Stage(StrEnum):
@@ -56,6 +55,7 @@ def moment(seconds: float) -> str:
 def application(hub: str, namespace: str, wanted: WantedApplication, act: Act) -> dict[str, Any]:
     """One Application of Argo CD with everything that its status tells."""
     sources = _sources(wanted, act.commit)
+    deleted = {"deletionTimestamp": moment(wanted.deleting)} if wanted.deleting else {}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
@@ -65,6 +65,8 @@ def application(hub: str, namespace: str, wanted: WantedApplication, act: Act) -
             "uid": uid(hub, "Application", wanted.name),
             "generation": act.number + 1,
             "creationTimestamp": moment(act.created),
+            **deleted,
+            "annotations": {SKIP_RECONCILE: "true" if wanted.paused else "false"},
             "labels": {
                 "fleet/group": wanted.group,
                 "fleet/component": wanted.component,
@@ -177,20 +179,22 @@ def _state(wanted: WantedApplication, act: Act) -> tuple[str, str]:
 
 
 def _conditions(wanted: WantedApplication, act: Act) -> list[dict[str, Any]]:
-    message = ""
+    kind, message = "ComparisonError", ""
     if wanted.problem:
         message = (
             "Failed to load target state: failed to generate manifest for source 1 of 2: "
             "rpc error: code = Unknown desc = failed to execute helm template command: "
             f"{wanted.problem}"
         )
+    elif wanted.deleting:
+        kind = "DeletionError"
+        message = f"error getting cluster {wanted.destination}: dial tcp: i/o timeout"
     elif act.behaviour == "unreachable" and act.stage is Stage.SETTLED:
         message = "Failed to load live state: failed to get cluster info: dial tcp: i/o timeout"
     if not message:
         return []
-    return [
-        {"type": "ComparisonError", "message": message, "lastTransitionTime": moment(act.finished)}
-    ]
+    since = wanted.deleting or act.finished
+    return [{"type": kind, "message": message, "lastTransitionTime": moment(since)}]
 
 
 def _operation(wanted: WantedApplication, act: Act, revisions: list[str]) -> dict[str, Any] | None:
@@ -240,91 +244,6 @@ def _resource(wanted: WantedApplication, sync: str, health: str) -> dict[str, An
             else "could not get secret data from provider"
         )
     return resource
-
-
-def external_secret(
-    hub: str,
-    namespace: str,
-    member: WantedMember,
-    *,
-    created: float,
-    ready: bool | None,
-    since: float,
-    refreshed: float,
-) -> dict[str, Any]:
-    """The ExternalSecret of one member; `ready` None is before the operator's first look.
-
-    The condition's words are the operator's own, which leave the reason to an event.
-    """
-    status: dict[str, Any] = {}
-    if ready is not None:
-        condition = {
-            "type": "Ready",
-            "status": "True" if ready else "False",
-            "reason": "SecretSynced" if ready else "SecretSyncedError",
-            "message": "secret synced" if ready else "could not get secret data from provider",
-            "lastTransitionTime": moment(since),
-        }
-        status = {"conditions": [condition], "binding": {"name": f"cluster-{member.cluster}"}}
-        if ready:
-            status["refreshTime"] = moment(refreshed)
-    remote = {"key": member.secret_name}
-    return {
-        "apiVersion": "external-secrets.io/v1",
-        "kind": "ExternalSecret",
-        "metadata": {
-            "name": f"cluster-{member.cluster}",
-            "namespace": namespace,
-            "uid": uid(hub, "ExternalSecret", member.cluster),
-            "generation": 1,
-            "creationTimestamp": moment(created),
-            "labels": {
-                "fleet/cluster": member.cluster,
-                "fleet/tenant": member.tenant,
-                "fleet/environment": member.environment,
-            },
-        },
-        "spec": {
-            "refreshInterval": "1h",
-            "secretStoreRef": {"kind": "SecretStore", "name": STORE},
-            "data": [
-                {"secretKey": key, "remoteRef": {**remote, "property": key}}
-                for key in ("server", "config")
-            ],
-            "target": {"name": f"cluster-{member.cluster}", "creationPolicy": "Owner"},
-        },
-        "status": status,
-    }
-
-
-def secret_store(
-    hub: str, namespace: str, *, region: str, ready: bool, since: float
-) -> dict[str, Any]:
-    """The store through which the hub reads AWS Secrets Manager."""
-    return {
-        "apiVersion": "external-secrets.io/v1",
-        "kind": "SecretStore",
-        "metadata": {
-            "name": STORE,
-            "namespace": namespace,
-            "uid": uid(hub, "SecretStore", STORE),
-            "generation": 1,
-            "creationTimestamp": moment(since),
-        },
-        "spec": {"provider": {"aws": {"service": "SecretsManager", "region": region}}},
-        "status": {
-            "capabilities": "ReadWrite",
-            "conditions": [
-                {
-                    "type": "Ready",
-                    "status": "True" if ready else "False",
-                    "reason": "Valid" if ready else "InvalidProviderConfig",
-                    "message": "store validated" if ready else "unable to validate store",
-                    "lastTransitionTime": moment(since),
-                }
-            ],
-        },
-    }
 
 
 def application_set(

@@ -22,8 +22,9 @@ from onboarding.domain.errors import Refused
 from onboarding.domain.handover import HANDED_GROUPS, is_on
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.impact import UNKNOWN_RELEASE_CHART
-from onboarding.domain.labels import predict_labels
+from onboarding.domain.labels import SKIP_RECONCILE, is_paused, predict_labels
 from onboarding.domain.layout import FleetLayout, Placement
+from onboarding.domain.leaving import MARK_KEY
 from onboarding.domain.member import FleetMember, parse_member
 from onboarding.domain.names import HubName
 from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
@@ -42,7 +43,8 @@ class WantedApplication:
     `inputs` changes whenever something that the Application renders from changes; `destination` is
     the cluster that it is deployed to (the hub, for a registration); `behaviour` is how it shall
     end ("" is healthy); `problem` is an error of rendering. `cascades`: its objects go with it, which
-    a handover keeps from happening.
+    a handover keeps from happening. `paused`: Argo CD leaves it alone. `deleting` is when its deletion
+    began, in seconds since 1970 (0: nobody deletes it).
     """
 
     name: str
@@ -65,11 +67,16 @@ class WantedApplication:
     behaviour: str = ""
     problem: str = ""
     cascades: bool = True
+    paused: bool = False
+    deleting: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class WantedMember:
-    """One fleet member: its registration, the labels of its cluster secret and what follows."""
+    """One fleet member: its registration, the labels of its cluster secret and what follows.
+
+    Of one that is `leaving`, `applications` are those that it had before.
+    """
 
     cluster: str
     tenant: str
@@ -212,13 +219,13 @@ class _Reading:
     def _member(self, member: FleetMember, file: SnapshotFile, registration: str) -> WantedMember:
         placement = member.placement(self._hub)
         paths = self._layout.labels_paths(placement)
-        predicted = predict_labels(
-            member, placement, resolve([(path, self._read(path.path)) for path in paths])
-        )
+        resolved = resolve([(path, self._read(path.path)) for path in paths])
+        predicted = predict_labels(member, placement, resolved)
         labels = predicted.as_dict()
         annotations = {label.key: label.value for label in predicted.annotations}
-        view = ClusterView(member, labels, annotations)
-        leaving = str(member.extra.get("offboarding", "")) == "true"
+        leaving = str(member.extra.get(MARK_KEY, "")) == "true"
+        staying = replace(member, extra={**member.extra, MARK_KEY: "false"}) if leaving else member
+        had = predict_labels(staying, placement, resolved).as_dict() if leaving else labels
         base = WantedApplication(
             name=f"fleet-secret-{member.cluster}",
             component="fleet-secret",
@@ -237,7 +244,10 @@ class _Reading:
             value_files=tuple(path.path for path in paths),
             inputs=self._digest([file.path, *(path.path for path in paths)]),
             problem="; ".join(predicted.problems),
+            paused=is_paused(annotations.get(SKIP_RECONCILE)),
         )
+        # Only its Applications are paused: what registers it is the hub's own.
+        view = ClusterView(staying, had, annotations)
         return WantedMember(
             cluster=member.cluster,
             tenant=member.tenant,
@@ -245,8 +255,8 @@ class _Reading:
             secret_name=member.secret_name,
             labels=labels,
             annotations=annotations,
-            registration=base,
-            applications=() if leaving else tuple(self._components(base, placement, view)),
+            registration=replace(base, paused=False),
+            applications=tuple(self._components(base, placement, view)),
             leaving=leaving,
         )
 

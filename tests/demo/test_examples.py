@@ -9,7 +9,7 @@ import pytest
 
 from onboarding import wiring
 from onboarding.adapters.aws_secrets import AwsSecrets, SecretsAccess
-from onboarding.demo import data, examples
+from onboarding.demo import data, examples, in_flight
 from onboarding.demo.hub_acting import DemoHub
 from onboarding.demo.hub_objects import BEHAVIOURS
 from onboarding.demo.hub_sources import EndpointSecrets, open_snapshot
@@ -17,10 +17,9 @@ from onboarding.demo.hub_world import WorldReader
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.layout import TENANTS_LAYOUT
 from onboarding.management.commands.demo import make_people
-from onboarding.models import Approval, Change, Cluster, Delivery, Fleet, Hub
+from onboarding.models import Approval, Bulk, Change, Cluster, Delivery, Fleet, Hub, Rollout
 from onboarding.services import events
 from tests import repositories
-from tests.fakes import START
 from tests.journey.surroundings import AWS_ENVIRONMENT, REGION, SecretsManager, secrets_manager
 
 pytestmark = pytest.mark.django_db
@@ -64,17 +63,41 @@ def test_it_leaves_a_change_that_waits_a_draft_and_one_that_lapsed(bare: Path) -
     assert (draft.state, draft.plan_digest) == ("draft", "")
     assert (lapsed.state, lapsed.kind) == ("lapsed", "edit")
     assert "addons/tenants/tenant2/environments/staging" in lapsed.state_note
-    assert Approval.objects.get().change == lapsed
-    assert Delivery.objects.get().commit == ""
-    assert Change.objects.count() == 3
-    # Nothing of any change is in Git.
+    assert [one.digest for one in Approval.objects.filter(change=lapsed)] == [
+        Delivery.objects.get(change=lapsed).digest
+    ]
+    assert Delivery.objects.get(change=lapsed).commit == ""
+    # Nothing of them is in Git.
     assert not [name for name in repositories.tree(bare) if examples.WAITING in name]
-    assert not [message for message in repositories.log(bare) if "Change-Id" in message]
+    written = [message for message in repositories.log(bare) if "Change-Id" in message]
+    assert not [one for one in written if str(lapsed.uid) in one]
     assert events.first_broken_event() is None
 
 
+def test_it_leaves_a_pause_and_an_offboarding_in_git_and_a_rollout_and_a_bulk_that_begin(
+    bare: Path,
+) -> None:
+    committed = Delivery.objects.filter(state="committed").values_list("change__cluster_name")
+    assert {name for (name,) in committed} == {in_flight.PAUSED, in_flight.LEAVES}
+    written = [message for message in repositories.log(bare) if "Change-Id" in message]
+    assert len(written) == 2
+    members = f"fleet/fleet-bootstrap/fleet-members/{data.HUB}"
+    files = repositories.tree(bare)
+    assert b'paused: "true"' in files[f"{members}/{in_flight.PAUSED}.yaml"]
+    assert b'offboarding: "true"' in files[f"{members}/{in_flight.LEAVES}.yaml"]
+    rollout = Rollout.objects.get()
+    assert (rollout.state, rollout.waves.count()) == (Rollout.State.RUNNING, 3)
+    assert not Delivery.objects.filter(change__rollout_row__wave__rollout=rollout).exists()
+    assert Bulk.objects.get().state == Bulk.State.CHECKING
+    # Whoever asked decided on none of it.
+    for approval in Approval.objects.select_related("user", "change__requester"):
+        assert approval.user != approval.change.requester
+
+
 def test_its_fleet_has_something_of_everything(bare: Path, secrets: SecretsManager) -> None:
-    now = START.timestamp()
+    last = open_snapshot(str(bare), "main")
+    assert last
+    now = last.committed_at + 1
     hub = DemoHub(
         name=data.HUB,
         namespace="argocd",
@@ -105,6 +128,7 @@ def test_its_fleet_has_something_of_everything(bare: Path, secrets: SecretsManag
         "spoke-staging-eu": fine | {("Synced", "Degraded")},
         "spoke-prod-us-1": {("Unknown", "Unknown")},
         "edge-dev": fine | {("OutOfSync", "Healthy")},
+        "spoke-dev-old": {("Unknown", "Unknown")},
         "edge-lab": set(),
         "edge-prod-oslo": set(),
     }

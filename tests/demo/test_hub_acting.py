@@ -357,6 +357,63 @@ def test_it_lets_a_leaving_cluster_go_in_order(
     assert hub.store.get("externalsecrets", "cluster-spoke-old") is None
 
 
+def test_it_cannot_take_away_what_runs_on_a_spoke_that_does_not_answer(
+    repository: Path, moment: Moment
+) -> None:
+    hub = make_hub(repository, moment, NoSecrets(), spoke_old="unreachable")
+    hub.step()
+    before = set(applications(hub, "spoke-old"))
+    leaving = member("spoke-old", offboarding="true")
+    commit(repository, {f"{MEMBERS}/spoke-old.yaml": leaving})
+    for again in (False, True):  # and after a new start it finds it so
+        hub = make_hub(repository, moment, NoSecrets(), spoke_old="unreachable") if again else hub
+        hub.look()
+        pass_time(hub, moment, 3)
+        left = applications(hub, "spoke-old")
+        assert set(left) == before
+        for name in before - {"fleet-secret-spoke-old"}:
+            assert left[name]["metadata"]["deletionTimestamp"]
+            assert left[name]["status"]["conditions"][0]["type"] == "DeletionError"
+        assert "deletionTimestamp" not in left["fleet-secret-spoke-old"]["metadata"]
+    commit(repository, {f"{MEMBERS}/spoke-old.yaml": None})
+    hub.look()
+    pass_time(hub, moment, 3)
+    assert applications(hub, "spoke-old") == {}
+
+
+def test_it_leaves_a_paused_cluster_alone_until_the_pause_ends(
+    hub: DemoHub, repository: Path, moment: Moment
+) -> None:
+    commit(repository, {f"{MEMBERS}/spoke-old.yaml": member("spoke-old", paused="true")})
+    hub.look()
+    pass_time(hub, moment, 3)
+    name = "cluster-info-spoke-old"
+    before = applications(hub, "spoke-old")[name]["status"]
+    commit(repository, {labels_path("spoke-old"): labels(addonsRelease="release1")})
+    hub.look()
+    pass_time(hub, moment, 400)
+    paused = applications(hub, "spoke-old")[name]
+    assert paused["metadata"]["annotations"] == {"argocd.argoproj.io/skip-reconcile": "true"}
+    assert paused["status"] == before
+    commit(repository, {f"{MEMBERS}/spoke-old.yaml": member("spoke-old")})
+    hub.look()
+    pass_time(hub, moment, 20)
+    resumed = applications(hub, "spoke-old")[name]
+    assert resumed["metadata"]["annotations"] == {"argocd.argoproj.io/skip-reconcile": "false"}
+    assert resumed["metadata"]["labels"]["fleet/release"] == "release1"
+    assert resumed["status"]["sync"]["revisions"] != before["sync"]["revisions"]
+
+
+def test_it_degrades_on_one_channel_alone(repository: Path, moment: Moment) -> None:
+    hub = make_hub(repository, moment, NoSecrets(), **{"spoke_old@release1": "degraded"})
+    hub.step()
+    assert states(hub, "spoke-old") == {("Synced", "Healthy")}
+    commit(repository, {labels_path("spoke-old"): labels(addonsRelease="release1")})
+    hub.look()
+    pass_time(hub, moment, 20)
+    assert states(hub, "spoke-old") == {("Synced", "Healthy"), ("Synced", "Degraded")}
+
+
 def test_it_hides_no_member_behind_a_broken_file(
     hub: DemoHub, repository: Path, moment: Moment
 ) -> None:

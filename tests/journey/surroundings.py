@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -106,13 +107,22 @@ class RunningHub:
 
 @contextmanager
 def running_hub(
-    repository: Path, *, hub: str, layout: str, secrets: SecretsManager
+    repository: Path,
+    *,
+    hub: str,
+    layout: str,
+    secrets: SecretsManager,
+    faults: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningHub]:
-    """Run the demo hub on a repository, twenty times as fast as a real one, until the block ends."""
+    """Run the demo hub on a repository, twenty times as fast as a real one, until the block ends.
+
+    `faults` are which of its clusters end how.
+    """
     arguments = ("--repository", str(repository), "--hub", hub, "--layout", layout)
     where = ("--namespace", NAMESPACE, "--aws-endpoint", secrets.endpoint, "--region", REGION)
+    ill = [f"--fault={name}={how}" for name, how in faults.items()]
     started = subprocess.Popen(
-        [sys.executable, "-m", "onboarding.demo.hub", *arguments, *where, "--speed", "20"],
+        [sys.executable, "-m", "onboarding.demo.hub", *arguments, *where, *ill, "--speed", "20"],
         cwd=ROOT,
         env={**os.environ, **AWS_ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

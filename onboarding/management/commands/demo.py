@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,8 @@ class Command(BaseCommand):
             raise CommandError("The demo never runs on a real installation. Use: ./fleet demo")
         folder = Path(settings.DATA_FOLDER)
         with _only_demo_of(folder):
+            # What the product logs while it is filled is no news for who waits for it to start.
+            logging.getLogger("onboarding").setLevel(logging.WARNING)
             ports = Ports.choose(wanted_web=options["port"])
             say(self, "Setting up the database and the pages …")
             call_command("migrate", verbosity=0, interactive=False)
