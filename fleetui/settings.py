@@ -282,6 +282,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# --- Pages ----------------------------------------------------------------------------------
+
+# How long what was counted of a fleet is kept while nothing moves in it; 0 counts for each page.
+COUNTS_KEPT_SECONDS = 30
+
 # --- Security -------------------------------------------------------------------------------
 
 # The embedded installation serves plain HTTP on the loopback address; everything else is HTTPS.

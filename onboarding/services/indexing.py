@@ -17,6 +17,7 @@ from onboarding.models import Cluster, Fleet
 from onboarding.ports import Clock, FleetRepository
 from onboarding.services.layouts import layout_of
 from onboarding.services.member_rows import MemberReader
+from onboarding.services.observing import pulses
 from onboarding.services.tips import tip_after
 
 _COLUMNS = [
@@ -189,7 +190,9 @@ def _store(
         )
         for start in range(0, len(doomed), 500):
             found = Cluster.objects.filter(fleet=fleet, path__in=doomed[start : start + 500])
-            removed += found.delete()[0]
+            removed += found.delete()[1].get(Cluster._meta.label, 0)
+        if removed:  # their standings went with them
+            pulses.beat(fleet=fleet)
     return removed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,11 @@ class Reach:
     def __init__(self, held: Iterable[Held], *, may_at_most: frozenset[Right] = frozenset(Right)):
         self.held = tuple(held)
         self._at_most = may_at_most
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for whoever may the same at the same places."""
+        return self.held, self._at_most
 
     @cached_property
     def anywhere(self) -> frozenset[Right]:

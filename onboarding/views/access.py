@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, QuerySet, Subquery
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.roles import EVERYWHERE, Place
-from onboarding.models import Bulk, Change, Cluster, Event, Fleet, Hub, Rollout
+from onboarding.models import Bulk, Change, Cluster, Event, Fleet, Hub, HubWatch, Rollout
 from onboarding.services import places, rights, scope
 
 if TYPE_CHECKING:
@@ -56,9 +56,22 @@ def fleets_for(request: HttpRequest) -> list[Fleet]:
     user_with(request, Right.VIEW)
     found: list[Fleet] | None = getattr(request, "fleets", None)
     if found is None:
-        found = list(scope.fleets(reach_of(request.user)).select_related("stop_switch"))
+        rows = scope.fleets(reach_of(request.user)).select_related("stop_switch", "pulse")
+        newest = Event.objects.order_by("-pk").values("pk")[:1]
+        demo = HubWatch.objects.filter(demo=True)
+        found = list(rows.annotate(newest_event=Subquery(newest), has_demo_hub=Exists(demo)))
         request.fleets = found  # type: ignore[attr-defined]
     return found
+
+
+def newest_event(request: HttpRequest) -> int:
+    """The newest event of any fleet, read with this person's fleets; 0 where there is none of either."""
+    return max((vars(fleet)["newest_event"] or 0 for fleet in fleets_for(request)), default=0)
+
+
+def has_demo_hub(request: HttpRequest) -> bool:
+    """Whether a hub of this installation is the demo's, read with this person's fleets."""
+    return any(vars(fleet)["has_demo_hub"] for fleet in fleets_for(request))
 
 
 def fleet_for(request: HttpRequest) -> Fleet | None:

@@ -48,6 +48,23 @@ COLUMNS = (
     ("Waits for", ""),
     ("Age", "age"),
 )
+_SHOWN = (
+    "kind",
+    "cluster_name",
+    "tenant",
+    "environment",
+    "state",
+    "submitted_at",
+    "updated_at",
+    "destructive",
+    "demand",
+    "plan_digest",
+    "requester__username",
+    "requester__first_name",
+    "requester__last_name",
+    "fleet__name",
+)
+"""What a row reads of a change: a plan alone can be larger than the whole page."""
 
 
 def change_list_page(request: HttpRequest, *, now: datetime) -> ChangeListPage:
@@ -137,8 +154,8 @@ def _visible(request: HttpRequest) -> QuerySet[Change]:
     in_force = Case(When(state=DecisionState.APPROVED.value, then=Subquery(last)))
     return (
         access.changes_for(request)
-        .select_related("requester", "hub", "fleet")
-        .defer("plan", "read_set")
+        .select_related("requester", "fleet")
+        .only(*_SHOWN)
         .annotate(delivery=in_force, in_fleet=F("fleet__name"))
     )
 

@@ -17,6 +17,7 @@ from onboarding.services.shown import StandingRows
 from onboarding.views import access, exports, freshness, listing
 from onboarding.views.pages import ClusterListPage, Exports, Facet
 from onboarding.views.saved_filters import saved_part
+from onboarding.views.standing_counts import StandingCounts
 from onboarding.views.standing_rows import GROUP_TITLES, bearing, row_of, standings
 
 FACETS = (
@@ -67,8 +68,7 @@ def cluster_list_page(
     rows, chosen = filtered(request, everyone)
     sort = request.GET.get("sort", "cluster")
     ordered = rows.order_by(*_order(sort)).select_related("change")
-    query = listing.query_of(request)
-    counts = listing.counted(_searched(_of_cause(request, everyone), query), chosen, FACETS)
+    counts = _counted(request, reach, fleet, now, chosen)
     pages, found = listing.paginate(request, ordered, size=_ON_A_PAGE, total=counts.total)
     may_ask = Right.REQUEST in access.rights_of(request.user)
     hubs = freshness.hub_rows(reach, fleet, now)
@@ -98,6 +98,28 @@ def cluster_list_page(
         has_fleet=fleet is not None,
         setup_url=access.setup_url_for(request),
     )
+
+
+def _counted(
+    request: HttpRequest,
+    reach: Reach,
+    fleet: Fleet | None,
+    now: datetime,
+    chosen: dict[str, list[str]],
+) -> listing.Counts:
+    """The numbers beside the facets; what is searched for is counted among what it leaves."""
+    query = listing.query_of(request)
+    if query or request.GET.get("cause"):
+        rows = _searched(_of_cause(request, standings(reach, fleet, now)), query)
+        counts = StandingCounts.of(rows, now=now)
+    else:
+        counts = StandingCounts.of_fleet(reach, fleet, now)
+    columns = [column for column, _ in FACETS if column != "shown"]
+    alike = (
+        ((one.state, *(one.values[column] for column in columns)), one.count)
+        for one in counts.alike
+    )
+    return listing.summed(alike, chosen, ["shown", *columns])
 
 
 def filtered(request: HttpRequest, rows: StandingRows) -> tuple[StandingRows, dict[str, list[str]]]:

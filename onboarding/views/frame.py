@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -9,12 +10,16 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.roles import EVERYWHERE
-from onboarding.models import Approval, Change, HubWatch, Participant, WantedGroup
+from onboarding.models import Approval, Change, Participant, WantedGroup
 from onboarding.services import stopping
+from onboarding.services.observing.kept_counts import Counted, kept_counts
 from onboarding.views import access
 from onboarding.views.pages import Fact, FleetChoice, Frame
+
+_GROUPS_MAY_MOVE = timedelta(seconds=5)
 
 
 def waits_for(request: HttpRequest) -> QuerySet[Change]:
@@ -43,10 +48,20 @@ def waits_for(request: HttpRequest) -> QuerySet[Change]:
 
 
 def waiting_count(request: HttpRequest) -> int:
-    """How many changes wait for this person; counted once for each request, page and frame alike."""
+    """How many changes wait for this person; counted once for each request, page and frame alike.
+
+    Whatever moves a change is an event. Who is in which group is none, so that it is counted again
+    after some seconds at the latest.
+    """
     found: int | None = getattr(request, "waiting_count", None)
     if found is None:
-        found = waits_for(request).count()
+        now = wiring.clock().now()
+        found = kept_counts.of(
+            ("waits", request.user.pk, access.reach_of(request.user).key),
+            version=access.newest_event(request),
+            now=now,
+            count=lambda: Counted(waits_for(request).count(), now + _GROUPS_MAY_MOVE),
+        )
         request.waiting_count = found  # type: ignore[attr-defined]
     return found
 
@@ -87,7 +102,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
                 for fleet in fleets
                 if hasattr(fleet, "stop_switch") and fleet.stop_switch.stopped_at
             ),
-            is_demo=HubWatch.objects.filter(demo=True).exists(),
+            is_demo=access.has_demo_hub(request),
         )
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -145,10 +145,19 @@ def counted(
     for name, values in beside.items():
         rows = rows.filter(**{f"{name}__in": values})
     alike = rows.order_by().values_list(*columns).annotate(Count("pk")).order_by()
+    return summed(((values, count) for *values, count in alike), chosen, columns)
+
+
+def summed(
+    alike: Iterable[tuple[Sequence[Any], int]],
+    chosen: Mapping[str, Sequence[str]],
+    columns: Sequence[str],
+) -> Counts:
+    """The same from rows that are counted already: the values of the columns, and how many have them."""
     wanted = [frozenset(chosen.get(name, ())) for name in columns]
     counts: dict[str, Counter[Any]] = {name: Counter() for name in columns}
     total = 0
-    for *values, count in alike:
+    for values, count in alike:
         refused = [
             number
             for number, value in enumerate(values)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -17,6 +16,9 @@ from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
 from onboarding.models import Delivery, Fleet
+from onboarding.services.observing import pulses
+from onboarding.services.observing.kept_counts import Counted, kept_counts
+from onboarding.services.rights import Reach
 from onboarding.views import access, freshness
 from onboarding.views.change_list_page import ON_THE_WAY, Tallies
 from onboarding.views.change_page import row_of as change_row
@@ -29,6 +31,7 @@ from onboarding.views.pages import (
     ChangeRow,
     Count,
     OverviewPage,
+    Problem,
     StageCount,
     Stat,
     Waiting,
@@ -63,9 +66,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewPage:
     reach = access.reach_of(request.user)
-    rows = standings(reach, fleet, now).annotate(asked=Q(cluster__isnull=True))
-    columns = [column for _, column in BREAKDOWNS]
-    counted = StandingCounts(rows, *columns, "stage", "hub_name", "asked")
+    counted = StandingCounts.of_fleet(reach, fleet, now)
     may = access.rights_of(request.user)
     numbers = counted.numbers()
     state, sentence = _verdict(fleet, numbers)
@@ -78,7 +79,7 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
         stats=_stats(request, fleet, counted) if fleet else (),
         stages=_stages(counted),
         waiting=_waiting(request, fleet),
-        problems=problems(rows) if any(bad.value in numbers for bad in BAD) else (),
+        problems=_problems(reach, fleet, now, counted),
         breakdowns=tuple(
             _breakdown(title, column, counted.by(column)) for title, column in BREAKDOWNS
         ),
@@ -89,6 +90,20 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
         has_fleet=fleet is not None,
         setup_url=access.setup_url_for(request),
         refresh_url=request.get_full_path(),
+    )
+
+
+def _problems(
+    reach: Reach, fleet: Fleet | None, now: datetime, counted: StandingCounts
+) -> tuple[Problem, ...]:
+    """What is wrong by cause, looked for once until a cluster moves, and only where something is."""
+    if fleet is None or not any(bad.value in counted.numbers() for bad in BAD):
+        return ()
+    return kept_counts.of(
+        ("problems", fleet.pk, reach.key),
+        version=pulses.number_of(fleet),
+        now=now,
+        count=lambda: Counted(problems(standings(reach, fleet, now)), counted.true_until),
     )
 
 

@@ -34,9 +34,12 @@ Urls = Mapping[tuple[str, str], str]
 
 
 def release_matrix(
-    request: HttpRequest, fleet: Fleet, known: Releases, *, now: datetime
+    request: HttpRequest, fleet: Fleet, known: Releases, *, now: datetime, total: int
 ) -> ReleaseMatrix:
-    """One page of the fleet's clusters with their channels, as the URL searches and narrows them."""
+    """One page of the fleet's clusters with their channels, as the URL searches and narrows them.
+
+    `total` is how many there are where it does neither.
+    """
     query = listing.query_of(request)
     rows: StandingRows = (
         standings(access.reach_of(request.user), fleet, now)
@@ -45,9 +48,12 @@ def release_matrix(
     )
     for word in query.split()[:5]:
         rows = rows.filter(bearing(word, "name", "tenant"))
-    if request.GET.get("show") == "pinned":
+    only_pinned = request.GET.get("show") == "pinned"
+    if only_pinned:
         rows = rows.alias(own=Cast("overrides", TextField())).filter(_pins_a_channel())
-    pages, found = listing.paginate(request, rows, size=_ON_A_PAGE)
+    pages, found = listing.paginate(
+        request, rows, size=_ON_A_PAGE, total=None if query or only_pinned else total
+    )
     urls = {
         (column, name): list_url(**{column: name})
         for column in CHANNEL_COLUMNS.values()
@@ -59,7 +65,7 @@ def release_matrix(
         rows=tuple(_row(standing, known, urls, now) for standing in found),
         pages=pages,
         query=query,
-        only_pinned=request.GET.get("show") == "pinned",
+        only_pinned=only_pinned,
     )
 
 

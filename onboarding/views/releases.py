@@ -18,7 +18,7 @@ from onboarding.views.pages import Count, Origin, ReleaseGroup, ReleaseListPage,
 from onboarding.views.partials import page_or_part
 from onboarding.views.release_matrix import release_matrix
 from onboarding.views.standing_counts import StandingCounts
-from onboarding.views.standing_rows import CHANNEL_COLUMNS, GROUP_TITLES, list_url, standings
+from onboarding.views.standing_rows import GROUP_TITLES, list_url
 
 
 @require_GET
@@ -47,7 +47,7 @@ def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
     except FleetError as error:
         return ReleaseListPage(groups=(), path=path, problem=str(error))
     reach = access.reach_of(request.user)
-    on = StandingCounts(standings(reach, fleet, now), *CHANNEL_COLUMNS.values())
+    on = StandingCounts.of_fleet(reach, fleet, now)
     groups = tuple(
         _group(group, known, path, on.by(f"{group}_release")) for group in RELEASE_LABELS
     )
@@ -55,7 +55,7 @@ def _page(request: HttpRequest, fleet: Fleet, now: datetime) -> ReleaseListPage:
         groups=tuple(group for group in groups if group.rows),
         as_of=freshness.oldest(freshness.hub_rows(reach, fleet, now)),
         commit=snapshot.commit,
-        matrix=release_matrix(request, fleet, known, now=now),
+        matrix=release_matrix(request, fleet, known, now=now, total=on.total),
         refresh_url=request.get_full_path(),
         path=path,
     )

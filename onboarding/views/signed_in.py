@@ -78,6 +78,8 @@ class SignedInMiddleware:
                 sign_ins.end(owner=sign_in.user, pk=sign_in.pk)
             logout(request)
             return None
+        # The same row, read with what `rights` asks of each person.
+        request.user = sign_in.user
         if _is_by_a_person(request):
             sign_ins.touch(sign_in=sign_in, clock=clock)
             is_page = request.method == "GET" and not request.path.startswith(reverse("login"))
@@ -100,7 +102,8 @@ def current(request: HttpRequest) -> SignIn | None:
     pk, user = request.session.get(SIGN_IN), request.user.pk
     if not pk or not user:
         return None
-    return SignIn.objects.select_related("identity", "user").filter(pk=pk, user_id=user).first()
+    rows = SignIn.objects.select_related("identity", "user__service_account")
+    return rows.filter(pk=pk, user_id=user).first()
 
 
 @receiver(user_logged_in)

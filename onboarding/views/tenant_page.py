@@ -7,7 +7,6 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cached_property
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -19,7 +18,6 @@ from onboarding.domain.lifecycle import Right
 from onboarding.domain.roles import Place
 from onboarding.models import Fleet, Standing
 from onboarding.ports import FleetRepository
-from onboarding.services import scope
 from onboarding.services.layers import (
     MOST_KEYS,
     Setting,
@@ -66,12 +64,11 @@ def tenant_list_page(
     """All tenants that somebody may see: those of clusters, and those that have only a folder of values yet."""
     if fleet is None:
         return TenantListPage(rows=())
-    counted = StandingCounts(
-        standings(reach, fleet, now).exclude(tenant=""), "tenant", "environment"
-    )
+    counted = StandingCounts.of_fleet(reach, fleet, now)
     environments: dict[str, set[str]] = defaultdict(set)
     for some in counted.alike:
-        environments[some.values["tenant"]].add(some.values["environment"])
+        if some.values["tenant"]:
+            environments[some.values["tenant"]].add(some.values["environment"])
     counts = counted.by("tenant")
 
     def sees(tenant: str) -> bool:
@@ -111,11 +108,12 @@ def tenant_page(
     ?environment= opens one environment, ?page= its clusters.
     """
     reach = access.reach_of(request.user)
-    rows = standings(reach, fleet, now).filter(tenant=name)
-    counted = StandingCounts(rows, "environment")
+    everyone = StandingCounts.of_fleet(reach, fleet, now)
+    counted = everyone.where("tenant", name)
     numbers: dict[str, int] = counted.numbers("environment")
     chosen = request.GET.get("environment") or min(numbers, default="")
-    ordered = rows.filter(environment=chosen).select_related("change").order_by("name", "pk")
+    rows = standings(reach, fleet, now).filter(tenant=name, environment=chosen)
+    ordered = rows.select_related("change").order_by("name", "pk")
     pages, found = listing.paginate(
         request, ordered, size=_CLUSTERS_ON_A_PAGE, total=numbers.get(chosen, 0)
     )
@@ -137,7 +135,7 @@ def tenant_page(
     may_ask = any(
         Right.REQUEST in reach.at(Place.of(fleet.name, name, one)) for one in ("", *numbers)
     )
-    tree = _Tree(fleet, name, layers, numbers, now, reach=reach)
+    tree = _Tree(fleet, name, layers, numbers, now, reach=reach, everyone=everyone.total)
     return TenantPage(
         name=name,
         layers=(*tree.shared(), *tree.environments(chosen, found, pages)),
@@ -169,8 +167,10 @@ class _Tree:
         now: datetime,
         *,
         reach: Reach,
+        everyone: int,
     ) -> None:
         self._reach = reach
+        self._everyone = everyone
         self._fleet = fleet
         self._tenant = tenant
         self._layers = layers
@@ -238,10 +238,6 @@ class _Tree:
             count = sum(self._numbers.values())
             return Link(_clusters(count), list_url(tenant=self._tenant))
         return Link(f"{_clusters(self._everyone)} of the fleet", reverse("cluster-list"))
-
-    @cached_property
-    def _everyone(self) -> int:
-        return scope.standings(self._reach).filter(fleet=self._fleet).count()
 
     def _who(self, environment: str) -> Link:
         return Link(

@@ -9,8 +9,14 @@ from onboarding.models import Event, Fleet, Pulse
 
 def beat(*, fleet: Fleet) -> None:
     """Say that the standings of a fleet moved, in the caller's transaction."""
-    if not Pulse.objects.filter(fleet=fleet).update(number=F("number") + 1):
-        Pulse.objects.get_or_create(fleet=fleet)
+    mine = Pulse.objects.filter(fleet=fleet)
+    if not mine.update(number=F("number") + 1) and not Pulse.objects.get_or_create(fleet=fleet)[1]:
+        mine.update(number=F("number") + 1)  # another process made it in between
+
+
+def number_of(fleet: Fleet) -> int | None:
+    """The number of a fleet's pulse as it was read with the fleet; None while nothing moved yet."""
+    return fleet.pulse.number if hasattr(fleet, "pulse") else None
 
 
 def numbers() -> dict[int, tuple[int, int]]:

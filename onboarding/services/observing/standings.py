@@ -33,6 +33,7 @@ from onboarding.services.observing.hub_view import HubView
 from onboarding.services.observing.leaving import leaving_of
 from onboarding.services.observing.looking import HUB_TOLD
 from onboarding.services.observing.stories import Story, tell
+from onboarding.services.shown import STALE_AFTER
 
 _TOLD_LATELY = timedelta(minutes=30)
 """How long after its commit it still matters whether the hub was told of a change."""
@@ -213,9 +214,7 @@ def _part(
         )
         _describe_change(row, change, told, now)
         fresh["change", change.pk] = row
-    moved, overtaken = _write(before, fresh, now)
-    if moved:
-        pulses.beat(fleet=fleet)
+    overtaken = _write(fleet, before, fresh, now)
     if onboarded:
         durations.record(fleet=fleet, told=onboarded, now=now)
     if overtaken and attempts > 1:
@@ -224,11 +223,12 @@ def _part(
 
 
 def _write(
+    fleet: Fleet,
     before: Mapping[int, tuple[object, ...]],
     fresh: Mapping[tuple[str, object], Standing],
     now: datetime,
-) -> tuple[bool, list[str]]:
-    """Write what differs; return whether anything does, and which clusters have to be told anew.
+) -> list[str]:
+    """Write what differs, with a beat of the fleet's pulse; return which clusters have to be told anew.
 
     What stayed as it was only gets the new time, all of it in one statement. A row that another
     process wrote since it was read is left as it is: nobody knows which of the two knew more.
@@ -272,7 +272,11 @@ def _write(
             update_fields=[*_COLUMNS, "computed_at"],
             batch_size=500,
         )
-    return bool(gone or new or changed), overtaken
+        # What nobody had looked at for too long is shown otherwise from now on, whatever it says.
+        believed_again = any(read_at[pk] < now - STALE_AFTER for pk in same)
+        if gone or new or changed or believed_again:
+            pulses.beat(fleet=fleet)
+    return overtaken
 
 
 def batched(keys: Sequence[Key], size: int = 500) -> Iterator[Sequence[Key]]:
