@@ -108,9 +108,7 @@ def test_each_sees_the_numbers_of_what_they_may_see(place: Place, clock: FakeClo
     cluster("spoke-b", clock, tenant="tenant2")
     assert "All 2 clusters are healthy" in counted(place, "/")[0]
     narrow = User.objects.create_user("narrow")
-    Grant.objects.create(
-        user=narrow, role="viewer", tenant="tenant2", granted_at=clock.now()
-    )
+    Grant.objects.create(user=narrow, role="viewer", tenant="tenant2", granted_at=clock.now())
     place.clients["narrow"] = signed_in(narrow)
     assert "All 1 clusters are healthy" in counted(place, "/", "narrow")[0]
     assert "All 2 clusters are healthy" in counted(place, "/")[0]
