@@ -24,6 +24,7 @@ from onboarding.domain.stages import (
     Why,
 )
 from onboarding.domain.sync import VerdictState, duration
+from onboarding.domain.unseen import unseen
 
 __all__ = [
     "ClusterState",
@@ -39,8 +40,6 @@ __all__ = [
 
 GRACE = timedelta(minutes=15)
 """How long after registration Applications that are not there yet count as being deployed."""
-NOT_KNOWN_HERE = "is not known here"
-"""What the sentence of a cluster says where a part of it cannot be seen, however well the rest is."""
 PATIENCE = timedelta(seconds=15)
 """How long a hub may be silent, as when a part of it restarts, before what it said is stale."""
 
@@ -113,19 +112,11 @@ def timeline(
     state, sentence = _state(facts, steps, now)
     if facts.removing:
         return Timeline(steps, state, sentence, facts.removing_remedy)
-    told = Timeline(steps, state, f"{sentence} {_unseen_own(facts)}".strip())
+    told = Timeline(steps, state, f"{sentence} {unseen(facts)}".strip())
     remedy = told.current.remedy if told.current else ""
     if facts.is_committed() and (silence := _silence(facts, now)):
         remedy = silence[1]
     return replace(told, advice=_ADVICE.get(state, remedy))
-
-
-def _unseen_own(facts: Facts) -> str:
-    """What is not known of a cluster that deploys a part by itself; "" where nothing is left out."""
-    if not facts.own_groups or facts.own_seen_at is not None or not facts.applications:
-        return ""
-    groups = " and ".join(facts.own_groups)
-    return f"Its own Argo CD deploys the {groups}; how they are {NOT_KNOWN_HERE}."
 
 
 def _silence(facts: Facts, now: datetime) -> tuple[str, str] | None:

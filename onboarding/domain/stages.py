@@ -125,6 +125,7 @@ class Facts:
     deploys, `own_seen_at` when that was last seen (None: access to it is not configured, or it was never
     seen), `own_applications` how many it had then. `set_problems` are the ApplicationSets that select it,
     report an error and can make nothing for it, or change nothing any more;
+    `unwatched`: so many more Applications does Argo CD have for it than are watched;
     `uncompared` of its Applications were never compared with Git by Argo CD.
     `hub_silent_since`: its hub's Kubernetes API has not answered from then on, for the reason
     `hub_problem`; `argocd_silent_since` and `argocd_problem` say the same of its Argo CD, and
@@ -180,6 +181,7 @@ class Facts:
     own_groups: tuple[str, ...] = ()
     own_seen_at: datetime | None = None
     own_applications: int = 0
+    unwatched: int = 0
     applications: Rollup | None = None
     failures: tuple[tuple[str, str], ...] = ()
     synced_at: datetime | None = None

@@ -76,7 +76,8 @@ class ClusterStatus(models.Model):
 
     Argo CD tells clusters apart by their server alone. Two cluster secrets with one server are two
     rows here, so that the mistake can be seen. `untried_since`: its application controller tries other
-    clusters and not this one.
+    clusters and not this one. `unwatched`: so many more Applications does Argo CD have for it than are
+    watched, since `unwatched_since`.
     """
 
     hub = models.ForeignKey(Hub, on_delete=models.CASCADE, related_name="cluster_statuses")
@@ -88,6 +89,8 @@ class ClusterStatus(models.Model):
     connection_message = models.TextField(blank=True, default="")
     connected_at = models.DateTimeField(null=True, blank=True)
     untried_since = models.DateTimeField(null=True, blank=True)
+    unwatched = models.PositiveIntegerField(default=0)
+    unwatched_since = models.DateTimeField(null=True, blank=True)
     version = models.CharField(max_length=60, blank=True, default="")
     first_seen_at = models.DateTimeField()
     labels_changed_at = models.DateTimeField(null=True, blank=True)

@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from onboarding.domain.credential_clock import CredentialState
-from onboarding.domain.progress import NOT_KNOWN_HERE, ClusterState
+from onboarding.domain.progress import ClusterState
 from onboarding.domain.releases import RELEASE_LABELS
+from onboarding.domain.unseen import NOT_KNOWN_HERE
 from onboarding.models import Fleet, Standing
 from onboarding.services import scope
 from onboarding.services.rights import Reach

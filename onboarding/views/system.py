@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Sum
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
@@ -13,7 +13,7 @@ from onboarding import wiring
 from onboarding.domain.alarms import Alarm
 from onboarding.domain.applications import moment
 from onboarding.domain.lifecycle import DecisionState, DeliveryState
-from onboarding.models import Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
+from onboarding.models import ClusterStatus, Delivery, Event, Fleet, Heartbeat, Hub, WriterLease
 from onboarding.ports import HubKind
 from onboarding.services.observing import controller_watch, set_controller_watch
 from onboarding.services.observing.hub_text import as_map, text
@@ -161,7 +161,7 @@ def _hubs(now: datetime) -> tuple[Part, ...]:
             Part(
                 name=f"Watcher of {hub.name}",
                 state=words[row.state],
-                sentence=row.reason or "Follows the hub.",
+                sentence=f"{row.reason or 'Follows the hub.'} {_unwatched(hub)}".strip(),
                 last_success=row.seen_at,
                 icon="eye",
             )
@@ -169,6 +169,19 @@ def _hubs(now: datetime) -> tuple[Part, ...]:
         if row.state in ("Connected", "Degraded"):
             parts += _controllers(hub)
     return tuple(parts)
+
+
+def _unwatched(hub: Hub) -> str:
+    """What of a hub is not watched, as its Argo CD counts it; "" where all is."""
+    more = ClusterStatus.objects.filter(hub=hub, unwatched__gt=0)
+    found = more.aggregate(clusters=Count("pk"), applications=Sum("unwatched"))
+    if not found["clusters"]:
+        return ""
+    clusters = "1 cluster" if found["clusters"] == 1 else f"{found['clusters']} clusters"
+    return (
+        f"Not watched, for they are outside Argo CD's own namespace: {found['applications']} more "
+        f"Applications of {clusters}."
+    )
 
 
 def _controllers(hub: Hub) -> Iterator[Part]:

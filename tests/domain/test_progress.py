@@ -727,6 +727,23 @@ def test_it_is_not_well_while_its_own_argo_cd_deploys_nothing(
     assert well.state is ClusterState.HEALTHY
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "has 1 more Application for it, outside its own namespace; how it fares is"),
+        (2, "has 2 more Applications for it, outside its own namespace; how they fare is"),
+    ],
+)
+def test_it_says_beside_healthy_what_is_not_watched(count: int, said: str) -> None:
+    """They may be other people's: the cluster's own are as well as they are."""
+    found = timeline(replace(GOOD, unwatched=count), now=NOW)
+    assert found.state is ClusterState.HEALTHY
+    assert (
+        found.sentence
+        == f"All 2 Applications are synced and healthy. Argo CD {said} not known here."
+    )
+
+
 def test_it_has_a_word_for_every_state() -> None:
     assert [state.word for state in ClusterState] == [
         "Draft",

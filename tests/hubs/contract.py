@@ -202,6 +202,14 @@ class HubContract:
         self.register(hub, "spoke-2", labels(addonsRelease="release1"))
         self.has_components(hub, "spoke-2", COMPONENTS)
         one = self.applications(hub, "spoke-2")["cluster-info"]
+        # What is missing of this number would be an Application that is not watched.
+        self.eventually(
+            hub,
+            lambda: (
+                (found := self.registered(hub, "spoke-2")) and found.applications == len(COMPONENTS)
+            ),
+            "Argo CD counts its Applications",
+        )
 
         assert one["metadata"]["name"] == "cluster-info-spoke-2"
         assert one["metadata"]["labels"] == {

@@ -32,6 +32,7 @@ class FailingHub:
         self.uid = "hub-1"
         self.untried: Mapping[str, datetime] = {}
         self.away = False
+        self.elsewhere = 0
         self.store = self.stored("first", 1000)
 
     def stored(self, of: str, version: int, health: str = "Healthy") -> ObjectStore:
@@ -54,11 +55,12 @@ class FailingHub:
                 "server": f"https://{name}.example.com",
                 "name": name,
                 "info": {
+                    "applicationsCount": 2 + self.elsewhere if name == SPOKE else 1,
                     "connectionState": {
                         "status": "Successful",
                         # Finer than Argo CD's: here the observer's clock alone is moved on by minutes.
                         "attemptedAt": (self.untried.get(name) or datetime.now(UTC)).isoformat(),
-                    }
+                    },
                 },
             }
             for name in (self.name, SPOKE)
@@ -153,8 +155,10 @@ class _Failing(_Handler):
             hub.stop_trying(SPOKE)
         elif fault == "no_set_controller":
             hub.away = True
+        elif fault == "counted":
+            hub.elsewhere = 2
         elif fault == "none":
-            hub.away = False
+            hub.away, hub.elsewhere = False, 0
             hub.look()
             hub.stop_trying()
         elif fault == "rotten":

@@ -213,6 +213,22 @@ def test_it_is_never_green_while_a_part_of_argo_cd_is_away_and_names_it(
     assert house.is_green()
 
 
+def test_it_says_that_applications_in_other_namespaces_are_not_watched(house: House) -> None:
+    """We may not read them; Argo CD's own count of a cluster's Applications has them."""
+    house.turn("counted")
+    for _ in range(3):
+        house.clock.by += timedelta(seconds=60)
+        house.look()
+    said = "Argo CD has 2 more Applications for it, outside its own namespace"
+    assert said in house.text(f"/clusters/{HUB}/{SPOKE}/")
+    assert said in house.text("/clusters/")
+    assert "2 more Applications of 1 cluster." in house.text("/system/")
+    assert house.is_green()
+    house.turn("none")
+    house.look()
+    assert said not in house.text("/clusters/")
+
+
 def test_it_names_an_application_set_controller_that_is_away(house: House) -> None:
     """What is there stays as it is and is compared as before; nothing new comes of Git any more."""
     sets = watching.SetControllerLoop(house.observed)

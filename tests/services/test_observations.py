@@ -674,7 +674,7 @@ def registered(name: str, **labels: str) -> RegisteredCluster:
         connection="Successful",
         connection_message="",
         connected_at=START,
-        applications=3,
+        applications=0,
         version="1.34",
     )
 
@@ -703,6 +703,59 @@ def test_it_sees_both_clusters_of_one_server(watch: Watch, clock: FakeClock) -> 
     assert sorted(ClusterStatus.objects.values_list("name", flat=True)) == ["a", "b"]
     observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=twins[:1]), clock=clock)
     assert ClusterStatus.objects.get().name == "a"
+
+
+def test_it_counts_what_argo_cd_has_outside_its_own_namespace(
+    watch: Watch, clock: FakeClock
+) -> None:
+    reader = FakeHub()
+
+    def destined(name: str, /, **destination: str) -> None:
+        item = application(name)
+        item["spec"]["destination"] = destination
+        reader.put(HubKind.APPLICATIONS, item)
+
+    destined("dns-a", name="a")
+    destined("net-a", server="https://a.example.com")
+    destined("dns-twin", name="twin")
+    destined("hub", name="in-cluster")
+    list_applications(watch, reader, clock)
+
+    def look(seconds: float, **counts: int) -> dict[str, int]:
+        clock.advance(seconds)
+        servers = {
+            "twin": "https://a.example.com",
+            "hub-cluster": "https://kubernetes.default.svc",
+        }
+        known = [
+            replace(
+                registered(name.replace("_", "-")),
+                server=servers.get(name.replace("_", "-"), f"https://{name}.example.com"),
+                applications=count,
+                connected_at=clock.now(),
+            )
+            for name, count in counts.items()
+        ]
+        observations.observe_clusters(watch=watch, argocd=FakeArgoCD(known=known), clock=clock)
+        return dict(ClusterStatus.objects.values_list("name", "unwatched"))
+
+    # Two secrets with one server are one cluster to Argo CD; "in-cluster" is the hub by any name.
+    same = {"a": 3, "twin": 3, "b": 0, "hub_cluster": 1}
+    none = {"a": 0, "twin": 0, "b": 0, "hub-cluster": 0}
+    assert look(0, **same) == none
+    more = {**same, "a": 5, "twin": 5, "b": 1}
+    assert look(60, **more) == none
+    assert look(60, **more) == none, "Argo CD may only count what was deleted a moment ago"
+    watch.moved.take(10)
+    assert look(60, **more) == none | {"a": 2, "twin": 2, "b": 1}
+    assert watch.moved.take(10) == {"a", "twin", "b"}
+    assert look(5, **{**more, "a": 6, "twin": 6}) == none | {"a": 3, "twin": 3, "b": 1}
+
+    # Nobody counts, or the Applications are not heard of: what was known stays.
+    observations.report_problem(watch=watch, part="applications", problem="Away.", clock=clock)
+    assert look(5, **same) == none | {"a": 3, "twin": 3, "b": 1}
+    list_applications(watch, reader, clock)
+    assert look(5, **same) == none
 
 
 def test_it_remembers_since_when_a_part_is_silent(watch: Watch, clock: FakeClock) -> None:

@@ -35,7 +35,7 @@ from onboarding.ports import (
     HubReader,
     ListExpired,
 )
-from onboarding.services.observing import controller_watch, registered_clusters, verdicts
+from onboarding.services.observing import controller_watch, registered_clusters, unwatched, verdicts
 from onboarding.services.observing import observation_rows as rows
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
@@ -206,7 +206,10 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
         )
     # Compared before anything is locked: only the holder of the watch writes these rows.
     tried = controller_watch.newest(found)
-    news = registered_clusters.compared(hub_id=watch.hub_id, found=found, tried=tried, now=now)
+    watched = unwatched.watched_by_server(watch.hub_id, found)
+    news = registered_clusters.compared(
+        hub_id=watch.hub_id, found=found, tried=tried, watched=watched, now=now
+    )
     changed, gone = [*news.changed, *news.new], list(news.gone)
     with writing(watch) as row:
         for start in range(0, len(changed), _AT_ONCE):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,11 +10,12 @@ from onboarding.models import ClusterStatus
 from onboarding.ports import RegisteredCluster
 from onboarding.services.observing.controller_watch import untried_since
 from onboarding.services.observing.hub_text import text
+from onboarding.services.observing.unwatched import unwatched
 
 _AT_ONCE = 400
-_TELLING = ("labels", "connection", "connection_message", "untried_since")
+_TELLING = ("labels", "connection", "connection_message", "untried_since", "unwatched")
 """What of a registered cluster its standing is made of."""
-SAID = (*_TELLING, "annotations", "version")
+SAID = (*_TELLING, "unwatched_since", "annotations", "version")
 """What of it is written as soon as it differs; the time of Argo CD's last try differs each time."""
 
 
@@ -30,10 +31,16 @@ class News:
 
 
 def compared(
-    *, hub_id: int, found: Iterable[RegisteredCluster], tried: datetime | None, now: datetime
+    *,
+    hub_id: int,
+    found: Iterable[RegisteredCluster],
+    tried: datetime | None,
+    watched: Mapping[str, int] | None,
+    now: datetime,
 ) -> News:
     """What was found held against the rows, of which some are read at a time: ten thousand with all
-    their labels are a hundred megabytes at once, each minute. `tried` is when any of them last was."""
+    their labels are a hundred megabytes at once, each minute. `tried` is when any of them last was,
+    `watched` how many Applications of each server are watched (None: that is not known)."""
     asked = {(text(each.server, 500), text(each.name, 253)): each for each in found}
     news = News()
     for old in ClusterStatus.objects.filter(hub_id=hub_id).iterator(chunk_size=_AT_ONCE):
@@ -41,12 +48,12 @@ def compared(
         if each is None:
             news.gone[old.pk] = old.name
             continue
-        row = _cluster(hub_id, each, old, tried, now)
+        row = _cluster(hub_id, each, old, tried, watched, now)
         if _says_more(row, old, SAID):
             news.changed.append(row)
         if _says_more(row, old, _TELLING):
             news.moved.add(row.name)
-    news.new = [_cluster(hub_id, each, None, tried, now) for each in asked.values()]
+    news.new = [_cluster(hub_id, each, None, tried, watched, now) for each in asked.values()]
     return news
 
 
@@ -60,11 +67,14 @@ def _cluster(
     found: RegisteredCluster,
     old: ClusterStatus | None,
     tried: datetime | None,
+    watched: Mapping[str, int] | None,
     now: datetime,
 ) -> ClusterStatus:
     server, name = text(found.server, 500), text(found.name, 253)
     labels = {text(key, 317): text(value, 63) for key, value in found.labels.items()}
     moved = old is None or old.labels != labels
+    since = untried_since(found, old, tried, now)
+    more, more_since = unwatched(found, old, watched, untried=since is not None, now=now)
     return ClusterStatus(
         hub_id=hub_id,
         name=name,
@@ -74,7 +84,9 @@ def _cluster(
         connection=text(found.connection, 20),
         connection_message=text(found.connection_message),
         connected_at=found.connected_at,
-        untried_since=untried_since(found, old, tried, now),
+        untried_since=since,
+        unwatched=more,
+        unwatched_since=more_since,
         version=text(found.version, 60),
         first_seen_at=old.first_seen_at if old else now,
         labels_changed_at=now if moved or old is None else old.labels_changed_at,

@@ -248,6 +248,7 @@ def _facts(
         matched=_matched(registered, rows, seen),
         matched_at=min((_made_at(row) for row in rows), default=None),
         set_problems=_set_problems(registered, rows, seen),
+        unwatched=registered.unwatched if registered else 0,
         uncompared=sum(not row.sync for row in rows),
         applications=total,
         failures=tuple(
