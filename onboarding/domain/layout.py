@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,12 +16,17 @@ from typing import Any
 
 from onboarding.domain.errors import Refused
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.path_patterns import (
+    PLACEHOLDER,
+    SEGMENT,
+    bad_layout,
+    check_pattern,
+    fill,
+    layer_pattern,
+    path_expression,
+    unsafe,
+)
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_NAMED = re.compile(r"\{([a-z]+)\}")
-# One folder or file of a path in the repository: never hidden, never "." or "..", never an option.
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
-_PATH = re.compile(rf"{_SEGMENT.pattern}(?:/{_SEGMENT.pattern})*")
 _LAYER_PLACEHOLDERS = frozenset({"base", "tenant", "environment", "cluster", "component"})
 _MEMBER_PLACEHOLDERS = frozenset({"hub", "cluster"})
 LABELS_GROUP = "fleet"
@@ -49,7 +54,7 @@ class Layer:
     @property
     def narrowed_by(self) -> frozenset[str]:
         """What of a placement decides whether a cluster reads this layer; empty: every cluster does."""
-        return frozenset(_PLACEHOLDER.findall(self.pattern)) - {"base", "component"}
+        return frozenset(PLACEHOLDER.findall(self.pattern)) - {"base", "component"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +92,6 @@ class LayerPath:
     path: str
 
 
-def _bad_layout(name: str, problem: str) -> Refused:
-    return Refused(
-        f"The layout {name!r:.40} is not usable: {problem}", field="layout", code="invalid_layout"
-    )
-
-
-def _fill(pattern: str, values: Mapping[str, str]) -> str:
-    """Put values into a pattern and verify that the path stays below the pattern's fixed beginning.
-
-    The names were parsed before, so a failure here is a mistake of ours or of the configuration;
-    it is refused all the same, for a path decides what is overwritten.
-    """
-    path = pattern.format_map(values)
-    if not _PATH.fullmatch(path):
-        raise _unsafe(path)
-    return path
-
-
-def _unsafe(path: str) -> Refused:
-    return Refused(
-        f"{path!r:.200} is not a path inside the fleet repository; check the names in it.",
-        code="unsafe_path",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class FleetLayout:
     """Every path of a fleet repository, made from names that were parsed before.
@@ -145,11 +125,11 @@ class FleetLayout:
 
     def member_path(self, hub: HubName, cluster: ClusterName) -> str:
         """The path of one spoke's fleet-member file."""
-        return _fill(self.members, {"hub": HubName(hub), "cluster": ClusterName(cluster)})
+        return fill(self.members, {"hub": HubName(hub), "cluster": ClusterName(cluster)})
 
     def members_folder(self, hub: HubName) -> str:
         """The folder below which one hub's fleet members are (no trailing slash)."""
-        return _fill(self._folder_before("cluster"), {"hub": HubName(hub)})
+        return fill(self._folder_before("cluster"), {"hub": HubName(hub)})
 
     def members_root(self) -> str:
         """The folder below which the members of all hubs are; "" for the whole repository."""
@@ -180,7 +160,7 @@ class FleetLayout:
                 code="unknown_group",
             )
         if "{" in found or "}" in found:  # a member file may say anything
-            raise _unsafe(found)
+            raise unsafe(found)
         values = {
             "base": found,
             "component": component,
@@ -189,7 +169,7 @@ class FleetLayout:
             "cluster": ClusterName(placement.cluster),
         }
         return tuple(
-            LayerPath(layer.name, _fill(layer.pattern.replace("{base}", found), values))
+            LayerPath(layer.name, fill(layer.pattern.replace("{base}", found), values))
             for layer in self.layers
         )
 
@@ -258,17 +238,17 @@ class FleetLayout:
             "bases",
         }
         if unknown := sorted(set(data) - known):
-            raise _bad_layout(name, f"it has the unknown key {unknown[0]!r:.40}.")
+            raise bad_layout(name, f"it has the unknown key {unknown[0]!r:.40}.")
         layers, bases = data.get("layers"), data.get("bases")
         if not isinstance(layers, list) or not isinstance(bases, Mapping):
-            raise _bad_layout(name, "it needs a list of layers and a map of bases.")
+            raise bad_layout(name, "it needs a list of layers and a map of bases.")
         optional = {
             key: data[key]
             for key in ("members", "releases", "wrapper", "labels_component")
             if key in data
         }
         if any(not isinstance(value, str) for value in (*optional.values(), *bases.values())):
-            raise _bad_layout(name, "its paths must be text.")
+            raise bad_layout(name, "its paths must be text.")
         return cls(
             name=name,
             title=str(data.get("title") or name),
@@ -282,30 +262,6 @@ class FleetLayout:
         return posixpath.dirname(self.members.partition(f"{{{placeholder}}}")[0])
 
 
-def layer_pattern(pattern: str, bases: Iterable[str]) -> re.Pattern[str]:
-    """A layer's paths below some base folders, as an expression with a group for each placeholder."""
-    folders = "|".join(re.escape(base) for base in sorted(set(bases)))
-    return path_expression(pattern, base=folders, component=".+")
-
-
-def path_expression(pattern: str, **inside: str) -> re.Pattern[str]:
-    """The paths of a pattern: the first of each placeholder is a named group, others repeat it.
-
-    `inside` says what a placeholder may stand for, as an expression; by itself one folder's name.
-    """
-    parts: list[str] = []
-    seen: set[str] = set()
-    for number, part in enumerate(_NAMED.split(pattern)):
-        if number % 2 == 0:
-            parts.append(re.escape(part))
-        elif part in seen:
-            parts.append(f"(?P={part})")
-        else:
-            parts.append(f"(?P<{part}>{inside.get(part, '[^/]+')})")
-            seen.add(part)
-    return re.compile("".join(parts))
-
-
 def _check_order(layout: FleetLayout) -> None:
     """Refuse a layer that reaches more clusters than one before it, which it would overrule.
 
@@ -316,7 +272,7 @@ def _check_order(layout: FleetLayout) -> None:
     for layer in layout.layers:
         narrowed = layer.narrowed_by
         if any(narrowed < other for other in below):
-            raise _bad_layout(
+            raise bad_layout(
                 layout.name,
                 f"its layers do not stand lowest first: {layer.name} reaches more clusters than a "
                 "layer before it.",
@@ -327,49 +283,37 @@ def _check_order(layout: FleetLayout) -> None:
 def _layer(layout: str, item: object) -> Layer:
     names = ", ".join(layer.value for layer in LayerName)
     if not isinstance(item, Mapping) or set(item) != {"name", "pattern"}:
-        raise _bad_layout(layout, "each layer is a map with name and pattern.")
+        raise bad_layout(layout, "each layer is a map with name and pattern.")
     if item["name"] not in [layer.value for layer in LayerName]:
-        raise _bad_layout(
+        raise bad_layout(
             layout, f"the layer {item['name']!r:.40} is unknown; the layers are {names}."
         )
     return Layer(LayerName(item["name"]), str(item["pattern"]))
 
 
-def _check_pattern(layout: str, pattern: str, allowed: frozenset[str]) -> set[str]:
-    """The placeholders of a pattern; refuses unknown ones and paths that leave the repository."""
-    used = set(_PLACEHOLDER.findall(pattern))
-    if unknown := sorted(used - allowed):
-        raise _bad_layout(
-            layout, f"{pattern!r:.120} has the unknown placeholder {unknown[0]!r:.40}."
-        )
-    if not all(_SEGMENT.fullmatch(part) for part in _PLACEHOLDER.sub("x", pattern).split("/")):
-        raise _bad_layout(layout, f"{pattern!r:.120} is not a path inside the repository.")
-    return used
-
-
 def _check_layout(layout: FleetLayout) -> None:
     name = layout.name
-    if not _SEGMENT.fullmatch(name):
-        raise _bad_layout(name, "its name may hold letters, digits and . _ + - only.")
-    if _check_pattern(name, layout.members, _MEMBER_PLACEHOLDERS) != _MEMBER_PLACEHOLDERS:
-        raise _bad_layout(name, "its members pattern needs {hub} and {cluster}.")
+    if not SEGMENT.fullmatch(name):
+        raise bad_layout(name, "its name may hold letters, digits and . _ + - only.")
+    if check_pattern(name, layout.members, _MEMBER_PLACEHOLDERS) != _MEMBER_PLACEHOLDERS:
+        raise bad_layout(name, "its members pattern needs {hub} and {cluster}.")
     if "{hub}" in layout.members.partition("{cluster}")[2].partition("/")[2]:
-        raise _bad_layout(name, "its members pattern has {hub} below {cluster}.")
+        raise bad_layout(name, "its members pattern has {hub} below {cluster}.")
     for path in (layout.releases, layout.wrapper, layout.labels_component, *layout.bases.values()):
-        _check_pattern(name, path, frozenset())
+        check_pattern(name, path, frozenset())
     if LABELS_GROUP not in layout.bases:
-        raise _bad_layout(
+        raise bad_layout(
             name,
             f"its bases lack the group {LABELS_GROUP}, whose folder holds the clusters' labels.",
         )
     if not layout.layers or len({layer.name for layer in layout.layers}) != len(layout.layers):
-        raise _bad_layout(name, "it needs at least one layer, and each layer only once.")
+        raise bad_layout(name, "it needs at least one layer, and each layer only once.")
     for layer in layout.layers:
-        if "component" not in _check_pattern(name, layer.pattern, _LAYER_PLACEHOLDERS):
-            raise _bad_layout(name, f"the pattern of layer {layer.name} needs {{component}}.")
+        if "component" not in check_pattern(name, layer.pattern, _LAYER_PLACEHOLDERS):
+            raise bad_layout(name, f"the pattern of layer {layer.name} needs {{component}}.")
     _check_order(layout)
     if layout.layers[-1].name != LayerName.CLUSTER or "{cluster}" not in layout.layers[-1].pattern:
-        raise _bad_layout(
+        raise bad_layout(
             name, "its highest layer must be the cluster's, with {cluster} in its pattern."
         )
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onboarding.domain.layout import FleetLayout, LayerScope, Placement, layer_pattern
+from onboarding.domain.layout import FleetLayout, LayerScope, Placement
+from onboarding.domain.path_patterns import layer_pattern
 
 
 class Dead(StrEnum):

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 from onboarding.domain.component_values import view_of
 from onboarding.domain.errors import Refusal, Refused
-from onboarding.domain.handover import check_handover, is_on
+from onboarding.domain.handover import check_handover
 from onboarding.domain.hierarchy import resolve
 from onboarding.domain.impact import Forecaster, doubted, forecast
 from onboarding.domain.intent_rules import (
@@ -36,10 +36,11 @@ from onboarding.domain.labels import (
     edit_labels_text,
 )
 from onboarding.domain.layout import FleetLayout, Placement
-from onboarding.domain.leaving import is_marked, member_after
+from onboarding.domain.leaving import member_after
 from onboarding.domain.live_sets import NO_SETS, KnownSets
 from onboarding.domain.member import FleetMember, edit_member_text, new_member_text, parse_member
 from onboarding.domain.names import SecretName
+from onboarding.domain.plan_warnings import warnings_of
 from onboarding.domain.plans import (
     ApplicationForecast,
     DeployedBy,
@@ -51,8 +52,7 @@ from onboarding.domain.plans import (
     ReadSet,
     blob_id,
 )
-from onboarding.domain.releases import RELEASE_LABELS, Releases, parse_releases
-from onboarding.domain.selectors import label_keys
+from onboarding.domain.releases import Releases, parse_releases
 from onboarding.domain.snapshot import RecordingSnapshot, Snapshot, SnapshotFile
 
 __all__ = [
@@ -305,7 +305,17 @@ def _plan_of(
         known=known,
         heard_labels=_heard_labels(known, found, edited, (before, after)),
     )
-    warnings = [*_warnings(intent, found, after, forecaster, known), *forecaster.warnings]
+    joins = found.member is None
+    warnings = warnings_of(
+        intent,
+        found.wanted,
+        member_path=found.member_path,
+        leftover=found.labels_path if joins and found.labels_file is not None else "",
+        releases=found.releases,
+        after=after,
+        forecaster=forecaster,
+        known=known,
+    )
     return Plan(
         commit=recorded.commit,
         intent=intent,
@@ -313,7 +323,7 @@ def _plan_of(
         labels_before=before,
         labels_after=after,
         impact=doubted(impact, before, after),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys([*warnings, *forecaster.warnings])),
         reads=ReadSet(recorded.files_read, recorded.folders_listed),
     )
 
@@ -340,65 +350,3 @@ def _edited(edits: Sequence[FileEdit]) -> dict[str, SnapshotFile]:
         for one in edits
         if one.after is not None
     }
-
-
-def _warnings(
-    intent: Intent,
-    found: _Found,
-    after: ClusterLabels,
-    forecaster: Forecaster,
-    known: KnownSets,
-) -> list[PlanWarning]:
-    """What a reviewer should know although it stops nothing."""
-    warnings = [PlanWarning(problem, "chart_refuses") for problem in after.problems]
-    warnings += [PlanWarning(note, "releases_note") for note in found.releases.notes]
-    if found.member is None and found.labels_file is not None:
-        warnings.append(
-            PlanWarning(
-                f"{found.labels_path} exists already, and what it sets will apply to this cluster.",
-                "leftover_labels",
-                found.labels_path,
-            )
-        )
-    if is_on(found.wanted) and not isinstance(intent, LeaveFleet):
-        warnings.append(
-            PlanWarning(
-                "While Handover is true, the Applications of add-ons and resources do not sync by "
-                "themselves, and what they deployed stays when they go. Take it away when the "
-                "other Argo CD has them.",
-                "handover",
-                found.member_path,
-            )
-        )
-    labels = after.as_dict()
-    # A cluster that leaves has no channels, on purpose.
-    channels = {} if is_marked(found.wanted) else RELEASE_LABELS
-    for group, label in channels.items():
-        warnings += _channel_warnings(group, label, labels.get(label), found.releases)
-    flags = forecaster.flags() | {key for one in known.sets for key in label_keys(one)}
-    if not forecaster.unread or known.sets:
-        said = "No component of the chosen releases is enabled by {}."
-        if forecaster.unread:
-            said = f"No ApplicationSet of the {known.whose} selects by {{}}, and no component is enabled by it."
-        warnings += [
-            PlanWarning(said.format(key), "unknown_flag")
-            for key, value in sorted(intent.pins.items())
-            if key.startswith("enable_") and value is not None and key not in flags
-        ]
-    return warnings
-
-
-def _channel_warnings(
-    group: str, label: str, value: str | None, releases: Releases
-) -> list[PlanWarning]:
-    known = releases.types(group)
-    if not known or value in known:
-        return []
-    if value is None:
-        said = f"{label} is not set at any layer, so no {group} are deployed to this cluster."
-        return [PlanWarning(said, "no_channel")]
-    said = (
-        f"{label} is {value!r:.80}, which {releases.path} does not know: the {group} stay as they "
-        f"are and report an error. It knows: {', '.join(known)}."
-    )
-    return [PlanWarning(said, "unknown_channel", releases.path)]

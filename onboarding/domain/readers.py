@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
-from onboarding.domain.layout import FleetLayout, path_expression
+from onboarding.domain.layout import FleetLayout
+from onboarding.domain.path_patterns import path_expression
 
 _NAMES = ("tenant", "environment", "cluster")
 

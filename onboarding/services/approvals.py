@@ -317,19 +317,20 @@ def _reject(
             settled_at=now,
             updated_at=now,
         )
-        said += (
-            events.unsaved(
-                verb="change.rejected",
-                message=f"{actor.get_username()} rejected the change: {reason}",
-                at=now,
-                actor=actor,
-                change=one,
-                detail={"digest": one.plan_digest, "reason": reason},
-            )
-            for one in rows
-        )
+        said += (_rejected_event(one, actor, reason, now) for one in rows)
     events.record_all(said)
     return given
+
+
+def _rejected_event(change: Change, actor: User, reason: str, now: datetime) -> Event:
+    return events.unsaved(
+        verb="change.rejected",
+        message=f"{actor.get_username()} rejected the change: {reason}",
+        at=now,
+        actor=actor,
+        change=change,
+        detail={"digest": change.plan_digest, "reason": reason},
+    )
 
 
 def _so_far(found: Tally) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -27,8 +28,8 @@ from onboarding.services import discussion
 from onboarding.views.exports import harmless
 from tests.abuse import corpus, oracles, pages
 from tests.journey import reading
-from tests.journey.conftest import Place
-from tests.journey.test_api import REGISTRATIONS, body, program
+from tests.journey.conftest import HUB, Place
+from tests.journey.test_api import REGISTRATIONS, body, errors, program
 
 # --- The API ---
 
@@ -39,6 +40,12 @@ BODIES = {
     "register": WHOLE, "plan_registration": WHOLE, "revise": WHOLE, "plan_revision": WHOLE,
     "edit": SOME, "plan_edit": SOME,
     "offboard": {"workloads", "confirm"}, "plan_offboarding": {"workloads"},
+}  # fmt: skip
+# What may come through each of them, and must be refused at its own field otherwise.
+NAMES: dict[str, Callable[[str], bool]] = {
+    "cluster": oracles.is_name, "tenant": oracles.is_name, "environment": oracles.is_hub_name,
+    "secret_name": oracles.is_secret_name, "server": oracles.is_server,
+    "options.addons_repo_basepath": oracles.is_folder, "options.githubSecret": lambda _: False,
 }  # fmt: skip
 
 
@@ -72,6 +79,13 @@ def test_it_refuses_every_string_at_every_field(place: Place) -> None:
         answer = caller.post(REGISTRATIONS, asked, key=f"k{number}")
         assert answer.status_code in (400, 404, 413, 422), corpus.shown(text)
         clean(answer)
+        # A hub that there is not is said alone.
+        named = caller.post(REGISTRATIONS, asked | {"hub": HUB}, key=f"named-k{number}")
+        assert named.status_code in (400, 413, 422), corpus.shown(text)
+        if named.status_code == 422:
+            wrong = {field for field, may_be in NAMES.items() if not may_be(text.strip())}
+            assert wrong <= set(errors(named)), corpus.shown(text)
+    assert not Change.objects.exists()
     for text in corpus.sample(2):
         answer = caller.post(REGISTRATIONS, body(place), key=text)
         assert answer.status_code in (201, 400, 409, 422), corpus.shown(text)

@@ -6,12 +6,14 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 
 from onboarding.domain.tokens import Verb
 from onboarding.models import Fleet, ServiceToken
 from onboarding.services import service_tokens
 from tests.fakes import FakeClock
 from tests.journey.conftest import Place
+from tests.journey.test_api import program
 
 FORM = {
     "name": "terraform",
@@ -90,3 +92,16 @@ def test_it_asks_the_database_as_often_for_many_as_for_few(
         )
     with django_assert_max_num_queries(15):
         assert place.get("administrator", "/admin/tokens/").content.decode().count("Revoke") >= 30
+
+
+def test_guessing_tokens_is_held_up_and_holds_up_nobody_else(place: Place) -> None:
+    honest = program()
+    guesser = Client(headers={"Authorization": "Bearer fui_0123456789abcdef_guess"})
+    statuses = [guesser.get("/api/v1/clusters").status_code for _ in range(32)]
+    assert statuses == [401] * 30 + [429] * 2
+    held = guesser.get("/api/v1/clusters")
+    assert held["Content-Type"] == "application/problem+json"
+    assert int(held["Retry-After"]) >= 1
+    assert honest.get("/api/v1/clusters").status_code == 200  # from the same address
+    elsewhere = guesser.get("/api/v1/clusters", REMOTE_ADDR="198.51.100.7")
+    assert elsewhere.status_code == 401

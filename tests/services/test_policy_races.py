@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from onboarding.domain.lifecycle import DecisionState
-from onboarding.models import Approval, Change, Delivery, Event
+from onboarding.models import Approval, Delivery, Event
 from onboarding.services import approvals, changes, stopping
 from tests.services.test_policies import Ruled
-from tests.services.test_races import at_once, refusals
+from tests.services.test_races import approve, at_once, refusals
 from tests.stage import COMMITTED, member, outcomes, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,16 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def stage(tmp_path: Path) -> Ruled:
     return Ruled(tmp_path)
-
-
-def approve(stage: Ruled, change: Change, who: Any) -> Callable[[], Approval]:
-    return lambda: approvals.approve(
-        change_id=change.pk,
-        digest=change.plan_digest,
-        actor=who,
-        clock=stage.clock,
-        queue=stage.queue,
-    )
 
 
 def test_it_takes_two_of_many_who_approve_at_once(stage: Ruled) -> None:

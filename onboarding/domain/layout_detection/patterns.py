@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from onboarding.domain.layout import FleetLayout, LayerName, path_expression
+from onboarding.domain.layout import FleetLayout, LayerName
+from onboarding.domain.path_patterns import path_expression
 
 PLACEHOLDER = re.compile(r"\{(\w+|\?)\}")
 
