@@ -8,7 +8,7 @@ any more, or has not said otherwise for twice the time after which it is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -124,6 +124,18 @@ def counts(sign_in: SignIn, limits: Limits, clock: Clock) -> bool:
     """Whether a session is neither too old nor unused for too long."""
     now = clock.now()
     return sign_in.seen_at >= now - limits.idle and sign_in.started_at >= now - limits.whole
+
+
+def ended_of(pks: Collection[int], *, limits: Limits, clock: Clock) -> frozenset[int]:
+    """Which of these sessions count no more, by one query; the provider is not asked."""
+    now = clock.now()
+    rows = SignIn.objects.filter(
+        pk__in=pks,
+        user__is_active=True,
+        seen_at__gte=now - limits.idle,
+        started_at__gte=now - limits.whole,
+    )
+    return frozenset(pks) - frozenset(rows.values_list("pk", flat=True))
 
 
 def touch(*, sign_in: SignIn, clock: Clock) -> None:

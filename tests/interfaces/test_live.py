@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from django.db import OperationalError, connection
 from django.test import AsyncClient, Client
 
 from fleetui import logs
-from onboarding.models import Fleet
+from onboarding import wiring
+from onboarding.models import Fleet, SignIn
+from onboarding.services import sign_ins
 from onboarding.services.observing import pulses
-from onboarding.views import live
+from onboarding.views import live, signed_in
 from onboarding.views.live import Pulses, signs
 from tests.asynchronous import run
 
@@ -40,6 +43,11 @@ class Told:
         return found
 
 
+def nobody(sessions: Collection[int]) -> Collection[int]:
+    """All who listen are signed in as before."""
+    return ()
+
+
 async def heard(stream: AsyncIterator[str], most: int = 1000) -> list[str]:
     found: list[str] = []
     async for each in stream:
@@ -50,8 +58,8 @@ async def heard(stream: AsyncIterator[str], most: int = 1000) -> list[str]:
 
 
 def test_it_says_that_something_moved_and_nothing_else() -> None:
-    of = Pulses(Told({1: (1, 1)}, {1: (1, 1)}, {1: (2, 1)}, {1: (2, 1)}, {1: (2, 2)}))
-    assert asyncio.run(heard(signs(of, 1), 3)) == [
+    of = Pulses(Told({1: (1, 1)}, {1: (1, 1)}, {1: (2, 1)}, {1: (2, 1)}, {1: (2, 2)}), nobody)
+    assert asyncio.run(heard(signs(of, 1, 7), 3)) == [
         "retry: 3000\n\n",
         "data: moved\n\n",
         "data: moved\n\n",
@@ -59,24 +67,70 @@ def test_it_says_that_something_moved_and_nothing_else() -> None:
 
 
 def test_it_says_nothing_of_another_fleet() -> None:
-    of = Pulses(Told({1: (1, 1), 2: (1, 1)}, {1: (1, 1), 2: (2, 1)}))
-    assert asyncio.run(heard(signs(of, 1, longest=0.05))) == ["retry: 3000\n\n"]
+    of = Pulses(Told({1: (1, 1), 2: (1, 1)}, {1: (1, 1), 2: (2, 1)}), nobody)
+    assert asyncio.run(heard(signs(of, 1, 7, longest=0.05))) == ["retry: 3000\n\n"]
 
 
 def test_it_gives_a_sign_of_life_and_ends_so_that_rights_are_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live, "_SIGN_OF_LIFE", 0.0)
-    of = Pulses(Told({1: (1, 1)}))
-    found = asyncio.run(heard(signs(of, 1, longest=0.05)))
+    of = Pulses(Told({1: (1, 1)}), nobody)
+    found = asyncio.run(heard(signs(of, 1, 7, longest=0.05)))
     assert set(found[1:]) == {": nothing moved\n\n"}
     assert of.listeners == 0
 
 
 def test_it_ends_where_the_database_cannot_be_asked() -> None:
-    of = Pulses(Told({1: (1, 1)}, OperationalError("gone")))
-    assert asyncio.run(heard(signs(of, 1))) == ["retry: 3000\n\n"]
+    of = Pulses(Told({1: (1, 1)}, OperationalError("gone")), nobody)
+    assert asyncio.run(heard(signs(of, 1, 7))) == ["retry: 3000\n\n"]
     assert of.listeners == 0
+
+
+def test_it_ends_with_its_session_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within seconds, and by one question for all who listen."""
+    monkeypatch.setattr(live, "SESSIONS_PERIOD", 0.02)
+    asked: list[set[int]] = []
+
+    def ended(sessions: Collection[int]) -> Collection[int]:
+        asked.append(set(sessions))
+        return {7} if len(asked) > 2 else ()
+
+    of = Pulses(Told({1: (1, 1)}), ended)
+
+    async def both() -> tuple[float, float]:
+        async def lasts(session: int) -> float:
+            await heard(signs(of, 1, session, longest=0.5))
+            return asyncio.get_running_loop().time()
+
+        return await asyncio.gather(lasts(7), lasts(8))
+
+    seven, eight = asyncio.run(both())
+    assert seven < eight - 0.2
+    assert asked[1] == {7, 8}
+    assert asked[-1] == {8}
+    assert not of.sessions
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_is_over_seconds_after_somebody_signs_out() -> None:
+    Fleet.objects.create(name="one", repository_url="https://git.example.com/one.git")
+    user = User.objects.create_superuser("root")
+
+    def over(end: Callable[[Client, SignIn], object]) -> None:
+        client = Client()
+        client.force_login(user)
+        sign_in = SignIn.objects.latest("pk")
+        limits, clock = signed_in.limits(), wiring.clock()
+        assert sign_ins.ended_of([sign_in.pk], limits=limits, clock=clock) == frozenset()
+        end(client, sign_in)
+        assert sign_ins.ended_of([sign_in.pk], limits=limits, clock=clock) == {sign_in.pk}
+
+    over(lambda client, _: client.post("/logout/"))
+    over(lambda _, sign_in: sign_ins.end(owner=user, pk=sign_in.pk))
+    long_ago = datetime.now(UTC) - timedelta(hours=13)
+    over(lambda _, row: SignIn.objects.filter(pk=row.pk).update(seen_at=long_ago))
+    over(lambda *_: User.objects.update(is_active=False))
 
 
 def test_one_look_serves_all_who_listen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +138,7 @@ def test_one_look_serves_all_who_listen(monkeypatch: pytest.MonkeyPatch) -> None
     told = Told({1: (7, 1), 2: (8, 1)})
 
     async def many() -> list[tuple[int, int]]:
-        of = Pulses(told)
+        of = Pulses(told, nobody)
         return await asyncio.gather(*(of.of(1 + number % 2) for number in range(50)))
 
     assert asyncio.run(many()) == [(7, 1), (8, 1)] * 25
@@ -115,7 +169,7 @@ def test_it_is_a_stream_for_who_may_see_the_fleet(monkeypatch: pytest.MonkeyPatc
     fleet = Fleet.objects.create(name="one", repository_url="https://git.example.com/one.git")
     user = User.objects.create_superuser("root")
     told = Told({fleet.pk: (1, 1)}, {fleet.pk: (2, 1)})
-    monkeypatch.setattr(live, "_pulses", Pulses(told))
+    monkeypatch.setattr(live, "_pulses", Pulses(told, nobody))
 
     async def answer() -> tuple[Any, list[str]]:
         client = AsyncClient()
@@ -134,7 +188,7 @@ def test_it_is_a_stream_for_who_may_see_the_fleet(monkeypatch: pytest.MonkeyPatc
 def test_it_is_refused_for_good_where_too_many_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     Fleet.objects.create(name="one", repository_url="https://git.example.com/one.git")
     user = User.objects.create_superuser("root")
-    full = Pulses(Told({}))
+    full = Pulses(Told({}), nobody)
     full.listeners = live._MOST_LISTENERS
     monkeypatch.setattr(live, "_pulses", full)
 
