@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 _MESSAGE = 2000
+_SHORT = 120
 _SECRET = re.compile(
     r"(?i)bearer\s+\S+|k8s-aws-v1\.\S+|\beyJ[\w-]{10,}(?:\.[\w-]+)*|(?<=//)[^/\s@]+@"
     r"|(?<=password=)\S+|(?<=token=)\S+"
@@ -21,10 +23,18 @@ def text(value: object, limit: int = _MESSAGE) -> str:
     """A hub's text, fit to be stored and shown: no control characters, no token, not too long."""
     if not value or not isinstance(value, str):
         return ""
+    return _cleaned(value, limit) if len(value) > _SHORT else _known(value, limit)
+
+
+def _cleaned(value: str, limit: int) -> str:
     if value.isascii() and value.isprintable() and not _may_hold_secret(value):
         return value[:limit]
     cut = value[: limit * 2]
     return _SECRET.sub("***", _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", cut))[:limit]
+
+
+# A hub says the same few thousand words and names over and over.
+_known = lru_cache(maxsize=16_384)(_cleaned)
 
 
 def _may_hold_secret(value: str) -> bool:

@@ -15,7 +15,14 @@ from onboarding.domain.sync import VerdictState
 from onboarding.models import ApplicationStatus, ClusterStatus, HubObject
 from onboarding.ports import HubKind
 from onboarding.services.observing.hub_text import as_map, text
-from onboarding.services.observing.object_rows import Context, Row, row_for, uid_of, version_of
+from onboarding.services.observing.object_rows import (
+    ApplicationRow,
+    Context,
+    Row,
+    row_for,
+    uid_of,
+    version_of,
+)
 from onboarding.services.observing.upserts import upsert
 from onboarding.services.observing.verdicts import UNREADABLE
 
@@ -24,7 +31,7 @@ REGISTRATION = "fleet-secret-"
 
 _CHUNK = 500
 _COLUMNS: Mapping[type[Row], tuple[str, ...]] = {
-    ApplicationStatus: (
+    ApplicationRow: (
         "name",
         "cluster_name",
         "component",
@@ -57,7 +64,7 @@ _COLUMNS: Mapping[type[Row], tuple[str, ...]] = {
 
 
 _TELLING: Mapping[type[Row], tuple[str, ...]] = {
-    ApplicationStatus: (
+    ApplicationRow: (
         "name",
         "cluster_name",
         "application_set",
@@ -85,7 +92,7 @@ class Stored:
     clusters: frozenset[str] = frozenset()
 
 
-def model_of(kind: HubKind) -> type[Row]:
+def model_of(kind: HubKind) -> type[ApplicationStatus | HubObject]:
     """The table that a kind's rows are in."""
     return ApplicationStatus if kind is HubKind.APPLICATIONS else HubObject
 
@@ -161,9 +168,9 @@ def _moved(row: Row, old: Any) -> frozenset[str]:
     return clusters_of(row) | (clusters_of(old) if old is not None else frozenset())
 
 
-def clusters_of(row: Row) -> frozenset[str]:
+def clusters_of(row: Row | ApplicationStatus) -> frozenset[str]:
     """The clusters that an Application or ExternalSecret is about, by its destination or its name."""
-    if isinstance(row, ApplicationStatus):
+    if not isinstance(row, HubObject):
         about = {row.cluster_name} if row.cluster_name else set()
         if row.name.startswith(REGISTRATION):
             about.add(row.name.removeprefix(REGISTRATION))
@@ -203,7 +210,7 @@ def _write(rows: Sequence[Row]) -> None:
                 _upsert([row])
             except (DatabaseError, ValueError):
                 row.facts = {}
-                if isinstance(row, ApplicationStatus):
+                if isinstance(row, ApplicationRow):
                     row.verdict, row.reason = VerdictState.UNKNOWN.value, UNREADABLE
                     row.sync = row.health = row.version = row.revision = ""
                 else:
@@ -213,7 +220,9 @@ def _write(rows: Sequence[Row]) -> None:
 
 def _upsert(rows: Sequence[Row]) -> None:
     if rows:
-        upsert(rows, unique=("hub", "uid"), columns=_COLUMNS[type(rows[0])])
+        kind = type(rows[0])
+        model = HubObject if kind is HubObject else ApplicationStatus
+        upsert(model, rows, unique=("hub", "uid"), columns=_COLUMNS[kind])
 
 
 def older(version: str, than: str) -> bool:

@@ -214,6 +214,7 @@ def observe_clusters(*, watch: Watch, argocd: ArgoCD, clock: Clock) -> int:
     with writing(watch) as row:
         for start in range(0, len(changed), _AT_ONCE):
             upsert(
+                ClusterStatus,
                 changed[start : start + _AT_ONCE],
                 unique=("hub", "server", "name"),
                 columns=(*registered_clusters.SAID, "connected_at", "labels_changed_at", "seen_at"),

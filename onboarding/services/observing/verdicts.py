@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.fields.json import KT
@@ -106,8 +107,17 @@ def that_time_may_change(
     return compared.filter(waiting | Q(compared__lt=earliest) if waiting else Q())
 
 
+class Judged(Protocol):
+    """What of an Application's row its verdict decides."""
+
+    verdict: str
+    reason: str
+    synced_at: datetime | None
+    healthy_at: datetime | None
+
+
 def conclude(
-    row: ApplicationStatus,
+    row: Judged,
     facts: ApplicationFacts,
     *,
     now: datetime,
@@ -145,6 +155,7 @@ def keep_judgements(judged: Sequence[ApplicationStatus]) -> None:
     same = ApplicationStatus.objects.filter(pk__among=[row.pk for row in judged])
     versions = dict(same.values_list("pk", "resource_version"))
     upsert(
+        ApplicationStatus,
         [row for row in judged if versions.get(row.pk) == row.resource_version],
         unique=("hub", "uid"),
         columns=("verdict", "reason", "synced_at", "healthy_at"),
