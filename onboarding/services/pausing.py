@@ -128,6 +128,11 @@ def request(
     return change
 
 
+def is_in_git(pause: ClusterPause) -> bool:
+    """Whether the commit that begins a pause is on the branch."""
+    return _is_committed(pause.change)
+
+
 def end_now(*, pause_id: int, actor: User, clock: Clock, queue: WorkQueue) -> None:
     """End a pause before its time; the commit follows by itself, as at its time."""
     pause = ClusterPause.objects.select_related("change__fleet").get(pk=pause_id)

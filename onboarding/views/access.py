@@ -127,7 +127,12 @@ def change_for(request: HttpRequest, pk: int, right: Right = Right.VIEW) -> Chan
     """
     user = user_with(request, Right.VIEW)
     rows = scope.changes(reach_of(user), user)
-    change = first(rows.select_related("fleet", "hub", "requester").filter(pk=pk), "change")
+    change = first(
+        rows.select_related(
+            "fleet", "hub", "requester", "pause__owner", "pause_ended__owner"
+        ).filter(pk=pk),
+        "change",
+    )
     if right not in rights_of(user, *places.touched_by(change)):
         user_with(request, right, places.place_of(change))
         raise PermissionDenied(f"This needs the right to {right.value} for all that it touches.")

@@ -20,6 +20,7 @@ from onboarding.views.change_page import row_of
 from onboarding.views.frame import waiting_count, waits_for
 from onboarding.views.numbers import number_in
 from onboarding.views.pages import ChangeListPage, Tab
+from onboarding.views.pause_part import PAUSES
 
 SORTS = {
     "age": ("-updated_at", "-pk"),
@@ -63,6 +64,8 @@ _SHOWN = (
     "requester__first_name",
     "requester__last_name",
     "fleet__name",
+    "pause__change",
+    "pause_ended__end_change",
 )
 """What a row reads of a change: a plan alone can be larger than the whole page."""
 
@@ -154,7 +157,7 @@ def _visible(request: HttpRequest) -> QuerySet[Change]:
     in_force = Case(When(state=DecisionState.APPROVED.value, then=Subquery(last)))
     return (
         access.changes_for(request)
-        .select_related("requester", "fleet")
+        .select_related("requester", "fleet", *PAUSES)
         .only(*_SHOWN)
         .annotate(delivery=in_force, in_fleet=F("fleet__name"))
     )

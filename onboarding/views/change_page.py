@@ -42,9 +42,10 @@ from onboarding.views.pages import (
     RequestCheck,
     Tab,
 )
+from onboarding.views.pause_part import pause_note, verb_of
 from onboarding.views.plan_page import plan_from_record
 from onboarding.views.policy_part import policy_of, so_far
-from onboarding.views.rollout_part import held, rollout_link
+from onboarding.views.rollout_part import HELD, held, held_word, rollout_link
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -71,7 +72,7 @@ def title_of(change: Change) -> str:
     if change.kind == Change.Kind.LAYER:
         return f"Edit layer {change.about}"
     name = change.cluster_name or "(no name yet)"
-    return f"{Change.Kind(change.kind).name.capitalize()} {name}"
+    return f"{verb_of(change) or Change.Kind(change.kind).name.capitalize()} {name}"
 
 
 def row_of(change: Change, delivery: DeliveryRow | None, so_far: str = "") -> ChangeRow:
@@ -89,7 +90,7 @@ def row_of(change: Change, delivery: DeliveryRow | None, so_far: str = "") -> Ch
         state=state.word,
         requester=change.requester.get_full_name() or change.requester.get_username(),
         at=change.submitted_at or change.updated_at,
-        delivery=DeliveryState(in_force.state).word if in_force else "",
+        delivery=DeliveryState(in_force.state).word if in_force else held_word(state),
         waits_for=so_far or _waits_for(state, delivery),
         clusters=change.about,
         is_destructive=change.destructive,
@@ -145,6 +146,7 @@ def change_page(
         or _waits_for(state, delivery)
         or who_acts_next(state),
         rollout=rollout_link(row),
+        pause=pause_note(change),
         waits_since=change.submitted_at if waits else None,
         recalled=change.state_note if waits and change.plan_digest else "",
         policy=policy_of(change, found, now),
@@ -205,8 +207,10 @@ def _is_author(change: Change, user: User) -> bool:
 
 
 def _waits_for(state: DecisionState, delivery: DeliveryRow | None) -> str:
-    if state is not DecisionState.APPROVED or delivery is None:
+    if state is not DecisionState.APPROVED:
         return who_acts_next(state)
+    if delivery is None:
+        return HELD
     return {
         DeliveryState.QUEUED: "A worker writes it to Git.",
         DeliveryState.PUSHING: "A worker is writing it to Git.",

@@ -17,6 +17,8 @@ from onboarding.views import access
 from onboarding.views.change_page import row_of
 from onboarding.views.frame import waits_for
 from onboarding.views.pages import InboxPage, InboxRow
+from onboarding.views.pause_part import PAUSES
+from onboarding.views.rollout_page import ROLLOUT_TONES
 
 SHOWN = 50
 _UNDECIDED_BULKS = (Bulk.State.CHECKING, Bulk.State.PROPOSED)
@@ -30,13 +32,19 @@ def inbox_page(request: HttpRequest, *, now: datetime) -> InboxPage:
     )
     bulks = access.bulks_for(request).filter(state__in=_UNDECIDED_BULKS)
     rollouts = access.rollouts_for(request)
-    # Of a whole that this person may not see as a whole, they see the changes.
-    whole = Q(bulk_row__bulk__in=bulks.order_by().values("pk")) | Q(
-        rollout_row__wave__rollout__in=rollouts.filter(state=Rollout.State.PROPOSED)
-        .order_by()
-        .values("pk")
+    # Of a whole that this person may not see as a whole, they see the changes. What a rollout that goes
+    # on needs of somebody is a change of its own.
+    of_bulks = Q(bulk_row__bulk__in=bulks.order_by().values("pk"))
+    open_rollouts = rollouts.filter(ended_at__isnull=True).order_by()
+    of_rollouts = Q(rollout_row__wave__rollout__in=open_rollouts.values("pk"))
+    proposed = Q(
+        rollout_row__wave__rollout__in=open_rollouts.filter(state=Rollout.State.PROPOSED).values(
+            "pk"
+        )
     )
-    waiting, own = _singles(mine.filter(~whole)), _singles(asked.filter(~whole))
+    waiting = _singles(mine.filter(~(of_bulks | proposed)))
+    held = of_rollouts & Q(state=DecisionState.APPROVED.value)
+    own = _singles(asked.filter(~(of_bulks | proposed | held)))
     so_far = policies.in_short([*waiting[:SHOWN], *own[:SHOWN]])
     return InboxPage(
         waiting=(*_wholes(mine, bulks, rollouts), *_rows(waiting[:SHOWN], so_far)),
@@ -51,7 +59,8 @@ def inbox_page(request: HttpRequest, *, now: datetime) -> InboxPage:
 
 def _singles(changes: QuerySet[Change]) -> list[Change]:
     """Those that are decided on by themselves, one more than are shown."""
-    rows = changes.select_related("fleet", "requester", "hub").defer("plan", "read_set", "intent")
+    rows = changes.select_related("fleet", "requester", "hub", *PAUSES)
+    rows = rows.defer("plan", "read_set", "intent")
     return list(rows.order_by("-updated_at", "-pk")[: SHOWN + 1])
 
 
@@ -108,6 +117,7 @@ def _whole(row: Any, note: str) -> InboxRow:
         state=DecisionState.SUBMITTED.word if proposed else row.get_state_display(),
         requester=row.requester.get_username(),
         at=row.created_at,
+        tone="" if isinstance(row, Bulk) else ROLLOUT_TONES[row.state],
         note=note or ("Somebody who did not ask for it decides on it." if proposed else ""),
     )
 

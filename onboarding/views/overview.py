@@ -37,6 +37,7 @@ from onboarding.views.pages import (
     Waiting,
 )
 from onboarding.views.partials import page_or_part
+from onboarding.views.pause_part import PAUSES
 from onboarding.views.problems import BAD, problems
 from onboarding.views.standing_counts import Alike, StandingCounts
 from onboarding.views.standing_rows import list_url, oldest, standings
@@ -198,7 +199,7 @@ def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
     rows = (
         waits_for(request)
         .filter(fleet=fleet)
-        .select_related("requester")
+        .select_related("requester", *PAUSES)
         .order_by("submitted_at")[:5]
     )
     return tuple(
@@ -234,7 +235,7 @@ def _recent(fleet: Fleet | None, request: HttpRequest) -> tuple[ChangeRow, ...]:
         access.changes_for(request)
         .filter(fleet=fleet)
         .exclude(state=DecisionState.DRAFT.value)
-        .select_related("requester")
+        .select_related("requester", *PAUSES)
         .order_by("-updated_at")[:6]
     )
     deliveries = {

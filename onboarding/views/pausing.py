@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import wiring
 from onboarding.domain.errors import FleetError
-from onboarding.domain.lifecycle import Right
-from onboarding.models import Cluster
+from onboarding.domain.lifecycle import DecisionState, Right
+from onboarding.models import Cluster, ClusterPause
 from onboarding.services import pausing, places, policies
 from onboarding.views import access
 from onboarding.views.pages import Link, PausePage
@@ -74,11 +74,25 @@ def pause_end(request: HttpRequest, hub: str, name: str) -> HttpResponse:
     return redirect("cluster-pause", hub, name)
 
 
+def _standing(pause: ClusterPause) -> tuple[str, str]:
+    """Where an open pause is: its word, and what happens next."""
+    change = pause.end_change or pause.change
+    if change.state != DecisionState.APPROVED.value:
+        what = "The end of the pause" if pause.end_change else "The pause"
+        return "Waiting for approval", f"{what} waits for approval; nothing of it is in Git yet."
+    if pause.end_change:
+        return "Queued", "It ends: the commit that takes it out of Git is on its way."
+    if not pausing.is_in_git(pause):
+        return "Queued", "It is approved, and on its way to Git."
+    return "Paused", "Argo CD leaves the cluster alone. It ends by itself at its time."
+
+
 def _page(request: HttpRequest, cluster: Cluster, error: str) -> PausePage:
     pause = pausing.open_pause(hub_name=cluster.hub_name, cluster=cluster.name)
     may_ask = Right.REQUEST in access.rights_of(request.user, places.place_of(cluster))
     place = [cluster.hub_name, cluster.name]
     change = (pause.end_change or pause.change) if pause else None
+    word, sentence = _standing(pause) if pause else ("", "")
     return PausePage(
         name=cluster.name,
         hub=cluster.hub_name,
@@ -87,6 +101,9 @@ def _page(request: HttpRequest, cluster: Cluster, error: str) -> PausePage:
             Link(cluster.name, reverse("cluster-detail", args=place)),
         ),
         hours=_HOURS,
+        chosen=request.POST.get("hours", _HOURS[0][0]),
+        word=word,
+        sentence=sentence,
         demand=demand_words(
             policies.demand_on_edits([(cluster.tenant, cluster.environment)], fleet=cluster.fleet),
             wiring.clock().now(),

@@ -16,11 +16,12 @@ from onboarding.domain.lifecycle import DecisionState, Right
 from onboarding.domain.roles import Place
 from onboarding.domain.rollout import Health, RowFacts, RowState
 from onboarding.models import Change, Fleet, Rollout, RolloutRow, RolloutWave
-from onboarding.services import places, policies, rollouts, scope
+from onboarding.services import places, policies, rollouts
 from onboarding.services.rollout_facts import gather
 from onboarding.services.rollouts import PlannedRow, Proposal
 from onboarding.views import access, listing, policy_part
 from onboarding.views.decision_part import of_whole
+from onboarding.views.left_out import by_reason, left_out
 from onboarding.views.pages import (
     Count,
     Decision,
@@ -37,8 +38,6 @@ from onboarding.views.pages import (
 )
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
-
     from onboarding.forms.rollout import RolloutForm
 
 _ROW_WORDS = {
@@ -48,7 +47,7 @@ _ROW_WORDS = {
     RowState.FAILED: "Failed",
     RowState.DROPPED: "Withdrawn",
 }
-_TONES = {
+ROLLOUT_TONES = {
     Rollout.State.PROPOSED: "blue",
     Rollout.State.RUNNING: "blue",
     Rollout.State.PAUSED: "amber",
@@ -97,7 +96,7 @@ def _line(row: Any) -> RolloutLine:
         title=row.title,
         url=reverse("rollout-detail", args=[row.pk]),
         state=row.get_state_display(),
-        tone=_TONES[row.state],
+        tone=ROLLOUT_TONES[row.state],
         moves=_moves(row),
         note=row.note,
         requester=row.requester.get_username(),
@@ -142,7 +141,7 @@ def rollout_page(
         title=rollout.title,
         moves=_moves(rollout),
         state=rollout.get_state_display(),
-        tone=_TONES[Rollout.State(rollout.state)],
+        tone=ROLLOUT_TONES[Rollout.State(rollout.state)],
         note=rollout.note,
         requester=rollout.requester.get_username(),
         patience=timedelta(seconds=rollout.patience),
@@ -152,9 +151,10 @@ def rollout_page(
         approved_at=rollout.approved_at,
         ended_at=rollout.ended_at,
         checked_at=rollout.checked_at,
-        left_out=_left_out(rollout, request.user),
+        left_out=left_out(rollout, request.user),
         verbs=_verbs(rollout) if may_ask else (),
         needs_reason=_reasoned(rollout) if may_ask and is_open else (),
+        runs=rollout.state == Rollout.State.RUNNING,
         verbs_denied="" if may_ask or not is_open or proposed else "Your account may not lead it.",
         decision=replace(_decision(request, rollout, touched), reason=typed),
         policy=policy_part.of_whole(policies.demand_on_whole(_waiting(rollout)), now)
@@ -168,22 +168,6 @@ def rollout_page(
 
 def _link(rollout: Rollout) -> Link:
     return Link(rollout.title, reverse("rollout-detail", args=[rollout.pk]))
-
-
-def _left_out(rollout: Rollout, user: User | AnonymousUser) -> tuple[tuple[str, str], ...]:
-    """The clusters that were not taken in, with the reason; of those that this reader may not see, how many."""
-    reach = access.reach_of(user)
-    found = [(name, why) for name, why in rollout.left_out]
-    if scope.sees_all(reach, rollout.fleet):
-        return tuple(found)
-    names = [name for name, _ in found]
-    rows = scope.clusters(reach).filter(fleet=rollout.fleet, name__in=names)
-    seen = set(rows.values_list("name", flat=True))
-    shown = [one for one in found if one[0] in seen]
-    if unseen := len(found) - len(shown):
-        noun = "cluster" if unseen == 1 else "clusters"
-        shown.append((f"{unseen} {noun} that you may not see", ""))
-    return tuple(shown)
 
 
 def _decision(request: HttpRequest, rollout: Rollout, touched: frozenset[Place]) -> Decision:
@@ -363,7 +347,7 @@ def rollout_form_page(
             )
             for number, (ask, rows) in enumerate(proposal.waves if proposal else (), start=1)
         ),
-        left_out=tuple((one.name, why) for one, why in proposal.left_out) if proposal else (),
+        left_out=by_reason((one.name, why) for one, why in proposal.left_out) if proposal else (),
         clusters=proposal.size if proposal else 0,
         problem=problem,
         demand=demand,

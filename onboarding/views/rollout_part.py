@@ -8,12 +8,20 @@ from onboarding.domain.lifecycle import DecisionState
 from onboarding.models import RolloutRow
 from onboarding.views.pages import Link
 
+HELD = "Approved with its rollout; it is written when its wave begins."
+"""What an approved change waits for that was never queued: only the rows of a rollout are held so."""
+
+
+def held_word(state: DecisionState) -> str:
+    """The word of an approved change that was never queued; "" for others, which have no delivery yet."""
+    return "Held" if state is DecisionState.APPROVED else ""
+
 
 def held(row: RolloutRow | None, state: DecisionState) -> str:
     """What an approved row waits for while its wave has not begun; "" for any other change."""
     if row is None or state is not DecisionState.APPROVED or row.wave.released_at is not None:
         return ""
-    return "Approved with its rollout; it is written when its wave begins."
+    return HELD
 
 
 def rollout_link(row: RolloutRow | None) -> Link | None:

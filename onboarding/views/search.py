@@ -21,6 +21,7 @@ from onboarding.views.change_page import title_of
 from onboarding.views.listing import query_of
 from onboarding.views.numbers import number_in
 from onboarding.views.pages import Hit, SearchPage
+from onboarding.views.pause_part import PAUSES
 from onboarding.views.standing_rows import bearing, url_of
 
 MOST = 20
@@ -75,7 +76,7 @@ def _changes(request: HttpRequest, query: str) -> list[Hit]:
             detail=f"asked for by {row.requester.get_username()}",
             word=DecisionState(row.state).word,
         )
-        for row in rows.select_related("requester")[: MOST + 1]
+        for row in rows.select_related("requester", *PAUSES)[: MOST + 1]
     ]
 
 

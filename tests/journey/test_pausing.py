@@ -121,6 +121,47 @@ def test_it_is_written_by_one_approved_commit(fleet: Place) -> None:
     assert Cluster.objects.get().annotations[SKIP_RECONCILE]["value"] == "true"
 
 
+def test_its_approver_reads_that_it_is_a_pause_until_when_and_why(fleet: Place) -> None:
+    change = asked(fleet)
+    until = f"{ClusterPause.objects.get().until:%Y-%m-%d %H:%M}"
+    page = fleet.get("approver", f"/changes/{change.pk}/")
+    assert "<h1" in reading.html(page)
+    said = reading.words(page)
+    assert "Pause spoke-a" in said
+    assert f"Argo CD leaves the cluster alone until {until}" in reading.text(
+        page, "change-detail-part"
+    )
+    assert "A migration." in reading.text(page, "change-detail-part")
+    for listed in ("/inbox/", "/changes/?inbox=all", "/", "/search/?q=spoke-a"):
+        assert "Pause spoke-a" in reading.words(fleet.get("approver", listed)), listed
+
+
+def test_its_page_says_where_it_is_from_the_request_to_its_end(fleet: Place) -> None:
+    change = asked(fleet)
+    assert "nothing of it is in Git yet" in reading.words(fleet.get("requester", PAUSE))
+    approved(fleet, change)
+    assert "on its way to Git" in reading.words(fleet.get("requester", PAUSE))
+    deliver()
+    said = reading.words(fleet.get("requester", PAUSE))
+    assert "It ends by itself at its time." in said
+    assert f"{ClusterPause.objects.get().until:%Y-%m-%d %H:%M}" in said
+    over()
+    tasks.end_pauses()
+    assert "the commit that takes it out of Git is on its way" in reading.words(
+        fleet.get("requester", PAUSE)
+    )
+    ended = Change.objects.latest("pk")
+    assert "End the pause of spoke-a" in reading.words(
+        fleet.get("viewer", f"/changes/{ended.pk}/")
+    )
+
+
+def test_it_loses_nothing_of_what_was_typed_where_it_is_refused(fleet: Place) -> None:
+    answer = fleet.post("requester", PAUSE, {"hours": "168", "reason": " "})
+    assert answer.status_code == 422
+    assert '<option value="168" selected>' in reading.html(answer)
+
+
 def test_it_says_paused_and_never_green(fleet: Place) -> None:
     pause = paused(fleet)
     now = wiring.clock().now()

@@ -230,6 +230,20 @@ def test_it_says_on_a_change_that_it_waits_for_its_wave(fleet: Place) -> None:
     assert f"/changes/{change.pk}/edit/" not in reading.html(page)
 
 
+def test_it_calls_no_row_delivered_that_waits_for_its_wave(fleet: Place) -> None:
+    approved(fleet)
+    lead()
+    held = Change.objects.filter(state="approved", deliveries=None)
+    assert held
+    listed = reading.words(fleet.get("requester", "/changes/?inbox=all"))
+    assert "it is written when its wave begins" in listed
+    assert "Held" in listed
+    # The rollout stands for them among what somebody asked for.
+    inbox = reading.words(fleet.get("requester", "/inbox/"))
+    assert not [one for one in held if f"Edit {one.cluster_name}" in inbox]
+    assert Rollout.objects.get().title in inbox
+
+
 def test_it_takes_silence_for_no_health(fleet: Place) -> None:
     approved(fleet)
     lead()

@@ -291,6 +291,16 @@ class LeavingPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseNote:
+    """The pause that a change `begins` or ends: who wants it, until when, and why."""
+
+    begins: bool
+    owner: str
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class MoveStep:
     """One of the two changes of a move: what it does, how it stands, and its change once there is one."""
 
@@ -348,6 +358,7 @@ class ChangePage:
     cluster: Link | None = None
     outcome: OutcomeNote | None = None
     move: MoveNote | None = None
+    pause: PauseNote | None = None
     is_destructive: bool = False
     as_of: datetime | None = None
     refresh_url: str = ""

@@ -273,12 +273,18 @@ class CredentialPart:
 
 @dataclass(frozen=True, slots=True)
 class PausePage:
-    """Pausing one cluster: the form, or the pause that is open."""
+    """Pausing one cluster: the form, or the pause that is open, with its `word` and `sentence`.
+
+    `chosen` is for how many of the `hours` was asked, `denied` why this reader may not ask.
+    """
 
     name: str
     hub: str
     crumbs: tuple[Link, ...]
     hours: tuple[tuple[str, str], ...]
+    chosen: str = ""
+    word: str = ""
+    sentence: str = ""
     demand: str = ""
     reason: str = ""
     problem: str = ""

@@ -17,6 +17,7 @@ class InboxRow:
     requester: str
     at: datetime | None
     note: str = ""
+    tone: str = ""
     is_destructive: bool = False
 
 

@@ -104,6 +104,7 @@ class RolloutPage:
     left_out: tuple[tuple[str, str], ...] = ()
     verbs: tuple[RolloutVerb, ...] = ()
     needs_reason: tuple[RolloutVerb, ...] = ()
+    runs: bool = False
     verbs_denied: str = ""
     decision: Decision = field(default_factory=Decision)
     policy: str = ""
