@@ -311,8 +311,8 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}fleetui_csrf"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "onboarding.views.interruptions.csrf_failure"
-# A thousand clusters can be ticked at once, beside what is asked of them.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+# So many clusters as one file may have can be ticked at once, beside what is asked of them.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4_000
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from onboarding.domain.errors import Refused
+from onboarding.domain.natural import natural_key
 
 MOST_WAVES = 50
 LONGEST_SOAK = timedelta(days=14)
@@ -100,7 +101,7 @@ def sort_into_waves(
         _check_list(candidates, asks)
     waves: list[list[Candidate]] = [[] for _ in asks]
     left_out = []
-    for one in sorted(candidates, key=lambda each: (each.hub, each.name)):
+    for one in sorted(candidates, key=lambda each: (natural_key(each.hub), natural_key(each.name))):
         found = _values(one, by, key)
         number = next((n for n, ask in enumerate(asks) if found & set(ask.values)), None)
         if number is None:

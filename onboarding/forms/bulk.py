@@ -15,8 +15,6 @@ from onboarding.forms.registration import OPTIONS, PIN
 from onboarding.services.offers import Offer
 
 INHERIT = "inherit"
-MOST_TICKED = 1_000
-"""As many clusters as one form lists with a box for each."""
 
 
 class CsvForm(forms.Form):

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from onboarding.domain import freezes
 from onboarding.domain.errors import Refused
 from onboarding.domain.freezes import Freeze
+from onboarding.domain.natural import natural_key
 from onboarding.domain.policy import MOST_APPROVERS, Destroys, Rule, Subject
 from onboarding.models import Change, Fleet, PolicyRule
 
@@ -112,7 +113,7 @@ class RuleForm(forms.Form):
             raise forms.ValidationError(
                 f"There is no group {', '.join(missing)}. Administrators make them under People and rights."
             )
-        return tuple(sorted(names))
+        return tuple(sorted(names, key=natural_key))
 
     def clean_freezes(self) -> tuple[Freeze, ...]:
         """A window a line; every line that is none is said."""

@@ -69,6 +69,7 @@ _SWITCHES = {
     "use_external_secrets",
     "push_argo_secrets",
 }
+SWITCHED = "%(value)s is neither true nor false. Empty leaves it as it is inherited."
 _FIXED = ("hub", "cluster", "tenant", "environment", "secret_name")
 
 
@@ -78,7 +79,10 @@ class RegistrationForm(forms.Form):
     Channels and flags have three answers: inherit (empty), or pinned to a value.
     """
 
-    hub = forms.ChoiceField(help_text="The hub cluster whose Argo CD will manage it.")
+    hub = forms.ChoiceField(
+        help_text="The hub cluster whose Argo CD will manage it.",
+        error_messages={"invalid_choice": "No hub called %(value)s is configured for this fleet."},
+    )
     cluster = forms.CharField(
         label="Cluster name",
         max_length=200,
@@ -109,6 +113,7 @@ class RegistrationForm(forms.Form):
             (DeploymentModel.DISTRIBUTED.value, "Distributed"),
         ],
         initial=DeploymentModel.CENTRALIZED.value,
+        error_messages={"invalid_choice": "%(value)s is neither centralized nor distributed."},
         widget=forms.RadioSelect,
     )
     remote_addons = forms.BooleanField(label="The spoke deploys its add-ons itself", required=False)
@@ -237,7 +242,22 @@ def typed_pins(data: Mapping[str, Any]) -> dict[str, str | None]:
 def _channel_field(channel: Channel) -> forms.ChoiceField:
     choices = [(INHERIT, "Inherit")]
     choices += [(name, f"{name} ({channel.versions[name]})") for name in channel.types]
-    return forms.ChoiceField(label=channel.label, choices=choices, required=False)
+    return forms.ChoiceField(
+        label=channel.label,
+        choices=choices,
+        required=False,
+        error_messages={"invalid_choice": unreleased(channel)},
+    )
+
+
+def unreleased(channel: Channel) -> str:
+    """What is said at a channel that nobody released; %(value)s is what was typed."""
+    offered = ", ".join(channel.types).replace("%", "%%")
+    return (
+        "%(value)s is no release channel of this group. "
+        + (f"There is: {offered}." if offered else "It has none.")
+        + " Empty inherits it."
+    )
 
 
 def _flag_field(flag: Flag) -> forms.ChoiceField:
@@ -245,6 +265,7 @@ def _flag_field(flag: Flag) -> forms.ChoiceField:
         label=flag.component,
         choices=[(INHERIT, "Inherit"), ("true", "On"), ("false", "Off")],
         required=False,
+        error_messages={"invalid_choice": SWITCHED},
         widget=forms.RadioSelect,
         help_text=flag.description,
     )
@@ -257,5 +278,6 @@ def _option_field(name: str, label: str, help_text: str) -> forms.Field:
             help_text=help_text,
             required=False,
             choices=[("", "Not set"), ("true", "true"), ("false", "false")],
+            error_messages={"invalid_choice": SWITCHED},
         )
     return forms.CharField(label=label, help_text=help_text, required=False, max_length=200)

@@ -12,6 +12,7 @@ from onboarding.domain.labels import inherited
 from onboarding.domain.layout import FleetLayout, Placement
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.live_sets import KnownSets
+from onboarding.domain.natural import natural_key
 from onboarding.domain.roles import ALL, matches
 from onboarding.domain.snapshot import Snapshot
 from onboarding.models import Cluster, Fleet, Hub
@@ -152,7 +153,9 @@ def narrowed(found: Offer, *, fleet: Fleet, reach: Reach) -> Offer:
 
 def _within(names: tuple[str, ...], patterns: set[str]) -> tuple[str, ...]:
     taken = {name for name in names if any(matches(pattern, name) for pattern in patterns)}
-    return tuple(sorted(taken | {one for one in patterns if not one.endswith(ALL)}))
+    return tuple(
+        sorted(taken | {one for one in patterns if not one.endswith(ALL)}, key=natural_key)
+    )
 
 
 def _channel(group: str, label: str, known: releases.Releases, below: Resolved | None) -> Channel:
@@ -227,7 +230,9 @@ def _places(fleet: Fleet, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[st
     clusters = Cluster.objects.filter(fleet=fleet).exclude(tenant="").order_by()
     found = set(clusters.values_list("tenant", "environment").distinct())
     tenants = {tenant for tenant, _ in found} | _tenant_folders(snapshot)
-    return tuple(sorted(tenants)), tuple(sorted({environment for _, environment in found}))
+    return tuple(sorted(tenants, key=natural_key)), tuple(
+        sorted({environment for _, environment in found}, key=natural_key)
+    )
 
 
 def _tenant_folders(snapshot: Snapshot) -> set[str]:

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from onboarding.domain.natural import natural_key
 from onboarding.domain.sync import VerdictState
 from onboarding.models import ApplicationStatus, Fleet, SavedFilter
 from onboarding.services import scope
@@ -283,7 +284,7 @@ def _facets(found: Found, *, several_hubs: bool) -> tuple[Facet, ...]:
 def _options(found: Found, name: str) -> tuple[Option, ...]:
     counts, chosen = found.counts(name, but=name), found.chosen.get(name, ())
     word: Callable[[str], str] = (lambda it: VerdictState(it).word) if name == "state" else str
-    values = in_order(counts) if name == "state" else sorted(counts)
+    values = in_order(counts) if name == "state" else sorted(counts, key=natural_key)
     if name == "component" and len(values) > _MOST_OPTIONS:
         common = {value for value, _ in counts.most_common(_MOST_OPTIONS)}
         values = [value for value in values if value in common or value in chosen]

@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 from onboarding.domain.bulk_csv import MOST_CLUSTERS, NUMBER, OPTIONAL, PLACE, PROBLEM
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.releases import RELEASE_LABELS
-from onboarding.forms.bulk import MOST_TICKED, CsvForm, SameForm
+from onboarding.forms.bulk import CsvForm, SameForm
 from onboarding.forms.registration import OPTIONS
 from onboarding.models import Bulk, Change, Fleet, Standing
 from onboarding.services import bulks, places, policies
@@ -157,9 +157,9 @@ def edit_page(
                 placement=f"{row.tenant}, {row.environment}",
                 is_chosen=chosen is None or str(row.cluster_id) in chosen,
             )
-            for row in standings[:MOST_TICKED]
+            for row in standings[:MOST_CLUSTERS]
         ),
-        most=MOST_TICKED,
+        most=MOST_CLUSTERS,
     )
 
 
@@ -248,7 +248,8 @@ def _detail_row(row: Any) -> BulkDetailRow:
     )
     words = " ".join(f"{sign}{count}" for sign, count in parts if count)
     files = len(change.plan.get("edits", ())) if change else 0
-    summary = f"{f'{words} Applications, ' if words else ''}{files} files" if change else ""
+    written = f"{files} file{'' if files == 1 else 's'}"
+    summary = f"{f'{words} Applications, ' if words else ''}{written}" if change else ""
     return BulkDetailRow(
         line=row.number,
         cluster=row.cluster_name,

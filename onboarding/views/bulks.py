@@ -13,9 +13,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding import wiring
+from onboarding.domain.bulk_csv import MOST_CLUSTERS
 from onboarding.domain.errors import FleetError
 from onboarding.domain.lifecycle import Right
-from onboarding.forms.bulk import MOST_TICKED, CsvForm, SameForm
+from onboarding.forms.bulk import CsvForm, SameForm
 from onboarding.models import Bulk, Cluster, Fleet, Standing
 from onboarding.services import bulks, offers, policies
 from onboarding.services.approvals import Decided
@@ -93,7 +94,7 @@ def bulk_edit(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = SameForm(request.POST, offer=offer)
         chosen = set(request.POST.getlist("cluster"))
-        wanted = [row.cluster_id for row in found[:MOST_TICKED] if str(row.cluster_id) in chosen]
+        wanted = [row.cluster_id for row in found[:MOST_CLUSTERS] if str(row.cluster_id) in chosen]
         if form.is_valid() and not wanted:
             form.add_error(None, "Choose at least one cluster.")
         if form.is_valid():

@@ -13,6 +13,7 @@ from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.layout import Placement
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.names import ClusterName, Environment, HubName, TenantName
+from onboarding.domain.natural import natural_key
 from onboarding.domain.progress import ClusterState, Step, StepState
 from onboarding.domain.sync import Rollup
 from onboarding.models import (
@@ -202,7 +203,7 @@ def _tabs(
 def _applications(cluster: Cluster, hub: Hub | None) -> list[ApplicationStatus]:
     """The cluster's Applications, what is wrong first."""
     rows = ApplicationStatus.objects.filter(hub=hub, cluster_name=cluster.name) if hub else ()
-    return sorted(rows, key=lambda row: (ORDER.get(row.verdict, 0), row.name))
+    return sorted(rows, key=lambda row: (ORDER.get(row.verdict, 0), natural_key(row.name)))
 
 
 def _own_argo(cluster: Cluster, clock: Clock) -> OwnArgoPart | None:
@@ -217,7 +218,7 @@ def _own_argo(cluster: Cluster, clock: Clock) -> OwnArgoPart | None:
     found = freshness.hub_row(own, clock.now())
     rows = sorted(
         ApplicationStatus.objects.filter(hub=own),
-        key=lambda row: (ORDER.get(row.verdict, 0), row.name),
+        key=lambda row: (ORDER.get(row.verdict, 0), natural_key(row.name)),
     )
     return OwnArgoPart(
         groups=groups,

@@ -12,6 +12,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
+from onboarding.domain.natural import natural_key
 from onboarding.views.pages import Column, Facet, Listing, Narrowed, Option, Pagination
 
 PAGE_SIZE = 50
@@ -106,11 +107,11 @@ def facets(
 ) -> tuple[Facet, ...]:
     """One facet for each column, with the number of rows of each value among the rows that the other facets leave.
 
-    Values stand in alphabetical order, but for the columns of `orders`, which lists their values.
+    Values stand in the order in which people count, but for the columns of `orders`, which lists their values.
     """
     found = []
     for name, label in names:
-        counted = sorted(counts.by_column[name].items(), key=lambda row: row[0] or "")
+        counted = sorted(counts.by_column[name].items(), key=lambda row: natural_key(row[0] or ""))
         counted = counted[:_MOST_VALUES]
         order = orders.get(name)
         options = tuple(

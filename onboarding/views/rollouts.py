@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from onboarding import wiring
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.lifecycle import Right
+from onboarding.domain.natural import natural_key
 from onboarding.domain.releases import RELEASE_LABELS
 from onboarding.forms.rollout import RolloutForm
 from onboarding.models import Fleet, Rollout
@@ -106,7 +107,7 @@ def _channels(user: User, fleet: Fleet) -> tuple[str, ...]:
     columns = [f"{group}_release" for group in RELEASE_LABELS]
     seen = scope.clusters(access.reach_of(user)).filter(fleet=fleet)
     rows = seen.order_by().values_list(*columns).distinct()
-    return tuple(sorted({one for row in rows for one in row if one}))
+    return tuple(sorted({one for row in rows for one in row if one}, key=natural_key))
 
 
 @require_GET

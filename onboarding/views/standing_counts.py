@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count as CountOf
 from django.db.models import Min, Q
 
+from onboarding.domain.natural import natural_key
 from onboarding.domain.progress import ClusterState
 from onboarding.models import Fleet
 from onboarding.services.observing import pulses
@@ -119,7 +120,9 @@ class StandingCounts:
             if value := some.values[column]:
                 numbers[value, some.state] += some.count
         found: dict[str, list[Count]] = {}
-        for value, state in sorted(numbers, key=lambda pair: (pair[0], ORDER[pair[1]])):
+        for value, state in sorted(
+            numbers, key=lambda pair: (natural_key(pair[0]), ORDER[pair[1]])
+        ):
             url = list_url(state=state, **{column: value})
             found.setdefault(value, []).append(
                 Count(ClusterState(state).word, numbers[value, state], url)

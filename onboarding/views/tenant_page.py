@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import LayerName
 from onboarding.domain.lifecycle import Right
+from onboarding.domain.natural import natural_key
 from onboarding.domain.roles import Place
 from onboarding.models import Fleet, Standing
 from onboarding.ports import FleetRepository
@@ -79,13 +80,14 @@ def tenant_list_page(
         named = tenants_with_files(fleet=fleet, snapshot=snapshot)
     except FleetError:
         named = frozenset()
-    tenants = sorted({*environments, *(name for name in named if _is_slug(name) and sees(name))})
+    seen = {*environments, *(name for name in named if _is_slug(name) and sees(name))}
+    tenants = sorted(seen, key=natural_key)
     return TenantListPage(
         rows=tuple(
             TenantRow(
                 name=tenant,
                 url=reverse("tenant-detail", args=[tenant]),
-                environments=tuple(sorted(environments[tenant])),
+                environments=tuple(sorted(environments[tenant], key=natural_key)),
                 clusters=sum(part.count for part in counts.get(tenant, ())),
                 counts=counts.get(tenant, ()),
             )
@@ -111,7 +113,7 @@ def tenant_page(
     everyone = StandingCounts.of_fleet(reach, fleet, now)
     counted = everyone.where("tenant", name)
     numbers: dict[str, int] = counted.numbers("environment")
-    chosen = request.GET.get("environment") or min(numbers, default="")
+    chosen = request.GET.get("environment") or min(numbers, key=natural_key, default="")
     rows = standings(reach, fleet, now).filter(tenant=name, environment=chosen)
     ordered = rows.select_related("change").order_by("name", "pk")
     pages, found = listing.paginate(
@@ -213,7 +215,7 @@ class _Tree:
                 children=tuple(self._cluster(row) for row in rows) if name == chosen else (),
                 pages=pages if name == chosen and pages.count > 1 else None,
             )
-            for name in sorted({*self._numbers, *files} - {""})
+            for name in sorted({*self._numbers, *files} - {""}, key=natural_key)
         )
 
     def stray(self) -> tuple[LayerFile, ...]:

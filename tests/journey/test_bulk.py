@@ -17,8 +17,19 @@ from django.test.utils import CaptureQueriesContext
 
 from onboarding import tasks, wiring
 from onboarding.automation import bulk_checks
+from onboarding.domain.bulk_csv import MOST_CLUSTERS
 from onboarding.domain.errors import Transient
-from onboarding.models import Approval, Bulk, BulkRow, Change, Cluster, Delivery, Event
+from onboarding.models import (
+    Approval,
+    Bulk,
+    BulkRow,
+    Change,
+    Cluster,
+    Delivery,
+    Event,
+    Fleet,
+    Standing,
+)
 from onboarding.services import bulks
 from tests import repositories
 from tests.journey.conftest import HUB, Place
@@ -368,7 +379,39 @@ def test_a_label_that_nothing_offers_is_said_at_its_column(place: Place) -> None
     send(place, line(place, "spoke-a", rest="nightly,true"))
     check()
     problems = dict(Bulk.objects.get().rows.get().problems)
-    assert "nightly" in problems["addonsRelease"]
+    assert problems["addonsRelease"] == (
+        "nightly is no release channel of this group. There is: default, release1. "
+        "Empty inherits it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "cell", "said"),
+    [
+        ("enable_metrics_server", "maybe", "maybe is neither true nor false."),
+        ("use_fleet_ack", "perhaps", "perhaps is neither true nor false."),
+        ("model", "hybrid", "hybrid is neither centralized nor distributed."),
+        ("hub", "nowhere", "No hub called nowhere is configured for this fleet."),
+    ],
+)
+def test_a_choice_that_is_none_is_said_at_its_column_in_words(
+    place: Place, head: str, cell: str, said: str
+) -> None:
+    values = {
+        "hub": HUB,
+        "cluster": "spoke-a",
+        "tenant": "tenant1",
+        "environment": "dev",
+        "secret_name": "fleet/spoke-a",
+        head: cell,
+    }
+    place.secrets.add("fleet/spoke-a")
+    text = "\n".join((",".join(values), ",".join(values.values())))
+    place.post("requester", "/bulk/register/", {"text": text})
+    check()
+    problems = dict(Bulk.objects.get().rows.get().problems)
+    assert said in problems[head]
+    assert "Select a valid choice" not in str(problems)
 
 
 def test_the_template_is_what_the_form_takes(place: Place) -> None:
@@ -496,6 +539,46 @@ def test_pages_ask_few_questions_however_many_rows(
         )
     with django_assert_max_num_queries(12):
         place.get("viewer", "/bulk/")
+
+
+def test_as_many_are_ticked_at_once_as_one_file_may_have(place: Place) -> None:
+    fleet, now = Fleet.objects.get(), wiring.clock().now()
+    names = [f"spoke-{number:04}" for number in range(MOST_CLUSTERS + 1)]
+    clusters = Cluster.objects.bulk_create(
+        Cluster(
+            fleet=fleet,
+            path=f"{name}.yaml",
+            hub_name=HUB,
+            name=name,
+            tenant="tenant1",
+            environment="dev",
+        )
+        for name in names
+    )
+    Standing.objects.bulk_create(
+        Standing(
+            fleet=fleet,
+            cluster=cluster,
+            hub_name=HUB,
+            name=cluster.name,
+            tenant="tenant1",
+            environment="dev",
+            state="healthy",
+            computed_at=now,
+        )
+        for cluster in clusters
+    )
+    page = place.get("requester", "/bulk/edit/").context["page"]
+    assert len(page.clusters) == MOST_CLUSTERS
+    answer = place.clients["requester"].post(
+        "/bulk/edit/",
+        {
+            "pin_enable_metrics_server": "true",
+            "cluster": [str(one.value) for one in page.clusters],
+        },
+    )
+    assert answer.status_code == 302
+    assert Bulk.objects.get().rows.count() == MOST_CLUSTERS
 
 
 def test_another_fleets_bulk_does_not_exist(place: Place) -> None:

@@ -152,6 +152,20 @@ def _queries(client: Client, path: str, rows: int) -> int:
     return len(captured)
 
 
+def test_facets_and_tenants_stand_in_the_order_in_which_people_count(
+    count_queries: Callable[[int], dict[str, int]],
+) -> None:
+    count_queries(120)
+    client = signed_in(User.objects.get(username="viewer"))
+    wanted = [f"tenant-{number}" for number in range(12)]
+    facets = {one.name: one for one in client.get("/clusters/").context["page"].listing.facets}
+    assert [option.value for option in facets["tenant"].options] == wanted
+    rows = client.get("/tenants/").context["page"].rows
+    assert [row.name for row in rows] == wanted
+    (shown,) = (one for one in client.get("/").context["page"].breakdowns if one.title == "Tenants")
+    assert [row.label for row in shown.rows] == wanted[: len(shown.rows)]
+
+
 def test_it_asks_no_more_for_more_rows(count_queries: Callable[[int], dict[str, int]]) -> None:
     few, many = count_queries(10), count_queries(200)
     assert many == few

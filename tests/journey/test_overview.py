@@ -65,6 +65,18 @@ def delivered(fleet: Fleet, like: Change, state: str) -> Change:
     return change
 
 
+def test_an_idle_part_that_had_nothing_to_do_is_not_said_to_have_failed_always(
+    place: Place,
+) -> None:
+    page = place.get("viewer", "/system/")
+    writer = next(one for one in page.context["page"].parts if one.name.startswith("Writer of"))
+    assert (writer.state, writer.last_success) == ("Idle", None)
+    said = reading.words(page)
+    assert "nothing was to be done yet" in said
+    rest = said.partition("Writer of")[2]
+    assert "last success never" not in rest.partition("Repository of")[0]
+
+
 @pytest.mark.parametrize("page", ["/", "/system/"])
 def test_each_number_is_the_length_of_the_list_that_it_leads_to(
     place: Place, asked: Change, page: str

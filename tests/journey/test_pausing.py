@@ -151,9 +151,7 @@ def test_its_page_says_where_it_is_from_the_request_to_its_end(fleet: Place) -> 
         fleet.get("requester", PAUSE)
     )
     ended = Change.objects.latest("pk")
-    assert "End the pause of spoke-a" in reading.words(
-        fleet.get("viewer", f"/changes/{ended.pk}/")
-    )
+    assert "End the pause of spoke-a" in reading.words(fleet.get("viewer", f"/changes/{ended.pk}/"))
 
 
 def test_it_loses_nothing_of_what_was_typed_where_it_is_refused(fleet: Place) -> None:
