@@ -110,6 +110,8 @@ class Command(BaseCommand):
     """Observe hubs: a thread for each kind of object, one process for as many hubs as given."""
 
     help = "Watch the hubs and write down what they say. Stops on SIGTERM or Ctrl-C."
+    # It has no page and no API: to load both only in order to check them takes a second, and memory.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """The hubs to watch, and whether to look only once."""
