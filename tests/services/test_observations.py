@@ -30,7 +30,7 @@ from onboarding.ports import (
     ListExpired,
     RegisteredCluster,
 )
-from onboarding.services.observing import controller_watch, observations
+from onboarding.services.observing import controller_watch, hub_parts, observations
 from onboarding.services.observing.observation_rows import UNREADABLE
 from onboarding.services.observing.observations import Listing, LostWatch, Watch
 from onboarding.services.observing.verdicts import facts_of
@@ -182,7 +182,7 @@ def test_it_writes_nothing_once_the_watch_is_lost(hub: Hub, watch: Watch, clock:
     with pytest.raises(LostWatch):
         observations.observe_clusters(watch=watch, argocd=argocd, clock=clock)
     with pytest.raises(LostWatch):
-        observations.report_problem(watch=watch, part="x", problem="late", clock=clock)
+        hub_parts.report_problem(watch=watch, part="x", problem="late", clock=clock)
     observations.release(watch=watch)
 
     assert ApplicationStatus.objects.get().health == "Healthy"
@@ -752,7 +752,7 @@ def test_it_counts_what_argo_cd_has_outside_its_own_namespace(
     assert look(5, **{**more, "a": 6, "twin": 6}) == none | {"a": 3, "twin": 3, "b": 1}
 
     # Nobody counts, or the Applications are not heard of: what was known stays.
-    observations.report_problem(watch=watch, part="applications", problem="Away.", clock=clock)
+    hub_parts.report_problem(watch=watch, part="applications", problem="Away.", clock=clock)
     assert look(5, **same) == none | {"a": 3, "twin": 3, "b": 1}
     list_applications(watch, reader, clock)
     assert look(5, **same) == none
@@ -763,7 +763,7 @@ def test_it_remembers_since_when_a_part_is_silent(watch: Watch, clock: FakeClock
         return HubWatch.objects.get().kinds["clusters"].get("problem_since")
 
     for _ in range(2):
-        observations.report_problem(watch=watch, part="clusters", problem="Away.", clock=clock)
+        hub_parts.report_problem(watch=watch, part="clusters", problem="Away.", clock=clock)
         clock.advance(5)
     assert since() == START.isoformat()
     argocd = FakeArgoCD(known=[registered("a")])
@@ -1010,9 +1010,7 @@ def test_it_says_what_is_wrong_until_that_part_works_again(
     hub: Hub, watch: Watch, listing: Listing, clock: FakeClock
 ) -> None:
     clock.advance(10)
-    observations.report_problem(
-        watch=watch, part="clusters", problem="Argo CD is away.", clock=clock
-    )
+    hub_parts.report_problem(watch=watch, part="clusters", problem="Argo CD is away.", clock=clock)
     clock.advance(10)
     apply(watch, listing, clock)
     row = HubWatch.objects.get(hub=hub)

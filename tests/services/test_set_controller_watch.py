@@ -10,7 +10,7 @@ import pytest
 from onboarding.domain.errors import Refused, Transient
 from onboarding.models import Fleet, Hub, HubWatch
 from onboarding.ports import HubKind
-from onboarding.services.observing import observations, set_controller_watch
+from onboarding.services.observing import hub_parts, observations, set_controller_watch
 from onboarding.services.observing.watches import Watch
 from tests.fakes import START, FakeClock, FakeHub
 
@@ -143,7 +143,7 @@ def test_it_says_nothing_while_the_sets_are_not_heard_of(place: Place) -> None:
     place.hub.a_set("a")
     place.after(5)
     place.clock.advance(600)
-    observations.report_problem(
+    hub_parts.report_problem(
         watch=place.watch, part="applicationsets", problem="Away.", clock=place.clock
     )
     assert place.after(600, hear=False)["problem"] == ""

@@ -18,11 +18,12 @@ from onboarding.adapters.kubernetes_hub import KubernetesHub
 from onboarding.domain.errors import Refused
 from onboarding.models import ApplicationStatus, Cluster, Fleet, Hub, HubWatch, Standing
 from onboarding.ports import HubEvent, HubEventType, HubKind, ListExpired
-from onboarding.services.observing import event_pump, observations, watching
+from onboarding.services.observing import event_pump, hub_parts, observations, watching
+from onboarding.services.observing.backoff import Backoff
 from onboarding.services.observing.event_pump import EventPump
 from onboarding.services.observing.watching import (
-    Backoff,
     ClustersLoop,
+    JudgeLoop,
     KindLoop,
     LeaseLoop,
     Observed,
@@ -407,13 +408,13 @@ def test_it_says_at_once_that_a_hub_hangs(
     monkeypatch.setattr(watching, "WATCH_SECONDS", 1)
     monkeypatch.setattr("onboarding.adapters.kubernetes_hub._WATCH_GRACE_SECONDS", 1.3)
     said: list[str] = []
-    report = observations.report_problem
+    report = hub_parts.report_problem
 
     def reported(**given: Any) -> None:
         report(**given)
         said.append(HubWatch.objects.get().kinds["applications"]["problem"])
 
-    monkeypatch.setattr(observations, "report_problem", reported)
+    monkeypatch.setattr(hub_parts, "report_problem", reported)
     server.on(
         "GET",
         APPLICATIONS,
@@ -614,3 +615,28 @@ def test_it_stops_reading_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -
     count = len(given)
     time.sleep(0.3)
     assert len(given) == count
+
+
+def test_it_takes_back_the_problem_of_a_part_that_nothing_is_heard_of(
+    observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judging, for one, says nothing that would clear it; the hub was called Degraded for ever."""
+
+    def problems() -> tuple[str, str]:
+        row = HubWatch.objects.get()
+        return row.problem, row.kinds["verdicts"]["problem"]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(observations, "judge_again", lambda **_: 1 / 0)
+        judging = JudgeLoop(observed, chance=random.Random(1))
+        judging.attempt()
+        judging.attempt()
+    said = "The watcher met an error of its own; see its log."
+    assert problems() == (said, said)
+    other = "Argo CD is away."
+    hub_parts.report_problem(watch=observed.watch, part="clusters", problem=other, clock=Wall())
+    # Also a watcher that begins after it.
+    JudgeLoop(observed).attempt()
+    assert problems() == (other, "")
+    hub_parts.forget_problem(watch=observed.watch, part="clusters")
+    assert problems() == ("", "")

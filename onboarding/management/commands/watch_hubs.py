@@ -22,7 +22,7 @@ from onboarding.domain.errors import FleetError
 from onboarding.management import memory
 from onboarding.models import Hub
 from onboarding.ports import HubKind, HubReader
-from onboarding.services.observing import observations, watching
+from onboarding.services.observing import hub_parts, observations, watching
 
 _LOG = logging.getLogger(__name__)
 # How often new, changed and taken-over hubs are looked for.
@@ -57,7 +57,7 @@ class HubObserver:
         try:
             reader, argocd = wiring.hub_reader(self.hub), wiring.argocd(self.hub)
         except FleetError as error:
-            observations.report_problem(
+            hub_parts.report_problem(
                 watch=watch, part="configuration", problem=str(error), clock=clock
             )
             observations.release(watch=watch)

@@ -37,6 +37,7 @@ from onboarding.ports import (
 )
 from onboarding.services.observing import controller_watch, registered_clusters, unwatched, verdicts
 from onboarding.services.observing import observation_rows as rows
+from onboarding.services.observing.hub_parts import mend
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.looking import tell_hub_of_change
 from onboarding.services.observing.object_rows import READING, Context, uid_of, version_of
@@ -65,7 +66,6 @@ __all__ = [
     "list_kind",
     "observe_clusters",
     "release",
-    "report_problem",
     "tell_hub_of_change",
     "writing",
 ]
@@ -274,17 +274,6 @@ def judge_again(*, watch: Watch, clock: Clock) -> int:
     return count
 
 
-def report_problem(*, watch: Watch, part: str, problem: str, clock: Clock) -> None:
-    """Say on the hub's row why one part ("applications", "clusters", ...) is not observed now."""
-    with writing(watch) as row:
-        entry = row.kinds.setdefault(part, {})
-        entry["problem"] = text(problem)
-        entry.setdefault("problem_since", clock.now().isoformat())
-        row.problem = text(problem)
-        row.problem_since = row.problem_since or clock.now()
-        row.save(update_fields=["kinds", "problem", "problem_since"])
-
-
 def was_seen(*, hub_id: int) -> bool:
     """Whether everything that a hub has was listed once."""
     return HubWatch.objects.filter(hub_id=hub_id, seen_at__isnull=False).exists()
@@ -334,13 +323,8 @@ def _context(watch: Watch, row: HubWatch, kind: HubKind, generation: int, now: d
 
 
 def _heard(row: HubWatch, part: str, now: datetime) -> None:
-    entry = row.kinds.setdefault(part, {})
-    entry["seen_at"] = now.isoformat()
-    entry["problem"] = ""
-    entry.pop("problem_since", None)
-    left = [each["problem"] for each in row.kinds.values() if each.get("problem")]
-    row.problem = left[0] if left else ""
-    row.problem_since = row.problem_since if left else None
+    row.kinds.setdefault(part, {})["seen_at"] = now.isoformat()
+    mend(row, part)
     row.seen_at = _whole(row) or row.seen_at
     row.save(update_fields=["kinds", "problem", "problem_since", "seen_at", "clusters_seen_at"])
 

@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, close_old_connections, connection
@@ -28,12 +28,14 @@ from onboarding.ports import (
     SpokeCredentials,
 )
 from onboarding.services.observing import (
+    hub_parts,
     looking,
     observations,
     secret_questions,
     set_controller_watch,
     standings,
 )
+from onboarding.services.observing.backoff import Backoff
 from onboarding.services.observing.event_pump import EventPump
 from onboarding.services.observing.observation_rows import older
 from onboarding.services.observing.observations import Listing, LostWatch, Watch
@@ -54,27 +56,6 @@ _SET_CONTROLLER_SECONDS = 5.0
 # How soon, and of how many clusters at once, the standings follow what the hub says.
 _STANDINGS_SECONDS = 0.3
 _STANDINGS = 100
-
-
-@dataclass(slots=True)
-class Backoff:
-    """How long to wait after failures in a row: doubling from `first` to `most`, with jitter."""
-
-    first: float = 1.0
-    most: float = 60.0
-    chance: random.Random = field(default_factory=random.Random)
-    failures: int = 0
-
-    def failed(self, retry_after: float | None = None) -> float:
-        """Seconds to wait now; never shorter than what the other side asked for."""
-        self.failures += 1
-        longest = min(self.most, self.first * float(2 ** min(self.failures - 1, 10)))
-        waited: float = longest * self.chance.uniform(0.5, 1.0)
-        return max(waited, min(retry_after or 0.0, 300.0))
-
-    def succeeded(self) -> None:
-        """Begin anew after the next failure."""
-        self.failures = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +89,15 @@ class Loop:
     """One thread's endless work on one part of a hub: rounds, with rests after failures."""
 
     part = ""
+    is_heard = False
 
     def __init__(self, observed: Observed, *, chance: random.Random | None = None) -> None:
         """`chance` gives the jitter; tests give their own."""
         self._observed = observed
         self._chance = chance or random.Random()  # noqa: S311 -- jitter is no secret
         self._backoff = Backoff(chance=self._chance)
+        # Also a watcher before us may have. What is written of kinds and clusters says it by itself.
+        self._may_have_reported = not self.is_heard
 
     def run(self) -> None:
         """Work until the loops shall end; no failure of hub or database ends it."""
@@ -132,6 +116,9 @@ class Loop:
         """One round with all that may go wrong; returns the seconds to rest, raises nothing."""
         try:
             pause = self.round()
+            if self._may_have_reported:
+                hub_parts.forget_problem(watch=self._observed.watch, part=self.part)
+                self._may_have_reported = False
         except LostWatch:
             self._observed.lost.set()
             return 0.0
@@ -160,8 +147,9 @@ class Loop:
         # One broken connection is no news; a missing right is, and one that nothing came over.
         if isinstance(error, Refused) or was_silent or self._backoff.failures > 1:
             _LOG.warning("Hub %s, %s: %s", self._observed.hub.name, self.part, error)
+            self._may_have_reported = not self.is_heard
             try:
-                observations.report_problem(
+                hub_parts.report_problem(
                     watch=self._observed.watch,
                     part=self.part,
                     problem=str(error),
@@ -176,6 +164,8 @@ class Loop:
 
 class KindLoop(Loop):
     """Lists one kind in full, then follows its watch until it must be listed anew."""
+
+    is_heard = True
 
     def __init__(
         self, observed: Observed, kind: HubKind, *, chance: random.Random | None = None
@@ -265,6 +255,7 @@ class ClustersLoop(Loop):
     """Asks Argo CD for its registered clusters, often while one is being onboarded."""
 
     part = CLUSTERS
+    is_heard = True
 
     def round(self) -> float:
         """One look at all clusters, then at most a minute of rest; a new delivery ends it."""
