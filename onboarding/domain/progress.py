@@ -216,7 +216,8 @@ def _is_behind(step: Step) -> bool:
 
 def _contradicts(stage: Stage, facts: Facts) -> bool:
     """Whether a stage was looked at and found not reached, so it is not unobserved."""
-    return stage is Stage.REGISTERED and bool(facts.label_differences)
+    found = {Stage.REGISTERED: facts.label_differences, Stage.MATCHED: facts.set_problems}
+    return bool(found.get(stage))
 
 
 def _unseen(stage: Stage, later: Stage, facts: Facts) -> Why:

@@ -17,6 +17,9 @@ _TWICE = re.compile(r"contains applications with duplicate name: (?P<name>\S+)")
 _OWNED = re.compile(
     r"Object \S+/(?P<name>\S+) is already owned by another \w+ controller (?P<owner>\S+)"
 )
+_UNKNOWN = re.compile(r"there are no clusters with this name: (?P<cluster>[^\s,;:]+)")
+# An ApplicationSet that could not make an Application tries again after three minutes.
+_SET_PATIENCE = timedelta(minutes=4)
 
 
 def why_not(stage: Stage, facts: Facts, *, now: datetime) -> Why:
@@ -211,11 +214,30 @@ def name_taken(message: str) -> tuple[str, str] | None:
     return None
 
 
-def _set_problem(facts: Facts) -> Why:
+def unknown_cluster(message: str) -> str:
+    """The cluster that an ApplicationSet's controller did not know yet; "" where its condition tells
+    of something else.
+
+    After its connection to the hub's API server broke, it may see the labels of a new cluster secret
+    some seconds before the list by which it checks destinations has it. Source: `GetDestinationCluster`
+    and `ReconcileRequeueOnValidationError` of Argo CD 3.2.
+    """
+    found = _UNKNOWN.search(message)
+    return found["cluster"] if found else ""
+
+
+def _set_problem(facts: Facts, now: datetime) -> Why:
     """What keeps an ApplicationSet that selects the cluster from making its Application."""
     name, message = facts.set_problems[0]
     rest = len(facts.set_problems) - 1
     more = f" {_sets(rest)} more cannot either." if rest else ""
+    since = facts.registered_at
+    if unknown_cluster(message) and since is not None and now - since < _SET_PATIENCE:
+        return Why(
+            StepState.WAITING,
+            f"ApplicationSet {name} looked before its controller knew a new cluster, and looks again "
+            f"within three minutes: {message}{more}",
+        )
     taken = name_taken(message)
     if taken is None:
         return Why(
@@ -238,9 +260,9 @@ def _sets(number: int) -> str:
     return "One set" if number == 1 else f"{number} sets"
 
 
-def _matched(facts: Facts, _now: datetime) -> Why:
+def _matched(facts: Facts, now: datetime) -> Why:
     if facts.set_problems:
-        return _set_problem(facts)
+        return _set_problem(facts, now)
     if facts.sets_silent_since is not None and not facts.matched:
         return _silent_sets(facts)
     if facts.matched is None:

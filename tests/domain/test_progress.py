@@ -80,6 +80,7 @@ FETCHED = replace(NOTICED, external_secret=READY)
 REGISTERED = replace(FETCHED, registered_at=ago(minutes=6), connection="Successful")
 MATCHED = replace(REGISTERED, matched=2, matched_at=ago(minutes=5))
 OWNED = "Object argocd/probe-spoke-1 is already owned by another ApplicationSet controller other"
+TOO_EARLY = ("addons-probe", "there are no clusters with this name: spoke-1")
 DIFFERENT = (LabelDifference("addonsRelease", "release1", "default"),)
 
 
@@ -310,6 +311,28 @@ CASES: list[tuple[Facts, str, str, str, str]] = [
         "failed",
         "The Application name probe-spoke-1 is taken: ApplicationSet other has it, so "
         "ApplicationSet addons-probe cannot make its own.",
+    ),
+    # A set that looked a moment too early looks again by itself; later it must be looked at.
+    (
+        replace(REGISTERED, registered_at=ago(seconds=30), matched=1, set_problems=(TOO_EARLY,)),
+        "registering",
+        "matched",
+        "waiting",
+        "looks again within three minutes: there are no clusters with this name: spoke-1",
+    ),
+    (
+        replace(GOOD, registered_at=ago(seconds=30), set_problems=(TOO_EARLY,)),
+        "registering",
+        "matched",
+        "waiting",
+        "looks again within three minutes",
+    ),
+    (
+        replace(REGISTERED, registered_at=ago(minutes=5), matched=1, set_problems=(TOO_EARLY,)),
+        "failed",
+        "matched",
+        "failed",
+        "cannot make or change its Application: there are no clusters with this name: spoke-1",
     ),
     # Green Applications of other sets do not hide it.
     (

@@ -91,6 +91,8 @@ F20 410, events twice, late and out of order, a hub restored or exchanged
     ../services/test_watching.py::test_it_lists_anew_when_the_hub_was_restored_from_a_backup
     ../services/test_watching.py::test_it_lists_anew_after_a_silence_in_which_the_hub_may_have_counted_past_us
 F21 a hub killed and started again (`./fleet test hub`)
+    ../hub/test_hub_killed.py::test_it_registers_once_where_the_hub_is_killed_in_between
+    ../services/test_watching.py::test_it_goes_on_as_soon_as_a_hub_that_was_away_is_back
     ../hub/test_trouble.py::test_it_names_a_hub_that_is_silent_and_reads_it_anew_afterwards
     ../hub/test_trouble.py::test_it_names_an_argo_cd_that_is_silent
 F22 huge and malformed objects

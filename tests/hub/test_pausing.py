@@ -32,6 +32,13 @@ def compared_at(house: House, application: str) -> str:
     return str(found.get("status", {}).get("reconciledAt", ""))
 
 
+def said_of(house: House, application: str) -> str:
+    """The last that the application controller logged of an Application, for messages of failed tests."""
+    controller = house.hub.processes.programs[house.hub.argocd.process("controller")]
+    lines = controller.log_tail(400_000).splitlines()
+    return "\n".join([line for line in lines if application in line][-60:])
+
+
 def member(house: House, cluster: str) -> str:
     """The member file as the branch has it."""
     house.fleet.git("fetch", "--quiet", "origin")
@@ -83,7 +90,7 @@ def test_it_leaves_one_cluster_alone_and_ends_by_itself(
     house.fleet.refresh(application)
     healed(house, "probe-b", 60)
     time.sleep(LEFT_ALONE)
-    assert deployed(house, "probe-a") is None
+    assert deployed(house, "probe-a") is None, said_of(house, application)
     assert compared_at(house, application) == last
     assert house.product.cluster("hub", spoke.name).state == "Paused"
 

@@ -19,7 +19,7 @@ from onboarding.adapters.hub_access import HubAccess, NoToken
 from onboarding.adapters.kubernetes_hub import KubernetesHub
 from onboarding.models import ApplicationStatus, Cluster, Fleet, Hub, HubObject, HubWatch, Standing
 from onboarding.ports import HubKind
-from onboarding.services.observing import observations, secret_questions, standings, watching
+from onboarding.services.observing import loops, observations, secret_questions, standings, watching
 from tests.demo.test_hub_process import first_line, process
 from tests.hubs.failing import SPOKE
 from tests.journey.conftest import HUB, Place
@@ -54,7 +54,7 @@ class House:
         )
         watch = observations.claim(hub=hub, holder="watcher-1", clock=clock)
         assert watch is not None
-        self.observed = watching.Observed(
+        self.observed = loops.Observed(
             watch=watch,
             hub=hub,
             reader=KubernetesHub(

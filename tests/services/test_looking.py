@@ -27,6 +27,7 @@ from tests.fakes import START, FakeArgoCD, FakeClock, FakeHub
 pytestmark = pytest.mark.django_db
 
 MEMBER = "fleet/fleet-bootstrap/fleet-members/hub-cluster/spoke-dev.yaml"
+NO_CLUSTER = "there are no clusters with this name: spoke-dev"
 LABELS = "addons/tenants/tenant1/clusters/spoke-dev/fleet/fleet-secret/values.yaml"
 VALUES = "addons/tenants/tenant1/clusters/spoke-dev/metrics-server/values.yaml"
 VERSIONS = "fleet/bootstrap/versions/applicationSets.yaml"
@@ -124,6 +125,32 @@ def test_it_tells_the_registration_too_where_the_hub_shows_nothing_of_it(hub: Hu
     assert who_looks(change=edited, again=True) == Lookers(
         ("registration",), ("fleet-secret-spoke-dev",)
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "registered", "told"),
+    [
+        (NO_CLUSTER, True, ("registration", "dns")),
+        (NO_CLUSTER, False, ("registration",)),
+        (f"{NO_CLUSTER}-2", True, ("registration",)),
+        ("template: nil pointer", True, ("registration",)),
+    ],
+)
+def test_it_tells_the_sets_that_did_not_know_the_cluster_when_they_looked(
+    hub: Hub, message: str, registered: bool, told: tuple[str, ...]
+) -> None:
+    facts = {"spec": {}, "reason": "ApplicationParamsGenerationError"}
+    HubObject.objects.create(
+        hub=hub, kind="applicationsets", uid="dns", name="dns", facts=facts, ready=False,
+        message=message, seen_at=START,
+    )  # fmt: skip
+    if registered:
+        ClusterStatus.objects.create(
+            hub=hub, name="spoke-dev", server="https://a", seen_at=START, first_seen_at=START
+        )
+    edited = change(hub, MEMBER)
+    assert who_looks(change=edited, again=True).application_sets == told
+    assert who_looks(change=edited).application_sets == ("registration",)
 
 
 def test_it_tells_all_clusters_that_read_a_shared_file(hub: Hub) -> None:

@@ -25,7 +25,7 @@ from onboarding.models import (
     Outcome,
 )
 from onboarding.services import approvals
-from onboarding.services.observing import layer_outcomes, outcomes
+from onboarding.services.observing import hub_parts, layer_outcomes, observations, outcomes
 from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -310,6 +310,21 @@ def test_a_hub_that_shows_nothing_of_a_commit_is_told_of_it_once_more_ever_more_
             told.append(second)
         stage.clock.advance(5)
     assert told == [10, 30, 70, 150, 310]
+
+
+def test_a_hub_that_is_away_is_told_as_soon_as_it_is_back(stage: Stage, delivered: Change) -> None:
+    assert delivered.hub is not None
+    watch = observations.claim(hub=delivered.hub, holder="watcher-1", clock=stage.clock)
+    assert watch is not None
+    hub_parts.report_problem(
+        watch=watch, part="applicationsets", problem="It does not answer.", clock=stage.clock
+    )
+    for _ in range(20):
+        stage.clock.advance(10)
+        checked(stage, delivered)
+        assert outcomes.unheard(fleet=stage.fleet, clock=stage.clock) == ()
+    HubWatch.objects.update(kinds={})
+    assert outcomes.unheard(fleet=stage.fleet, clock=stage.clock) == (delivered.pk,)
 
 
 def test_a_hub_that_did_what_was_foreseen_is_not_told_again(

@@ -15,18 +15,20 @@ from django.db import DatabaseError
 
 from onboarding.adapters.hub_access import HubAccess, NoToken
 from onboarding.adapters.kubernetes_hub import KubernetesHub
-from onboarding.domain.errors import Refused
+from onboarding.domain.errors import Refused, Transient
 from onboarding.models import ApplicationStatus, Cluster, Fleet, Hub, HubWatch, Standing
 from onboarding.ports import HubEvent, HubEventType, HubKind, ListExpired
 from onboarding.services.observing import event_pump, hub_parts, observations, watching
+from onboarding.services.observing.absences import Absence
 from onboarding.services.observing.backoff import Backoff
 from onboarding.services.observing.event_pump import EventPump
+from onboarding.services.observing.loops import Observed
 from onboarding.services.observing.watching import (
     ClustersLoop,
     JudgeLoop,
     KindLoop,
     LeaseLoop,
-    Observed,
+    ReturnLoop,
     StandingsLoop,
 )
 from tests.adapters.scripted_server import (
@@ -536,7 +538,7 @@ def test_it_waits_longer_after_each_failure() -> None:
     waits = [backoff.failed() for _ in range(12)]
     bounds = [min(60.0, 2.0**number) for number in range(12)]
     assert all(bound / 2 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
-    backoff.succeeded()
+    backoff.begin_anew()
     assert backoff.failed() <= 1.0
 
 
@@ -544,6 +546,75 @@ def test_it_never_comes_back_sooner_than_asked() -> None:
     backoff = Backoff(chance=random.Random(7))
     assert backoff.failed(20) == 20
     assert backoff.failed(100_000) == 300
+
+
+NAMESPACE = "/api/v1/namespaces/argocd"
+THERE = reply({"metadata": {"uid": "hub-1"}})
+
+
+@pytest.mark.parametrize(
+    ("answers", "woken"),
+    [
+        pytest.param([status(503), status(503), THERE], True, id="away-and-back"),
+        pytest.param([status(503), status(503), status(403)], True, id="back-and-refusing"),
+        pytest.param([status(503), status(503), status(503)], False, id="still-away"),
+        pytest.param([THERE, THERE, THERE], False, id="there-and-only-the-list-fails"),
+        pytest.param([status(503), THERE, THERE], False, id="away-for-a-moment"),
+        pytest.param([*[status(429, retry_after="1")] * 2, THERE], False, id="asks-for-patience"),
+    ],
+)
+def test_it_goes_on_as_soon_as_a_hub_that_was_away_is_back(
+    server: ScriptedServer, observed: Observed, answers: list[Answer], woken: bool
+) -> None:
+    asks = ReturnLoop(observed, chance=random.Random(1))
+    asks.attempt()
+    assert server.requests("GET", NAMESPACE) == [], "nobody waits, so nobody asks"
+    server.on("GET", APPLICATIONS, status(503))
+    away = loop(observed)
+    for _ in range(9):
+        pause = away.attempt()
+    assert pause > 20
+    server.on("GET", NAMESPACE, *answers)
+    rests = threading.Thread(target=away.rest, args=(pause,))
+    rests.start()
+    while not observed.absence.must_be_asked():
+        time.sleep(0.01)
+    for _ in answers:
+        assert 2.5 <= asks.attempt() <= 5.0
+    rests.join(2 if woken else 0.7)
+    assert rests.is_alive() is not woken
+    observed.stop.set()
+    rests.join(2)
+    # Of what comes after its return, the first failure is the first one again.
+    assert (away.attempt() <= 1.0) is woken
+
+
+def test_it_never_comes_back_sooner_than_asked_where_the_hub_is_back(
+    server: ScriptedServer, observed: Observed
+) -> None:
+    server.on("GET", APPLICATIONS, status(429, retry_after="3"))
+    throttled = loop(observed)
+    pause = throttled.attempt()
+    assert pause == 3
+    back = threading.Timer(0.2, come_back, (observed.absence,))
+    back.start()
+    started = time.monotonic()
+    throttled.rest(pause)
+    back.join()
+    assert time.monotonic() - started >= 3
+
+
+def come_back(absence: Absence) -> None:
+    for _ in range(2):
+        absence.unanswered()
+    absence.answered()
+
+
+def test_it_asks_an_argo_cd_that_is_away_every_twenty_seconds(observed: Observed) -> None:
+    assert isinstance(observed.argocd, FakeArgoCD)
+    observed.argocd.failing = Transient("Argo CD does not answer.")
+    clusters = ClustersLoop(observed, chance=random.Random(1))
+    assert all(clusters.attempt() <= 20 for _ in range(9))
 
 
 def event(name: str) -> HubEvent:

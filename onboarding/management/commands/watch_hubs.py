@@ -22,7 +22,7 @@ from onboarding.domain.errors import FleetError
 from onboarding.management import memory
 from onboarding.models import Hub
 from onboarding.ports import HubKind, HubReader
-from onboarding.services.observing import hub_parts, observations, watching
+from onboarding.services.observing import hub_parts, loops, observations, watching
 
 _LOG = logging.getLogger(__name__)
 # How often new, changed and taken-over hubs are looked for.
@@ -39,7 +39,7 @@ class HubObserver:
         self.hub = hub
         self.configuration = configuration_of(hub)
         self._holder = holder
-        self._observed: watching.Observed | None = None
+        self._observed: loops.Observed | None = None
         self._reader: HubReader | None = None
         self._threads: list[threading.Thread] = []
 
@@ -63,7 +63,7 @@ class HubObserver:
             observations.release(watch=watch)
             return
         self._reader = reader
-        self._observed = watching.Observed(
+        self._observed = loops.Observed(
             watch=watch,
             hub=self.hub,
             reader=reader,

@@ -1,4 +1,4 @@
-"""How long a loop waits after failures in a row."""
+"""How long to rest after failures in a row."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ class Backoff:
         waited: float = longest * self.chance.uniform(0.5, 1.0)
         return max(waited, min(retry_after or 0.0, 300.0))
 
-    def succeeded(self) -> None:
-        """Begin anew after the next failure."""
+    def begin_anew(self) -> None:
+        """The next failure is the first one, after a success or for a hub that has come back."""
         self.failures = 0

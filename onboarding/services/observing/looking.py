@@ -14,6 +14,7 @@ from django.core.cache import cache
 
 from onboarding.domain.errors import FleetError
 from onboarding.domain.layout import FleetLayout
+from onboarding.domain.reasons import unknown_cluster
 from onboarding.models import (
     ApplicationStatus,
     Change,
@@ -195,7 +196,7 @@ def who_looks(*, change: Change, again: bool = False, hub: Hub | None = None) ->
     Where the registration ApplicationSet rewrites an Application, that one looks by itself. Asked as
     well it may begin to sync a moment before, and Argo CD 3.2 then leaves the rest out of sync until
     its next poll: the comparison that finds the rest runs while the sync that just ended still counts
-    as running. It is asked only `again`.
+    as running. It is asked only `again`; so are the sets that did not know the cluster when they looked.
     """
     hub = hub or change.hub
     if hub is None:
@@ -217,6 +218,8 @@ def who_looks(*, change: Change, again: bool = False, hub: Hub | None = None) ->
             applications.extend(bootstrap.values_list("name", flat=True))
         else:
             values.add(path)
+    if again and change.cluster_name:
+        sets.extend(_sets_without(hub, change.cluster_name))
     if values:
         applications.extend(name for name in _readers(change, hub, values) if name != rewritten)
     return Lookers(
@@ -241,6 +244,16 @@ def registration_sets(hub: Hub, layout: FleetLayout) -> Sequence[str]:
         if any(path.startswith(root) for path in _git_paths(row.facts.get("spec", {})))
     ]
     return found or [REGISTRATION]
+
+
+def _sets_without(hub: Hub, cluster: str) -> Iterator[str]:
+    """The ApplicationSets that failed for want of a cluster that is registered by now."""
+    if not ClusterStatus.objects.filter(hub=hub, name=cluster).exists():
+        return
+    rows = HubObject.objects.filter(hub=hub, kind=HubKind.APPLICATION_SETS.value, ready=False)
+    for name, message in rows.order_by("name").values_list("name", "message"):
+        if unknown_cluster(message) == cluster:
+            yield name
 
 
 def _git_paths(value: Any) -> Iterator[str]:

@@ -19,10 +19,11 @@ from onboarding.domain.outcome import (
     judge,
     prediction_of,
 )
-from onboarding.models import Change, Delivery, Fleet, Hub, Outcome
-from onboarding.ports import Clock
+from onboarding.models import Change, Delivery, Fleet, Hub, HubWatch, Outcome
+from onboarding.ports import Clock, HubKind
 from onboarding.services import events
 from onboarding.services.observing import layer_outcomes
+from onboarding.services.observing.hub_text import as_map
 from onboarding.services.observing.standings import batched
 
 _OPEN = (OutcomeState.WAITING.value, OutcomeState.DIFFERS.value)
@@ -65,7 +66,7 @@ def unheard(*, fleet: Fleet, clock: Clock) -> tuple[int, ...]:
 
     What told it the first time may have been lost: with the broker, or in Argo CD, which takes the
     mark of a request away when a comparison ends that read Git before the commit. It would look by
-    itself at its next poll, minutes later.
+    itself at its next poll, minutes later. A hub that does not answer now is told when it does.
     """
     now = clock.now()
     waiting = Outcome.objects.filter(
@@ -74,7 +75,7 @@ def unheard(*, fleet: Fleet, clock: Clock) -> tuple[int, ...]:
         delivery__committed_at__lte=now - _TOLD_AGAIN_AFTER,
         state=OutcomeState.WAITING.value,
         tellings__lt=_MOST_TELLINGS,
-    )
+    ).exclude(delivery__change__hub__in=_away(fleet))
     rows = waiting.select_related("delivery").order_by("delivery__committed_at", "pk")[:_MOST]
     due = [row for row in rows if _is_due(row, now)][:_MOST_TOLD_AT_ONCE]
     return tuple(
@@ -84,6 +85,13 @@ def unheard(*, fleet: Fleet, clock: Clock) -> tuple[int, ...]:
             tellings=row.tellings + 1, told_at=now
         )
     )
+
+
+def _away(fleet: Fleet) -> list[int]:
+    """The hubs whose ApplicationSets cannot be observed now: nobody there would be told."""
+    kinds = HubWatch.objects.filter(hub__fleet=fleet).values_list("hub_id", "kinds")
+    of_sets = HubKind.APPLICATION_SETS.value
+    return [hub for hub, kind in kinds if as_map(as_map(kind).get(of_sets)).get("problem")]
 
 
 def _is_due(row: Outcome, now: datetime) -> bool:

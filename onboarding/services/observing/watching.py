@@ -1,6 +1,6 @@
 """Watching: the loops that keep observing one hub until they are stopped.
 
-Each kind of object has its own thread, one more polls Argo CD's clusters and one keeps the lease.
+Each kind of object has its own thread, others poll Argo CD, ask whether a hub is back, and keep the lease.
 A loop survives whatever a hub answers: it says on the hub's row what is wrong, waits longer after
 each failure, and goes on.
 """
@@ -9,36 +9,26 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, close_old_connections, connection
-
-from onboarding.domain.errors import FleetError, Refused, Transient
-from onboarding.models import Hub
+from onboarding.domain.errors import FleetError, Transient
 from onboarding.ports import (
-    ArgoCD,
-    Clock,
     HubEvent,
     HubKind,
-    HubReader,
     ListExpired,
-    SpokeCredentials,
 )
 from onboarding.services.observing import (
-    hub_parts,
     looking,
     observations,
     secret_questions,
     set_controller_watch,
     standings,
 )
-from onboarding.services.observing.backoff import Backoff
 from onboarding.services.observing.event_pump import EventPump
+from onboarding.services.observing.loops import Loop, Observed
 from onboarding.services.observing.observation_rows import older
-from onboarding.services.observing.observations import Listing, LostWatch, Watch
+from onboarding.services.observing.observations import Listing, LostWatch
 
 _LOG = logging.getLogger(__name__)
 # Short, so that a hub with nothing to say is still heard of every few seconds.
@@ -49,117 +39,15 @@ _LONG_SILENCE_SECONDS = 20.0
 _ON_TIME_SECONDS = 1.0
 RELIST_EVERY = timedelta(minutes=10)
 CLUSTERS = "clusters"
-_TICK_SECONDS = 0.5
 _JUDGE_SECONDS = 5.0
 _SECRETS_SECONDS = 10.0
 _SET_CONTROLLER_SECONDS = 5.0
+# How often a hub that is away is asked whether it is back, and its Argo CD at the longest.
+_RETURN_SECONDS = (2.5, 5.0)
+_ARGOCD_SECONDS = 20.0
 # How soon, and of how many clusters at once, the standings follow what the hub says.
 _STANDINGS_SECONDS = 0.3
 _STANDINGS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What the loops of one hub share."""
-
-    watch: Watch
-    hub: Hub
-    reader: HubReader
-    argocd: ArgoCD
-    credentials: SpokeCredentials
-    clock: Clock
-    stop: threading.Event
-    lost: threading.Event
-
-    @property
-    def over(self) -> bool:
-        """Whether the loops shall end."""
-        return self.stop.is_set() or self.lost.is_set()
-
-    def rest(self, seconds: float) -> None:
-        """Wait, but end at once where the loops shall end."""
-        waited = 0.0
-        while waited < seconds and not self.over:
-            step = min(_TICK_SECONDS, seconds - waited)
-            self.stop.wait(step)
-            waited += step
-
-
-class Loop:
-    """One thread's endless work on one part of a hub: rounds, with rests after failures."""
-
-    part = ""
-    is_heard = False
-
-    def __init__(self, observed: Observed, *, chance: random.Random | None = None) -> None:
-        """`chance` gives the jitter; tests give their own."""
-        self._observed = observed
-        self._chance = chance or random.Random()  # noqa: S311 -- jitter is no secret
-        self._backoff = Backoff(chance=self._chance)
-        # Also a watcher before us may have. What is written of kinds and clusters says it by itself.
-        self._may_have_reported = not self.is_heard
-
-    def run(self) -> None:
-        """Work until the loops shall end; no failure of hub or database ends it."""
-        try:
-            while not self._observed.over:
-                close_old_connections()
-                self._observed.rest(self.attempt())
-        finally:
-            connection.close()
-
-    def round(self) -> float:
-        """Do the work once; returns the seconds to rest."""
-        raise NotImplementedError
-
-    def attempt(self) -> float:
-        """One round with all that may go wrong; returns the seconds to rest, raises nothing."""
-        try:
-            pause = self.round()
-            if self._may_have_reported:
-                hub_parts.forget_problem(watch=self._observed.watch, part=self.part)
-                self._may_have_reported = False
-        except LostWatch:
-            self._observed.lost.set()
-            return 0.0
-        except ListExpired:
-            # The usual end of an old list; a hub forgets for all its watchers at once: spread out.
-            return self._backoff.failed()
-        except Refused as error:
-            return self._failed(error, None)
-        except Transient as error:
-            return self._failed(error, error.retry_after)
-        except DatabaseError:
-            _LOG.exception("The %s of hub %s cannot be written", self.part, self._observed.hub.name)
-            connection.close()
-            return self._backoff.failed()
-        except Exception:
-            _LOG.exception("Unforeseen: %s of hub %s", self.part, self._observed.hub.name)
-            return self._failed(
-                Transient("The watcher met an error of its own; see its log."), None
-            )
-        return pause
-
-    def _failed(
-        self, error: FleetError, retry_after: float | None, *, was_silent: bool = False
-    ) -> float:
-        pause = self._backoff.failed(retry_after)
-        # One broken connection is no news; a missing right is, and one that nothing came over.
-        if isinstance(error, Refused) or was_silent or self._backoff.failures > 1:
-            _LOG.warning("Hub %s, %s: %s", self._observed.hub.name, self.part, error)
-            self._may_have_reported = not self.is_heard
-            try:
-                hub_parts.report_problem(
-                    watch=self._observed.watch,
-                    part=self.part,
-                    problem=str(error),
-                    clock=self._observed.clock,
-                )
-            except LostWatch:
-                self._observed.lost.set()
-            except DatabaseError:
-                _LOG.exception("The problem of hub %s cannot be written", self._observed.hub.name)
-        return pause
 
 
 class KindLoop(Loop):
@@ -182,7 +70,7 @@ class KindLoop(Loop):
         listing = observations.list_kind(
             watch=observed.watch, kind=self._kind, reader=observed.reader, clock=observed.clock
         )
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         self._heard_at = time.monotonic()
         version = listing.resource_version
         # A hub restored from a backup may be silent instead of refusing: list now and then.
@@ -206,7 +94,7 @@ class KindLoop(Loop):
                     return version
                 if batch:
                     version = self._apply(listing, batch) or version
-                    self._backoff.succeeded()
+                    self._backoff.begin_anew()
                 if observed.clock.now() >= until:
                     return version
             # A hub that is shut down ends its watches in good order too, and where we slept we have
@@ -215,11 +103,11 @@ class KindLoop(Loop):
                 self._check_same(listing, version)
             # The hub ended the watch as asked: it was there all the time.
             self._apply(listing, [])
-            self._backoff.succeeded()
+            self._backoff.begin_anew()
         except Transient as error:
             # The hub ends each watch by its time; one that it did not end was half-open.
             was_silent = time.monotonic() - self._heard_at > WATCH_SECONDS + 1
-            observed.rest(self._failed(error, error.retry_after, was_silent=was_silent))
+            self.rest(self._failed(error, error.retry_after, was_silent=was_silent))
             if not observed.over:
                 self._check_same(listing, version)
         finally:
@@ -256,6 +144,7 @@ class ClustersLoop(Loop):
 
     part = CLUSTERS
     is_heard = True
+    longest_rest = _ARGOCD_SECONDS
 
     def round(self) -> float:
         """One look at all clusters, then at most a minute of rest; a new delivery ends it."""
@@ -265,7 +154,7 @@ class ClustersLoop(Loop):
             watch=observed.watch, argocd=observed.argocd, clock=observed.clock
         )
         looking.try_unreachable_again(hub=observed.hub, argocd=observed.argocd)
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         # Of thousands of clusters one look is work: it takes a tenth of a processor at most.
         rested = 10 * (time.thread_time() - worked)
         observed.rest(rested)
@@ -294,7 +183,7 @@ class SecretsLoop(Loop):
             reader=observed.reader,
             clock=observed.clock,
         )
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         return _SECRETS_SECONDS
 
 
@@ -309,7 +198,7 @@ class SetControllerLoop(Loop):
         set_controller_watch.observe(
             watch=observed.watch, reader=observed.reader, clock=observed.clock
         )
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         return _SET_CONTROLLER_SECONDS
 
 
@@ -322,7 +211,7 @@ class JudgeLoop(Loop):
         """One judgement of all Applications; the more there are, the longer the rest."""
         started = time.monotonic()
         observations.judge_again(watch=self._observed.watch, clock=self._observed.clock)
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         return max(_JUDGE_SECONDS, 20 * (time.monotonic() - started))
 
 
@@ -351,8 +240,30 @@ class StandingsLoop(Loop):
         except Exception:
             observed.watch.moved.add(names)
             raise
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         return 0.0 if len(names) == _STANDINGS else _STANDINGS_SECONDS
+
+
+class ReturnLoop(Loop):
+    """Asks a hub one small question while others rest after a failure, so that they go on when it is back."""
+
+    part = "return"
+
+    def round(self) -> float:
+        """One question where the answer matters to anybody."""
+        observed = self._observed
+        if observed.absence.must_be_asked():
+            try:
+                observed.reader.identity()
+            except Transient as error:
+                # Who asks for patience is there.
+                if error.retry_after is None:
+                    observed.absence.unanswered()
+            except FleetError:
+                observed.absence.answered()  # It refuses, so it is there.
+            else:
+                observed.absence.answered()
+        return self._chance.uniform(*_RETURN_SECONDS)
 
 
 class LeaseLoop(Loop):
@@ -364,7 +275,7 @@ class LeaseLoop(Loop):
         """Lengthen the lease once."""
         if not observations.keep(watch=self._observed.watch, clock=self._observed.clock):
             raise LostWatch(f"Another watcher observes hub {self._observed.hub.name} now.")
-        self._backoff.succeeded()
+        self._backoff.begin_anew()
         return observations.LEASE.total_seconds() / 3
 
 
@@ -377,6 +288,7 @@ def loops_of(observed: Observed) -> tuple[Loop, ...]:
         SetControllerLoop,
         JudgeLoop,
         StandingsLoop,
+        ReturnLoop,
         LeaseLoop,
     )
     return (*kinds, *(each(observed) for each in others))
