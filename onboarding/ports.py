@@ -6,7 +6,7 @@ another try may help; nothing else on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -352,10 +352,6 @@ class Mailer(Protocol):
     def send(self, *, to: str, subject: str, text: str) -> None:
         """Send one e-mail. Raises `Refused` where the address is refused, `Transient` otherwise."""
         ...
-
-
-RepositoryFactory = Callable[[int], FleetRepository]
-"""Fleet id -> its repository."""
 
 
 @dataclass(frozen=True, slots=True)

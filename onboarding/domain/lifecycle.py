@@ -174,15 +174,6 @@ _NEXT: Mapping[DecisionState, str] = {
     DecisionState.WITHDRAWN: "Nobody: it is closed.",
     DecisionState.LAPSED: "Its author looks at the new plan and submits it again.",
 }
-
-OPEN_STATES: frozenset[DecisionState] = frozenset(
-    {
-        DecisionState.DRAFT,
-        DecisionState.SUBMITTED,
-        DecisionState.APPROVED,
-        DecisionState.LAPSED,
-    }
-)
 """The states in which a change may still reach Git, and so holds its cluster's name."""
 
 
@@ -289,32 +280,6 @@ def allowed_acts(
 def who_acts_next(state: DecisionState) -> str:
     """One sentence: whom a change in this state waits for."""
     return _NEXT[state]
-
-
-_DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
-    # FAILED from QUEUED: the plan was refused on the new tree before anything was pushed.
-    DeliveryState.QUEUED: frozenset({DeliveryState.PUSHING, DeliveryState.FAILED}),
-    # QUEUED again: the remote was read and our commit is not there.
-    DeliveryState.PUSHING: frozenset(
-        {
-            DeliveryState.COMMITTED,
-            DeliveryState.IN_REVIEW,
-            DeliveryState.FAILED,
-            DeliveryState.QUEUED,
-        }
-    ),
-    DeliveryState.IN_REVIEW: frozenset(
-        {DeliveryState.COMMITTED, DeliveryState.MERGED_DIFFERENTLY, DeliveryState.FAILED}
-    ),
-    DeliveryState.FAILED: frozenset({DeliveryState.QUEUED}),
-    DeliveryState.COMMITTED: frozenset(),
-    DeliveryState.MERGED_DIFFERENTLY: frozenset(),
-}
-
-
-def delivery_may_move(before: DeliveryState, after: DeliveryState) -> bool:
-    """Whether a delivery may go from one state to the other; what is in Git is final."""
-    return after in _DELIVERY_MOVES[before]
 
 
 def may_stop_delivery(state: DeliveryState, *, attempt_unsettled: bool) -> bool:

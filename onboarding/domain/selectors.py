@@ -67,10 +67,6 @@ class Selector:
         """Whether a cluster with these labels is selected."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
-    def unmet(self, labels: Mapping[str, str]) -> tuple[Requirement, ...]:
-        """The conditions that these labels do not meet: why a cluster is not selected."""
-        return tuple(one for one in self.requirements if not one.matches(labels))
-
     def keys(self) -> frozenset[str]:
         """The label keys that decide."""
         return frozenset(one.key for one in self.requirements)

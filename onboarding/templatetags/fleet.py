@@ -113,12 +113,6 @@ def short_sha(value: str | None) -> str:
     return (value or "").rpartition(":")[2][:8]
 
 
-@register.filter
-def state_tone(word: object) -> str:
-    """The colour name of a state word; an unknown word is grey."""
-    return tone_of(word).value
-
-
 @register.simple_tag
 def state_dot(word: object, tone: str = "") -> SafeString:
     """The dot alone, for places where the word already stands beside it."""

@@ -72,7 +72,6 @@ class OffboardPage:
     problem: str = ""
     ask_url: str = ""
     denied: str = ""
-    confirm_error: str = ""
     run: LeavingRun | None = None
     as_of: datetime | None = None
     refresh_url: str = ""
