@@ -19,7 +19,6 @@ from onboarding.domain.sync import Rollup
 from onboarding.models import (
     ApplicationStatus,
     Cluster,
-    ClusterStatus,
     Delivery,
     Fleet,
     Hub,
@@ -28,6 +27,7 @@ from onboarding.ports import Clock, FleetRepository
 from onboarding.services import places, scope, values
 from onboarding.services.layouts import layout_of
 from onboarding.services.observing import outcomes, own_argo, stories
+from onboarding.services.observing.hub_view import HubView
 from onboarding.views import access, cluster_links, freshness
 from onboarding.views.application_rows import (
     HUB_SILENT,
@@ -88,12 +88,13 @@ def cluster_page(
 ) -> ClusterPage:
     """The page of one cluster; Git is read only for the tabs that need it."""
     hub = Hub.objects.filter(name=cluster.hub_name).select_related("watch", "fleet").first()
+    seen = HubView(hub, only=[cluster.name])
     story = stories.story(
-        cluster=cluster, change=stories.registration_of(cluster), hub=hub, clock=clock
+        cluster=cluster, change=stories.registration_of(cluster), hub=hub, clock=clock, seen=seen
     )
     shown = tab if tab in TABS else "applications"
     here = reverse("cluster-detail", args=[cluster.hub_name, cluster.name])
-    live = ClusterStatus.objects.filter(hub=hub, name=cluster.name).first() if hub else None
+    live = seen.registered.get(cluster.name)
     applications = _applications(cluster, hub)
     may_edit = Right.REQUEST in access.rights_of(user, places.place_of(cluster))
     leaves = story.timeline.state is ClusterState.LEAVING
@@ -117,7 +118,7 @@ def cluster_page(
         ),
         channels=_channels(cluster),
         secret_name=cluster.secret_name,
-        credentials=credential_part(cluster, hub, live, story.credentials),
+        credentials=credential_part(seen.external_secret(cluster.name), live, story.credentials),
         server=live.server if live else "",
         counts=_counts(total),
         healthy=total.healthy if total else 0,

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from onboarding.domain.credential_clock import CredentialClock, CredentialState
-from onboarding.models import Cluster, ClusterStatus, Hub, HubObject
-from onboarding.ports import HubKind
+from onboarding.models import ClusterStatus, HubObject
 from onboarding.services.observing.credential_facts import fetched_at
-from onboarding.services.observing.leaving import external_secrets_of
 from onboarding.views.pages import CredentialPart
 
 
 def credential_part(
-    cluster: Cluster, hub: Hub | None, live: ClusterStatus | None, clock: CredentialClock
+    row: HubObject | None, live: ClusterStatus | None, clock: CredentialClock
 ) -> CredentialPart:
-    """When the secret changed, when the hub fetched it, and whether Argo CD connects with it."""
-    row = (
-        HubObject.objects.filter(
-            hub=hub,
-            kind=HubKind.EXTERNAL_SECRETS.value,
-            name__in=external_secrets_of(cluster.name),
-        ).first()
-        if hub
-        else None
-    )
+    """When the secret changed, when the hub fetched it, and whether Argo CD connects with it.
+
+    `row` is the ExternalSecret that fetches it, `live` the cluster as Argo CD has it registered.
+    """
     return CredentialPart(
         word=clock.state.word,
         tone=tone_of(clock.state),

@@ -39,6 +39,8 @@ _APPLICATION = (
     "synced_at",
     "healthy_at",
 )
+_OF_ALL = (HubKind.SECRET_STORES.value, HubKind.APPLICATION_SETS.value)
+"""The kinds of which each cluster's story needs all objects; an index finds them."""
 _MOST_NAMED = 10
 _FOLLOWS_WITHIN = timedelta(seconds=30)
 """How long a hub that is told of a commit takes to have its labels on the cluster secrets."""
@@ -52,7 +54,7 @@ class HubView:
 
         `hub` None is a hub that nobody configured.
         """
-        self.watch = HubWatch.objects.filter(hub=hub).first() if hub else None
+        self.watch: HubWatch | None = getattr(hub, "watch", None)
         self.problem = "" if hub else "No hub of this name is configured here."
         self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
         self.registrations: dict[str, ApplicationStatus] = {}
@@ -99,9 +101,8 @@ class HubView:
         own = registered.filter(name__among=only).values_list("server", flat=True)
         clusters = registered.filter(server__among=set(own))
         secrets = [each for name in only for each in external_secrets_of(name)]
-        objects = HubObject.objects.filter(hub=hub).filter(
-            ~Q(kind=HubKind.EXTERNAL_SECRETS.value) | Q(name__in=secrets)
-        )
+        of_cluster = Q(kind=HubKind.EXTERNAL_SECRETS.value, name__in=secrets)
+        objects = HubObject.objects.filter(Q(kind__in=_OF_ALL) | of_cluster, hub=hub)
         pauses = ClusterPause.objects.filter(hub=hub, cluster_name__in=only, ended_at=None)
         self.pauses = {row.cluster_name: row for row in pauses.select_related("owner")}
         for application in applications:

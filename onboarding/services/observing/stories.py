@@ -67,15 +67,20 @@ class Story:
 
 
 def story(
-    *, cluster: Cluster | None, change: Change | None, hub: Hub | None, clock: Clock
+    *,
+    cluster: Cluster | None,
+    change: Change | None,
+    hub: Hub | None,
+    clock: Clock,
+    seen: HubView | None = None,
 ) -> Story:
     """Tell one cluster's way: `cluster` as Git has it, `change` the newest one about it (either may be None).
 
-    `hub` is its hub, None where it is not configured.
+    `hub` is its hub, None where it is not configured; `seen` is what that says of it, where it is read already.
     """
     hub_name = cluster.hub_name if cluster else (change.hub.name if change and change.hub else "")
     name = cluster.name if cluster else change.cluster_name if change else ""
-    seen = HubView(hub, only=[name])
+    seen = seen or HubView(hub, only=[name])
     delivery = change.deliveries.order_by("-pk").first() if change else None
     told = change is not None and change.events.filter(verb=HUB_TOLD).exists()
     fleet = cluster.fleet if cluster else change.fleet if change else None
