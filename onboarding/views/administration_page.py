@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.forms import BaseForm
+from django.forms import BaseForm, BooleanField
 from django.urls import reverse
 
 from onboarding.domain.reviews import ForgeKind
@@ -166,21 +166,26 @@ def hub_form_page(form: BaseForm, hub: Hub | None) -> AdminFormPage:
 def form_sections(
     form: BaseForm, plan: Sequence[tuple[str, str, str, tuple[str, ...]]]
 ) -> tuple[FormSection, ...]:
-    """The fields of a form by section: key, title, hint, names; fields that it does not have are left out."""
+    """The fields of a form by section: key, title, hint, names; fields that it does not have are left out.
+
+    A yes or no is a switch; what need not be filled in says so.
+    """
     return tuple(
         FormSection(
             id=key,
             title=title,
             hint=hint,
-            fields=tuple(
-                FormField(bound=form[name], is_optional=not form.fields[name].required)
-                for name in names
-                if name in form.fields
-            ),
+            fields=tuple(_form_field(form, name) for name in names if name in form.fields),
             status="wrong" if any(name in form.errors for name in names) else "",
         )
         for key, title, hint, names in plan
     )
+
+
+def _form_field(form: BaseForm, name: str) -> FormField:
+    is_switch = isinstance(form.fields[name], BooleanField)
+    is_optional = not is_switch and not form.fields[name].required
+    return FormField(bound=form[name], is_switch=is_switch, is_optional=is_optional)
 
 
 def _fleet_row(fleet: Fleet, test: ConnectionTest | None) -> AdminRow:

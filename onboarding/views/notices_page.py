@@ -11,6 +11,7 @@ from django.urls import reverse
 from onboarding.domain.notices import Topic
 from onboarding.forms.notices import TOPIC, TopicsForm, WebhookForm
 from onboarding.models import Notice, Webhook
+from onboarding.views.administration_page import form_sections
 from onboarding.views.pages import (
     AdminFormPage,
     AdminListPage,
@@ -18,7 +19,6 @@ from onboarding.views.pages import (
     ConnectionTest,
     Fact,
     FormField,
-    FormSection,
     Link,
     MailPage,
 )
@@ -63,23 +63,7 @@ def webhook_form_page(form: WebhookForm, webhook: Webhook | None) -> AdminFormPa
         lede="The key is named by its file, never entered.",
         action=reverse("webhook-edit", args=[webhook.name]) if webhook else reverse("webhook-add"),
         form=form,
-        sections=tuple(
-            FormSection(
-                id=key,
-                title=title,
-                hint=hint,
-                fields=tuple(
-                    FormField(
-                        bound=form[name],
-                        is_switch=name.startswith(TOPIC) or name == "enabled",
-                        is_optional=name in ("url", "url_file", "fleet", "secret_file"),
-                    )
-                    for name in names
-                ),
-                status="wrong" if any(name in form.errors for name in names) else "",
-            )
-            for key, title, hint, names in _SECTIONS
-        ),
+        sections=form_sections(form, _SECTIONS),
         crumbs=(Link("Webhooks", reverse("webhook-list")),),
         cancel_url=reverse("webhook-list"),
     )

@@ -10,12 +10,12 @@ from onboarding.domain.policy import Demand, Destroys, Rule, demand_on, span_wor
 from onboarding.forms.policies import KIND, RuleForm, TryForm
 from onboarding.models import Change, Fleet, PolicyRule, StopSwitch
 from onboarding.services import policies, stopping
+from onboarding.views.administration_page import form_sections
 from onboarding.views.pages import (
     AdminFormPage,
     AdminRow,
     Fact,
     FormField,
-    FormSection,
     Link,
     PolicyListPage,
     PolicyTrial,
@@ -25,13 +25,12 @@ from onboarding.views.policy_part import ALWAYS, demand_words
 
 _KINDS = tuple(KIND + kind.value for kind in Change.Kind)
 _SECTIONS = (
-    ("rule", "Rule", ("name",)),
-    ("match", "What falls under it", ("fleets", "tenants", "environments", "destroys")),
-    ("kinds", "Kinds of changes; none: all", _KINDS),
-    ("demand", "What it demands", ("approvers", "groups", "hours")),
-    ("freeze", "Freeze", ("freezes",)),
+    ("rule", "Rule", "", ("name",)),
+    ("match", "What falls under it", "", ("fleets", "tenants", "environments", "destroys")),
+    ("kinds", "Kinds of changes; none: all", "", _KINDS),
+    ("demand", "What it demands", "", ("approvers", "groups", "hours")),
+    ("freeze", "Freeze", "", ("freezes",)),
 )
-_OPTIONAL = ("fleets", "tenants", "environments", "groups", "hours", "freezes")
 _DESTROYS = {
     Destroys.ANY: "",
     Destroys.YES: "where something goes away",
@@ -65,23 +64,7 @@ def rule_form_page(form: RuleForm, row: PolicyRule | None) -> AdminFormPage:
         "stays asked for where a rule is loosened.",
         action=reverse("policy-edit", args=[row.pk]) if row else reverse("policy-add"),
         form=form,
-        sections=tuple(
-            FormSection(
-                id=key,
-                title=title,
-                hint="",
-                fields=tuple(
-                    FormField(
-                        bound=form[name],
-                        is_switch=name.startswith(KIND),
-                        is_optional=name in _OPTIONAL,
-                    )
-                    for name in names
-                ),
-                status="wrong" if any(name in form.errors for name in names) else "",
-            )
-            for key, title, names in _SECTIONS
-        ),
+        sections=form_sections(form, _SECTIONS),
         crumbs=(Link("Approval policies", reverse("policy-list")),),
         cancel_url=reverse("policy-list"),
     )

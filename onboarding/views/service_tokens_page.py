@@ -10,13 +10,12 @@ from onboarding.domain.tokens import Verb
 from onboarding.forms.tokens import FLEET, VERB, TokenForm
 from onboarding.models import Fleet, ServiceToken
 from onboarding.services.service_tokens import Issued
+from onboarding.views.administration_page import form_sections
 from onboarding.views.pages import (
     AdminFormPage,
     AdminListPage,
     AdminRow,
     Fact,
-    FormField,
-    FormSection,
     Link,
     TokenPage,
 )
@@ -51,19 +50,7 @@ def token_form_page(form: TokenForm) -> AdminFormPage:
         lede="Its text is shown once, after this. Only its digest is kept.",
         action=reverse("token-add"),
         form=form,
-        sections=tuple(
-            FormSection(
-                id=key,
-                title=title,
-                hint=hint,
-                fields=tuple(
-                    FormField(bound=form[name], is_switch=name.startswith((VERB, FLEET)))
-                    for name in names
-                ),
-                status="wrong" if any(name in form.errors for name in names) else "",
-            )
-            for key, title, hint, names in sections
-        ),
+        sections=form_sections(form, sections),
         crumbs=(Link("Service tokens", reverse("token-list")),),
         submit_label="Make it",
         cancel_url=reverse("token-list"),
