@@ -25,7 +25,9 @@ class CsvForm(forms.Form):
         max_length=200,
         help_text="How people call it; others see it when they decide.",
     )
-    file = forms.FileField(required=False, allow_empty_file=True, help_text="CSV, UTF-8.")
+    file = forms.FileField(
+        required=False, allow_empty_file=True, help_text="CSV, UTF-8. Or paste its lines below."
+    )
     text = forms.CharField(
         label="Or paste it",
         required=False,

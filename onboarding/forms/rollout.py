@@ -21,7 +21,16 @@ _BY = (
     (SplitBy.LABEL.value, "Value of a label"),
     (SplitBy.LIST.value, "Cluster names"),
 )
-_GROUPS = tuple((label, group.capitalize()) for group, label in RELEASE_LABELS.items())
+_MOST_NAMED = 12
+_WORDS = {"addons": "Add-ons"}
+_GROUPS = tuple(
+    (label, _WORDS.get(group, group.capitalize())) for group, label in RELEASE_LABELS.items()
+)
+
+_HOW = (
+    "One wave a line, in order; several values with commas. “@ 30m” or “@ 2h” at the end is how long "
+    "this wave has to stay well."
+)
 
 
 class RolloutForm(forms.Form):
@@ -30,19 +39,25 @@ class RolloutForm(forms.Form):
     label = forms.ChoiceField(label="Group", choices=_GROUPS)
     source = forms.CharField(label="From channel", max_length=63)
     target = forms.CharField(label="To channel", max_length=63)
-    by = forms.ChoiceField(label="A line of the waves names", choices=_BY)
+    by = forms.ChoiceField(label="Split by", choices=_BY)
     key = forms.CharField(
         label="Label",
         max_length=317,
         required=False,
-        help_text="Only for a split by label: its key.",
+        help_text="Only where it is split by the value of a label: its key.",
     )
     waves = forms.CharField(
         label="Waves",
         max_length=100_000,
-        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "form-control"}),
-        help_text="One wave a line, in order; several values with commas. “@ 30m” or “@ 2h” at the "
-        "end is how long this wave has to stay well.",
+        widget=forms.Textarea(
+            attrs={
+                "rows": 5,
+                "spellcheck": "false",
+                "class": "form-control",
+                "placeholder": "dev @ 10m\nstaging @ 2h\nprod",
+            }
+        ),
+        help_text=_HOW,
     )
     soak = forms.IntegerField(
         label="Soak, in minutes",
@@ -61,10 +76,19 @@ class RolloutForm(forms.Form):
     title = LineField(label="Title", max_length=200, required=False)
 
     def __init__(
-        self, data: Mapping[str, Any] | None = None, *, channels: Sequence[str] = (), **more: Any
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        channels: Sequence[str] = (),
+        environments: Sequence[str] = (),
+        **more: Any,
     ) -> None:
-        """`channels` are suggested for both ends."""
+        """`channels` are suggested for both ends, and `environments` said where the waves are written."""
         super().__init__(data, **more)
+        if environments:
+            here = ", ".join(environments[:_MOST_NAMED])
+            more_of_them = ", …" if len(environments) > _MOST_NAMED else ""
+            self.fields["waves"].help_text = f"{_HOW} Environments here: {here}{more_of_them}."
         for name in ("source", "target"):
             self.fields[name].widget = SuggestingInput(channels)
         for field in self.fields.values():

@@ -112,6 +112,10 @@ def _list_row(bulk: Any) -> BulkListRow:
     )
 
 
+def _crumbs() -> tuple[Link, ...]:
+    return (Link("Bulk changes", reverse("bulk-list")),)
+
+
 def register_page(form: CsvForm) -> BulkFormPage:
     """Where a CSV is uploaded or pasted."""
     return BulkFormPage(
@@ -119,7 +123,10 @@ def register_page(form: CsvForm) -> BulkFormPage:
         lede="One line each. Every line is planned by itself; what is wrong is said at its column, and "
         "the rest goes on. Nothing is written before others approve it; the next page says how many.",
         action=reverse("bulk-register"),
-        fields=tuple(FormField(bound=form[name], is_optional=True) for name in form.fields),
+        fields=tuple(
+            FormField(bound=form[name], is_optional=name == "title") for name in form.fields
+        ),
+        crumbs=_crumbs(),
         errors=tuple(str(error) for error in form.non_field_errors()),
         template_url=reverse("bulk-template"),
         columns=(*PLACE, *OPTIONAL, *OPTIONS),
@@ -141,13 +148,17 @@ def edit_page(
 
     `problem` is why nothing is on offer, "" where something is; `demand` what approval it will need.
     """
-    fields = tuple(FormField(bound=form[name], is_optional=True) for name in form.fields)
+    # What is left as it is says so itself.
+    fields = tuple(
+        FormField(bound=form[name], is_optional=name in ("title", "labels")) for name in form.fields
+    )
     return BulkFormPage(
         title="Change many clusters",
         lede="What is left as it is stays as each cluster has it. Every cluster gets a plan and a "
         f"commit of its own, and all of them are decided on at once. {demand}",
         action=f"{reverse('bulk-edit')}{f'?{query}' if query else ''}",
         fields=fields,
+        crumbs=_crumbs(),
         errors=(*filter(None, [problem]), *(str(error) for error in form.non_field_errors())),
         clusters=tuple(
             BulkCluster(
@@ -218,7 +229,7 @@ def bulk_page(request: HttpRequest, bulk: Bulk, now: datetime) -> BulkPage:
         if counted[bulks.REFUSED] and bulk.kind == Bulk.Kind.REGISTER
         else "",
         refresh_url=request.get_full_path(),
-        crumbs=(Link("Bulk changes", reverse("bulk-list")),),
+        crumbs=_crumbs(),
         is_moving=moving,
     )
 

@@ -23,7 +23,7 @@ def pause(cluster: Cluster, state: ClusterState, *, may_edit: bool) -> Link | No
     if cluster.problem or state is ClusterState.LEAVING or not (may_edit or paused):
         return None
     url = reverse("cluster-pause", args=[cluster.hub_name, cluster.name])
-    return Link("The pause" if paused else "Pause", url)
+    return Link("Pause", url)
 
 
 def edit_denied(cluster: Cluster, *, may_edit: bool, leaves: bool) -> str:

@@ -57,7 +57,7 @@ def rollout_new(request: HttpRequest) -> HttpResponse:
     user = access.user_with(request, Right.REQUEST)
     fleet = access.configured_fleet_for(request)
     typed = request.POST if request.method == "POST" else request.GET
-    form = RolloutForm(typed if "waves" in typed else None, channels=_channels(user, fleet))
+    form = RolloutForm(typed if "waves" in typed else None, **_offered(user, fleet))
     proposal, problem = None, ""
     if form.is_bound and form.is_valid():
         try:
@@ -102,12 +102,16 @@ def _proposal(fleet: Fleet, form: RolloutForm, user: User) -> Proposal:
     )
 
 
-def _channels(user: User, fleet: Fleet) -> tuple[str, ...]:
-    """The channels that clusters of the fleet are on; any other may be typed."""
+def _offered(user: User, fleet: Fleet) -> dict[str, tuple[str, ...]]:
+    """The channels and environments that clusters of the fleet are on; any other may be typed."""
     columns = [f"{group}_release" for group in RELEASE_LABELS]
     seen = scope.clusters(access.reach_of(user)).filter(fleet=fleet)
-    rows = seen.order_by().values_list(*columns).distinct()
-    return tuple(sorted({one for row in rows for one in row if one}, key=natural_key))
+    rows = list(seen.order_by().values_list("environment", *columns).distinct())
+    named = {
+        "environments": {row[0] for row in rows},
+        "channels": {one for row in rows for one in row[1:]},
+    }
+    return {name: tuple(sorted(found - {""}, key=natural_key)) for name, found in named.items()}
 
 
 @require_GET

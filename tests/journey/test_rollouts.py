@@ -156,6 +156,22 @@ def test_it_says_at_the_form_what_cannot_be(
     assert not Change.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"target": "release99"}, "None of these clusters can be moved; each says why."),
+        ({"source": "release9"}, "No cluster would be moved"),
+    ],
+)
+def test_its_preview_offers_no_request_where_nothing_can_be_moved(
+    fleet: Place, changed: dict[str, str], said: str
+) -> None:
+    answer = fleet.get("requester", f"{NEW}?{urlencode(typed(**changed))}")
+    words = reading.words(answer)
+    assert said in words
+    assert "Request approval" not in words
+
+
 def test_it_moves_wave_after_wave_and_says_so(fleet: Place) -> None:
     asked_for = asked(fleet)
     assert "Waiting for approval" in page(fleet)

@@ -45,6 +45,7 @@ class BulkFormPage:
     lede: str
     action: str
     fields: tuple[FormField, ...]
+    crumbs: tuple[Link, ...] = ()
     errors: tuple[str, ...] = ()
     clusters: tuple[BulkCluster, ...] = ()
     template_url: str = ""
