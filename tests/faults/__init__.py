@@ -132,6 +132,10 @@ F29 clocks that jump
 An offboarding killed at each of its steps (`./fleet test hub`)
     ../hub/test_offboarding_interrupted.py::test_it_keeps_what_runs_through_every_interruption
     ../hub/test_offboarding_interrupted.py::test_it_takes_a_distributed_spoke_away_through_every_interruption
+A spoke that does not bear what a rollout brings (`./fleet test hub`)
+    ../hub/test_rollout_sixty.py::test_it_stops_within_its_gate_goes_back_and_touches_no_other
+    ../hub/test_rollout_stops.py::test_it_stops_at_the_spoke_that_degrades_and_goes_back
+    ../hub/test_rollout_stops.py::test_it_stops_at_the_spoke_whose_sync_fails_and_goes_back
 All at once, by chance, from a seed
     test_nemesis.py::test_it_holds_its_promises_whatever_fails
 Two changes of one batch that collide
