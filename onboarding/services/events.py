@@ -103,13 +103,3 @@ def digest_of(event: Event) -> str:
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def first_broken_event() -> Event | None:
-    """The first event whose digest or predecessor does not fit; None where the chain is whole."""
-    previous = ""
-    for event in Event.objects.order_by("pk").iterator():
-        if event.previous != previous or event.digest != digest_of(event):
-            return event
-        previous = event.digest
-    return None

@@ -18,7 +18,7 @@ from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.layout import TENANTS_LAYOUT
 from onboarding.management.commands.demo import make_people
 from onboarding.models import Approval, Bulk, Change, Cluster, Delivery, Fleet, Hub, Rollout
-from onboarding.services import events
+from onboarding.services import auditing
 from tests import repositories
 from tests.journey.surroundings import AWS_ENVIRONMENT, REGION, SecretsManager, secrets_manager
 
@@ -71,7 +71,7 @@ def test_it_leaves_a_change_that_waits_a_draft_and_one_that_lapsed(bare: Path) -
     assert not [name for name in repositories.tree(bare) if examples.WAITING in name]
     written = [message for message in repositories.log(bare) if "Change-Id" in message]
     assert not [one for one in written if str(lapsed.uid) in one]
-    assert events.first_broken_event() is None
+    assert auditing.verify().problem == ""
 
 
 def test_it_leaves_a_pause_and_an_offboarding_in_git_and_a_rollout_and_a_bulk_that_begin(

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from onboarding.domain.credentials import SecretPresence
 from onboarding.domain.errors import Refused
 from onboarding.models import Change, Comment, Event, Participant
-from onboarding.services import changes, discussion, drafts, events, withdrawals
+from onboarding.services import auditing, changes, discussion, drafts, withdrawals
 from tests.stage import Stage, member
 
 pytestmark = pytest.mark.django_db
@@ -113,7 +113,7 @@ def test_it_asks_for_approval_of_the_plan_at_the_tip(stage: Stage) -> None:
     assert (author.user, author.role) == (stage.requester, "author")
     event = Event.objects.get()
     assert (event.verb, event.detail["digest"]) == ("change.submitted", change.plan_digest)
-    assert events.first_broken_event() is None
+    assert auditing.verify().problem == ""
     assert stage.files() == set()
 
 

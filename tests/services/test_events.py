@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from onboarding.models import Event, EventHead
-from onboarding.services import events
+from onboarding.services import auditing, events
 from tests.fakes import START
 from tests.stage import Stage
 
@@ -21,7 +21,7 @@ def test_it_chains_each_event_to_the_one_before(db: None) -> None:
     assert (first.previous, second.previous) == ("", first.digest)
     head = EventHead.objects.get()
     assert (head.digest, head.count) == (second.digest, 2)
-    assert events.first_broken_event() is None
+    assert auditing.verify().problem == ""
 
 
 def test_it_says_whose_fleet_and_cluster_a_change_is(stage: Stage) -> None:
@@ -44,13 +44,13 @@ def test_it_says_whose_fleet_and_cluster_a_change_is(stage: Stage) -> None:
 def test_it_finds_the_first_event_that_was_changed(db: None, meddling: dict[str, Any]) -> None:
     _, second, _ = told("a.one", "a.two", "a.three")
     Event.objects.filter(pk=second.pk).update(**meddling)
-    assert events.first_broken_event() == second
+    assert auditing.verify().first_bad == second.pk
 
 
 def test_it_finds_that_an_event_is_missing(db: None) -> None:
     _, second, third = told("a.one", "a.two", "a.three")
     Event.objects.filter(pk=second.pk).delete()
-    assert events.first_broken_event() == third
+    assert auditing.verify().first_bad == third.pk
 
 
 def test_it_is_the_same_after_the_database_kept_it(stage: Stage) -> None:
