@@ -155,18 +155,18 @@ def test_a_hub_that_never_rests_is_not_asked_for_without_a_rest(sign_in: SignIn)
 
 def test_the_list_of_applications_follows_a_new_one(sign_in: SignIn) -> None:
     """A component is switched on; its Application appears in a list that was open all the time."""
-    name = "metrics-server-spoke-prod-eu-1"
+    name = "metrics-server-spoke-dev-workload1"
     listing = sign_in("requester", width="phone")
-    listing.goto("/applications/?cluster=spoke-prod-eu-1")
-    expect(listing.get_by_text("cluster-info-spoke-prod-eu-1")).to_be_visible()
+    listing.goto("/applications/?cluster=spoke-dev-workload1")
+    expect(listing.get_by_text("cluster-info-spoke-dev-workload1")).to_be_visible()
     expect(listing.get_by_text(name)).to_have_count(0)
     listing.evaluate("window.loadedOnce = true")
 
     asking = sign_in("requester")
-    asking.goto("/clusters/hub-cluster/spoke-prod-eu-1/edit/")
+    asking.goto("/clusters/hub-cluster/spoke-dev-workload1/edit/")
     asking.locator("#pin_enable_metrics_server-true").check(force=True)
     asking.get_by_role("button", name="Request approval").click()
-    expect(asking.get_by_role("heading", level=1)).to_have_text("Edit spoke-prod-eu-1")
+    expect(asking.get_by_role("heading", level=1)).to_have_text("Edit spoke-dev-workload1")
     change = asking.url
 
     deciding = sign_in("approver")
