@@ -59,13 +59,17 @@ def test_it_goes_the_whole_way(demo: Demo, sign_in: SignIn, picture: Callable[..
     requester.goto("/")
     picture(requester, "overview")
 
+    # The demo's rollout commits meanwhile.
+    subject = f"Register cluster {CLUSTER} on hub hub-cluster"
+    found = ("log", "--fixed-strings", f"--grep={subject}", "--format=%an%n%B", "main")
     log = subprocess.run(
-        ["git", "-C", str(demo.data / "fleet.git"), "log", "-1", "--format=%an%n%B", "main"],
+        ["git", "-C", str(demo.data / "fleet.git"), *found],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert log.startswith(f"requester\nRegister cluster {CLUSTER} on hub hub-cluster")
+    assert log.startswith(f"requester\n{subject}")
+    assert log.count("Change-Id: ") == 1
     assert "Approved-by: approver" in log
     assert "Plan-Digest: sha256:" in log
 
