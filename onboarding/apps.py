@@ -13,5 +13,6 @@ class OnboardingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Hear of every sign-in, from the first one on."""
+        """Hear of every sign-in and every connection to the database, from the first one on."""
+        from onboarding import timestamps  # noqa: F401
         from onboarding.views import signed_in  # noqa: F401
