@@ -355,7 +355,7 @@ def test_it_believes_the_hub_when_an_application_was_made(
     """Never later than it was first seen, whatever the hub says."""
     row = application(stage, "one", facts={"created_at": created} if created else {})
     seen = HubView(stage.hub, only=["spoke-a"]).applications["spoke-a"]
-    assert [one.pk for one in seen] == [row.pk]
+    assert [one.name for one in seen] == [row.name]
     assert stories._made_at(seen[0]) == stage.clock.now() + timedelta(seconds=seconds)
 
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from django.db.models import Q
-from django.db.models.fields.json import KT
 
 from onboarding.domain.applications import moment
 from onboarding.domain.selectors import Match, application_set_match
@@ -22,23 +21,12 @@ from onboarding.models import (
     HubWatch,
 )
 from onboarding.ports import HubKind
+from onboarding.services.observing.application_rows import SeenApplication, seen_applications
 from onboarding.services.observing.hub_text import as_map, text
 from onboarding.services.observing.leaving import external_secrets_of
 from onboarding.services.observing.observation_rows import REGISTRATION
 from onboarding.services.observing.own_argo import OwnArgo, own_argos
 
-# All that a story needs of an Application: its other facts are large, and there are many.
-_APPLICATION = (
-    "name",
-    "cluster_name",
-    "application_set",
-    "sync",
-    "verdict",
-    "reason",
-    "first_seen_at",
-    "synced_at",
-    "healthy_at",
-)
 _OF_ALL = (HubKind.SECRET_STORES.value, HubKind.APPLICATION_SETS.value)
 """The kinds of which each cluster's story needs all objects; an index finds them."""
 _MOST_NAMED = 10
@@ -56,8 +44,8 @@ class HubView:
         """
         self.watch: HubWatch | None = getattr(hub, "watch", None)
         self.problem = "" if hub else "No hub of this name is configured here."
-        self.applications: dict[str, list[ApplicationStatus]] = defaultdict(list)
-        self.registrations: dict[str, ApplicationStatus] = {}
+        self.applications: dict[str, list[SeenApplication]] = defaultdict(list)
+        self.registrations: dict[str, SeenApplication] = {}
         self.registered: dict[str, ClusterStatus] = {}
         self.servers: dict[str, list[str]] = defaultdict(list)
         self.doubled: dict[str, set[str]] = defaultdict(set)
@@ -71,9 +59,7 @@ class HubView:
         self._selecting: dict[frozenset[tuple[str, str]], frozenset[str]] = {}
         if hub:
             self._read(hub, only)
-            self.own = own_argos(
-                fleet_id=hub.fleet_id, names=set(only) - {hub.name}, columns=_APPLICATION
-            )
+            self.own = own_argos(fleet_id=hub.fleet_id, names=set(only) - {hub.name})
 
     @property
     def labels_settled(self) -> bool:
@@ -90,11 +76,8 @@ class HubView:
 
     def _read(self, hub: Hub, only: Collection[str]) -> None:
         registrations = [f"{REGISTRATION}{name}" for name in only]
-        applications = (
-            ApplicationStatus.objects.filter(hub=hub)
-            .filter(Q(cluster_name__in=only) | Q(name__in=registrations))
-            .only(*_APPLICATION)
-            .annotate(made_at=KT("facts__created_at"))
+        applications = ApplicationStatus.objects.filter(
+            Q(cluster_name__in=only) | Q(name__in=registrations), hub=hub
         )
         registered = ClusterStatus.objects.filter(hub=hub)
         # Two questions that an index answers: as one, it is answered by reading all clusters.
@@ -105,7 +88,7 @@ class HubView:
         objects = HubObject.objects.filter(Q(kind__in=_OF_ALL) | of_cluster, hub=hub)
         pauses = ClusterPause.objects.filter(hub=hub, cluster_name__in=only, ended_at=None)
         self.pauses = {row.cluster_name: row for row in pauses.select_related("owner")}
-        for application in applications:
+        for application in seen_applications(applications):
             if application.name.startswith(REGISTRATION):
                 self.registrations[application.name.removeprefix(REGISTRATION)] = application
             elif application.cluster_name:

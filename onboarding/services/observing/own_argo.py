@@ -12,6 +12,7 @@ from datetime import datetime
 
 from onboarding.domain.member import DeploymentModel
 from onboarding.models import ApplicationStatus, Cluster, Hub, HubWatch
+from onboarding.services.observing.application_rows import SeenApplication, seen_applications
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class OwnArgo:
     """A spoke's own Argo CD as it was last seen: when, and its Applications."""
 
     seen_at: datetime | None
-    applications: Sequence[ApplicationStatus] = field(default_factory=list)
+    applications: Sequence[SeenApplication] = field(default_factory=list)
 
 
 def groups_of(cluster: Cluster | None) -> tuple[str, ...]:
@@ -30,18 +31,13 @@ def groups_of(cluster: Cluster | None) -> tuple[str, ...]:
     return tuple(group for group, own in groups if own)
 
 
-def own_argos(
-    *, fleet_id: int, names: Collection[str], columns: Sequence[str]
-) -> dict[str, OwnArgo]:
-    """The own Argo CDs of these clusters that access is configured to, by the cluster's name.
-
-    `columns` are what is read of each Application.
-    """
+def own_argos(*, fleet_id: int, names: Collection[str]) -> dict[str, OwnArgo]:
+    """The own Argo CDs of these clusters that access is configured to, by the cluster's name."""
     hubs = {hub.pk: hub.name for hub in Hub.objects.filter(fleet_id=fleet_id, name__in=names)}
     if not hubs:
         return {}
     seen = dict(HubWatch.objects.filter(hub__in=hubs).values_list("hub_id", "seen_at"))
-    rows: dict[int, list[ApplicationStatus]] = {pk: [] for pk in hubs}
-    for row in ApplicationStatus.objects.filter(hub__in=hubs).only("hub_id", *columns):
+    rows: dict[int, list[SeenApplication]] = {pk: [] for pk in hubs}
+    for row in seen_applications(ApplicationStatus.objects.filter(hub__in=hubs)):
         rows[row.hub_id].append(row)
     return {name: OwnArgo(seen.get(pk), rows[pk]) for pk, name in hubs.items()}

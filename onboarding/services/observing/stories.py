@@ -26,7 +26,6 @@ from onboarding.domain.progress import (
 )
 from onboarding.domain.sync import Rollup, Verdict, VerdictState, rollup
 from onboarding.models import (
-    ApplicationStatus,
     Change,
     Cluster,
     ClusterPause,
@@ -37,6 +36,7 @@ from onboarding.models import (
 )
 from onboarding.ports import Clock, HubKind
 from onboarding.services.observing import controller_watch, durations, set_controller_watch
+from onboarding.services.observing.application_rows import SeenApplication
 from onboarding.services.observing.credential_facts import NEVER_ASKED, clock_of
 from onboarding.services.observing.hub_view import HubView
 from onboarding.services.observing.leaving import Leaving, leaving_of
@@ -186,7 +186,7 @@ def _drift(cluster: Cluster | None, registered: ClusterStatus | None) -> int:
     return len(labels_differ(git, registered.labels))
 
 
-def _verdict(row: ApplicationStatus) -> Verdict:
+def _verdict(row: SeenApplication) -> Verdict:
     state = VerdictState(row.verdict) if row.verdict else VerdictState.UNKNOWN
     # Argo CD's word alone may be old, or of what was asked for before.
     synced = row.synced_at is not None and state is not VerdictState.STALE
@@ -198,7 +198,7 @@ def _facts(
     change: Change | None,
     delivery: Delivery | None,
     seen: HubView,
-    rows: Sequence[ApplicationStatus],
+    rows: Sequence[SeenApplication],
     total: Rollup | None,
 ) -> Facts:
     """Every fact about one cluster; what nobody saw stays absent."""
@@ -278,7 +278,7 @@ def _pause_says(pause: ClusterPause | None) -> str:
     )
 
 
-def _registration_problem(registration: ApplicationStatus | None, seen: HubView) -> str:
+def _registration_problem(registration: SeenApplication | None, seen: HubView) -> str:
     """Why the hub cannot register: the cluster's registration Application, or a set that fails."""
     if registration is not None:
         return registration.reason if registration.verdict == VerdictState.FAILED.value else ""
@@ -286,7 +286,7 @@ def _registration_problem(registration: ApplicationStatus | None, seen: HubView)
     return f"ApplicationSet {failing[0].name}: {failing[0].message}" if failing else ""
 
 
-def _says(registration: ApplicationStatus | None) -> str:
+def _says(registration: SeenApplication | None) -> str:
     """What the registration Application says while it is not well; a failure is told elsewhere."""
     quiet = {VerdictState.HEALTHY.value, VerdictState.FAILED.value}
     return "" if registration is None or registration.verdict in quiet else registration.reason
@@ -298,7 +298,7 @@ def _others_broken(cluster: Cluster | None, seen: HubView) -> tuple[str, ...]:
 
 
 def _set_problems(
-    registered: ClusterStatus | None, rows: Sequence[ApplicationStatus], seen: HubView
+    registered: ClusterStatus | None, rows: Sequence[SeenApplication], seen: HubView
 ) -> tuple[tuple[str, str], ...]:
     """The sets that select the cluster, report an error, and have made nothing for it.
 
@@ -357,7 +357,7 @@ def _same_server(name: str, registered: ClusterStatus | None, seen: HubView) -> 
 
 
 def _matched(
-    registered: ClusterStatus | None, rows: Sequence[ApplicationStatus], seen: HubView
+    registered: ClusterStatus | None, rows: Sequence[SeenApplication], seen: HubView
 ) -> int | None:
     """How many ApplicationSets select the cluster: by its Applications, and by its live labels."""
     if registered is None:
@@ -368,9 +368,9 @@ def _matched(
     return len(seen.selecting(registered.labels) | made)
 
 
-def _made_at(row: ApplicationStatus) -> datetime:
+def _made_at(row: SeenApplication) -> datetime:
     """When an Application was made by its ApplicationSet; at the latest when it was first seen."""
-    made = moment(getattr(row, "made_at", None))
+    made = moment(row.made_at)
     return min(made, row.first_seen_at) if made else row.first_seen_at
 
 
