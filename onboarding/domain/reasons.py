@@ -282,6 +282,11 @@ def _applications(facts: Facts, word: str, now: datetime) -> Why:
         return _silent_sets(facts)
     if not found.total:
         return Why(StepState.WAITING, "No Application exists for it yet.")
+    if facts.paused:
+        return Why(
+            StepState.WAITING,
+            "Argo CD leaves its Applications alone while it is paused, so what they are now is not known.",
+        )
     if facts.failures:
         shown = "; ".join(f"{name}: {message}" for name, message in facts.failures[:3])
         rest = len(facts.failures) - 3

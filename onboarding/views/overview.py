@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from onboarding import wiring
 from onboarding.domain.lifecycle import DecisionState, DeliveryState, Right
 from onboarding.domain.progress import ClusterState, Stage
-from onboarding.models import Delivery, Fleet
+from onboarding.models import Delivery, Fleet, Rollout
 from onboarding.services.observing import pulses
 from onboarding.services.observing.kept_counts import Counted, kept_counts
 from onboarding.services.rights import Reach
@@ -50,6 +50,7 @@ BREAKDOWNS = (
 )
 
 _MOST_BARS = 12
+_MOST_PAUSED = 3
 
 
 @require_GET
@@ -79,7 +80,7 @@ def _page(request: HttpRequest, fleet: Fleet | None, now: datetime) -> OverviewP
         counts=counted.by_state(),
         stats=_stats(request, fleet, counted) if fleet else (),
         stages=_stages(counted),
-        waiting=_waiting(request, fleet),
+        waiting=(*_paused(request, fleet), *_waiting(request, fleet)),
         problems=_problems(reach, fleet, now, counted),
         breakdowns=tuple(
             _breakdown(title, column, counted.by(column)) for title, column in BREAKDOWNS
@@ -191,6 +192,20 @@ def _waiting_here(request: HttpRequest, fleet: Fleet) -> int:
     if len(access.fleets_for(request)) == 1:
         return waiting_count(request)
     return waits_for(request).filter(fleet=fleet).count()
+
+
+def _paused(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:
+    """The rollouts that stand still until somebody decides how they go on."""
+    paused = access.rollouts_for(request).filter(fleet=fleet, state=Rollout.State.PAUSED)
+    return tuple(
+        Waiting(
+            title=f"Rollout {rollout.title}",
+            url=reverse("rollout-detail", args=[rollout.pk]),
+            waits_for=f"somebody who continues or reverts it. {rollout.note}",
+            since=None,
+        )
+        for rollout in paused[:_MOST_PAUSED]
+    )
 
 
 def _waiting(request: HttpRequest, fleet: Fleet | None) -> tuple[Waiting, ...]:

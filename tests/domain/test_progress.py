@@ -712,6 +712,15 @@ def test_it_is_paused_and_never_green(change: dict[str, object], state: ClusterS
     assert ("Paused by rita." in told.sentence) is (state is ClusterState.PAUSED)
 
 
+def test_what_applications_are_is_not_known_while_argo_cd_leaves_them_alone() -> None:
+    left_alone = replace(GOOD, paused=True, applications=apps("stale", "stale"))
+    for stage in (Stage.SYNCED, Stage.HEALTHY):
+        step = timeline(left_alone, now=NOW).step(stage)
+        assert step.state in (StepState.WAITING, StepState.TODO)
+    step = timeline(left_alone, now=NOW).step(Stage.SYNCED)
+    assert step.reason.endswith("while it is paused, so what they are now is not known.")
+
+
 def test_it_gives_argo_cd_time_to_say_that_it_knows_a_new_cluster() -> None:
     """Its Applications are seen at once, its clusters are asked for every few seconds."""
     early = replace(MATCHED, registered_at=None, applications=apps("healthy"))

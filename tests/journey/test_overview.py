@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 import pytest
 
 from onboarding import tasks
-from onboarding.models import Change, Delivery, Fleet, Hub, HubWatch, Onboarding, Standing
+from onboarding.models import (
+    Change,
+    Delivery,
+    Fleet,
+    Hub,
+    HubWatch,
+    Onboarding,
+    Rollout,
+    Standing,
+)
 from tests.journey import reading
 from tests.journey.conftest import HUB, Place
 
@@ -256,3 +265,24 @@ def test_the_clusters_of_a_filter_are_exported_with_formulas_made_harmless(
     assert rows[0]["reason"] == "'=1+1"
     data = json.loads(b"".join(place.get("viewer", "/clusters/export.json")))  # type: ignore[arg-type]
     assert len(data["clusters"]) == 4
+
+
+def test_a_rollout_that_stands_still_is_what_waits(place: Place, asked: Change) -> None:
+    rollout = Rollout.objects.create(
+        fleet=Fleet.objects.get(name="platform"),
+        title="Addons to release1",
+        label="addonsRelease",
+        source="default",
+        target="release1",
+        state=Rollout.State.RUNNING,
+        note="spoke-c: Degraded.",
+        requester=asked.requester,
+        created_at=datetime.now(UTC),
+        approved_at=datetime.now(UTC),
+    )
+    waits = "for somebody who continues or reverts it. spoke-c: Degraded."
+    assert waits not in reading.words(place.get("viewer", "/"))
+    Rollout.objects.update(state=Rollout.State.PAUSED)
+    page = reading.words(place.get("viewer", "/"))
+    assert waits in page
+    assert f'<a href="/rollouts/{rollout.pk}/">Rollout Addons to release1</a>' in page
