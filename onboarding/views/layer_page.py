@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from onboarding.domain.errors import FleetError, Refused
 from onboarding.domain.intents import EditLayer
 from onboarding.domain.labels import LABELS_KEYS
-from onboarding.domain.layout import LayerScope
+from onboarding.domain.layout import LayerName, LayerScope
 from onboarding.domain.lifecycle import Right
 from onboarding.domain.plans import Plan
 from onboarding.domain.roles import Place
@@ -73,7 +73,7 @@ def choosing_page(
                     in reach.at(Place.of(fleet.name, tenant if of_tenant else "", environment))
                 ),
             ),
-            layer,
+            layer or (LayerName.TENANT.value if tenant else ""),
         ),
         components=_options(component_choices(fleet=fleet, snapshot=snapshot), component),
         tenant=tenant,

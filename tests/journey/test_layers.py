@@ -69,6 +69,7 @@ def test_it_is_reached_from_the_tenant_by_who_may_ask(there: Place) -> None:
 def test_it_offers_each_shared_layer_and_component(there: Place) -> None:
     html = there.get("requester", "/layers/edit/?tenant=tenant1").content.decode()
     assert "environment dev" in html
+    assert '<option value="tenant" selected>' in html, "who comes from a tenant means the tenant"
     assert ">cluster<" not in html
     assert "metrics-server (addons)" in html
     answer = there.get("requester", "/layers/edit/?tenant=tenant1&layer=tenant&component=labels")
