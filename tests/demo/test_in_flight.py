@@ -63,6 +63,8 @@ def hub(
         secrets.forget()
         where = {"hub_url": found.address, "argocd_url": found.address}
         data.prepare(tmp_path, **where, aws_endpoint=secrets.endpoint)
+        # A hub has had its Applications for long when one of its clusters leaves; this one begins empty.
+        wait_for(lambda: found.applications(in_flight.LEAVES))
         yield found
         secrets.forget()
 

@@ -326,13 +326,15 @@ def main() -> None:
     """Runs a hub until Ctrl-C or SIGTERM, and says where everything is."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with real_hub() as hub:
-        print(
-            json.dumps({"started after seconds": hub.took, "MiB": hub.processes.memory()}, indent=2)
-        )
-        print(f"KUBECONFIG={hub.plane.folder / 'kubeconfig'}")
-        print(f"Argo CD: {hub.argocd.url}   Secrets Manager: {hub.aws.url}")
-        print(f"logs: {hub.folder / 'logs'}")
         try:
+            print(
+                json.dumps(
+                    {"started after seconds": hub.took, "MiB": hub.processes.memory()}, indent=2
+                )
+            )
+            print(f"KUBECONFIG={hub.plane.folder / 'kubeconfig'}")
+            print(f"Argo CD: {hub.argocd.url}   Secrets Manager: {hub.aws.url}")
+            print(f"logs: {hub.folder / 'logs'}")
             threading.Event().wait()
         except KeyboardInterrupt:
             print("Ending the hub.", file=sys.stderr)
