@@ -64,7 +64,7 @@ def _measure(options: argparse.Namespace, folder: Path, goals: Goals) -> None:
     begin(folder)
     count = options.clusters * options.per_cluster
     print(f"{options.clusters} clusters, {count} Applications; load {os.getloadavg()[0]:.1f}")
-    fill(options.clusters, folder)
+    fill(options.clusters, folder, options.per_cluster)
     with streaming_hub(options, folder) as hub, watcher(folder) as process:
         _first_list(process, options, goals)
         goals_of_pages(goals, options.clusters, "PostgreSQL")
@@ -73,7 +73,7 @@ def _measure(options: argparse.Namespace, folder: Path, goals: Goals) -> None:
 
 def _on_sqlite(options: argparse.Namespace, folder: Path, goals: Goals) -> int:
     begin(folder)
-    fill(options.clusters, folder)
+    fill(options.clusters, folder, options.per_cluster)
     with streaming_hub(options, folder), watcher(folder):
         until(lambda: _listed(options), 1800)
         until(lambda: _standings() >= options.clusters, 1800)
@@ -311,7 +311,7 @@ def begin(folder: Path) -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
-def fill(clusters: int, folder: Path) -> None:
+def fill(clusters: int, folder: Path, per_cluster: int = 10) -> None:
     """A fleet of so many clusters in Git and in SQL, with changes, and Argo CD's word on each."""
     from django.contrib.auth.models import User
 
@@ -345,11 +345,17 @@ def fill(clusters: int, folder: Path) -> None:
     admin = User.objects.create_superuser("admin")
     _changes(fleet, admin, min(2_000, clusters))
     (folder / "clusters.json").write_text(
-        json.dumps({"items": [_registered(row.name, row.labels) for row in Cluster.objects.all()]})
+        json.dumps(
+            {
+                "items": [
+                    _registered(row.name, row.labels, per_cluster) for row in Cluster.objects.all()
+                ]
+            }
+        )
     )
 
 
-def _registered(name: str, labels: dict[str, Any]) -> dict[str, Any]:
+def _registered(name: str, labels: dict[str, Any], per_cluster: int) -> dict[str, Any]:
     return {
         "name": name,
         "server": f"https://{name}.example.com",
@@ -358,7 +364,8 @@ def _registered(name: str, labels: dict[str, Any]) -> dict[str, Any]:
         "info": {
             "connectionState": {"status": "Successful", "attemptedAt": "@NOW@"},
             "serverVersion": "1.34",
-            "applicationsCount": 10,
+            # Its registration is an Application of the hub's own.
+            "applicationsCount": per_cluster - 1,
         },
     }
 
