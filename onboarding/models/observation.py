@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from onboarding.models.fleet import Hub
 
@@ -104,7 +105,13 @@ class ClusterStatus(models.Model):
                 fields=["hub", "server", "name"], name="one_row_per_cluster_secret"
             ),
         ]
-        indexes = [models.Index(fields=["hub", "name"])]
+        indexes = [
+            models.Index(fields=["hub", "name"]),
+            # Nearly always none: System asks for them, and would read all clusters with their labels.
+            models.Index(
+                fields=["hub"], condition=Q(unwatched__gt=0), name="clusters_with_unwatched"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.connection or 'unknown'})"
