@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from tests.hub.harness import eventually
-from tests.hub.kube import KubeError
+from tests.hub.looking import Looking
 from tests.hub.product import House
 
 WORKER, CLOCK, WATCHER = "product-worker", "product-beat", "product-watcher"
@@ -114,7 +114,7 @@ class Way:
             return database.execute(question, (value,)).fetchall()
 
 
-class Sightings(threading.Thread):
+class Sightings(Looking):
     """Looks without an end at what hub and spoke have of a cluster; `uids` are all that each object had.
 
     An object that was made anew has a second one.
@@ -122,26 +122,16 @@ class Sightings(threading.Thread):
 
     def __init__(self, house: House, cluster: str, objects: Sequence[tuple[str, str, str]]) -> None:
         """`objects` are those on the spoke: kind, name, namespace."""
-        super().__init__(name="sightings", daemon=True)
+        super().__init__("sightings", every=0.3)
         self.uids: dict[str, set[str]] = defaultdict(set)
         self._cluster = cluster
         self._objects = objects
         self._hub = house.hub.plane.api()
         self._spoke = house.hub.spoke_plane.api()
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        """One look after the other."""
-        while not self._over.wait(0.3):
-            try:
-                self._look()
-            except KubeError:
-                continue
 
     def stop(self) -> None:
-        """No look is under way any more."""
-        self._over.set()
-        self.join()
+        """No look is under way any more, and both are left."""
+        super().stop()
         self._hub.close()
         self._spoke.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from tests.hub.browsing import text_of
 from tests.hub.cleaning import clean
 from tests.hub.fleet import Fleet, bootstrap
 from tests.hub.harness import eventually, second_hub
-from tests.hub.kube import KubeApi, KubeError
+from tests.hub.kube import KubeApi
+from tests.hub.looking import Looking
 from tests.hub.product import House
 from tests.hub.test_offboarding import CONFIRM, deployed, files, identities, joined, traces
 
@@ -37,7 +37,7 @@ def other(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 
 @dataclass
-class Witness(threading.Thread):
+class Witness(Looking):
     """Looks at both hubs and the spoke over and over, and keeps what must never be seen."""
 
     hubs: tuple[KubeApi, KubeApi]
@@ -49,24 +49,10 @@ class Witness(threading.Thread):
     objects: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        super().__init__(name="witness", daemon=True)
-        self._over = threading.Event()
+        super().__init__("witness", every=0.2)
 
     def __hash__(self) -> int:
         return id(self)
-
-    def run(self) -> None:
-        """One look after the other."""
-        while not self._over.wait(0.2):
-            try:
-                self._look()
-            except KubeError:
-                continue
-
-    def stop(self) -> None:
-        """The last look was taken."""
-        self._over.set()
-        self.join()
 
     def _look(self) -> None:
         labels = {"fleet/cluster": self.cluster}
